@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Kinds of principals.
+const (
+	KindClient   = "client"
+	KindAPIToken = "api_token"
+)
+
+// Principal is the authenticated caller of one request.
+type Principal struct {
+	// Tenant is the tenant that the credential belongs to; nothing in the request can change it.
+	Tenant string
+	// Realm names the realm that knew the credential.
+	Realm string
+	// Kind says what the caller presented: KindClient or KindAPIToken.
+	Kind string
+	// ID is unique among the tenant's principals of this kind; Name is for people.
+	ID, Name string
+	// Scopes are what the credential grants.
+	Scopes []string
+	// ExpiresAt is when the credential ends; zero means that it does not.
+	ExpiresAt time.Time
+}
+
+// HasScope tells whether the credential grants the scope.
+func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
+
+// Authenticator finds out who presents a request. It returns an error with the code "unauthenticated" when the credential is
+// absent, unknown, wrong, expired or disabled, all alike, and may return any other coded error (rate_limited, state_unavailable).
+// It is called from many goroutines at once.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r *http.Request) (*Principal, error)
+}
+
+// PrincipalFrom returns the caller of the request that ctx belongs to.
+func PrincipalFrom(ctx context.Context) (*Principal, bool) {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok || c.principal == nil {
+		return nil, false
+	}
+
+	return c.principal, true
+}
+
+// RequestIDFrom returns the id of the request that ctx belongs to, "" outside of one.
+func RequestIDFrom(ctx context.Context) string {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return ""
+	}
+
+	return c.id
+}
+
+// WithPrincipal returns a context as a handler of this caller would see it, for tests of handlers and for work done on
+// somebody's behalf outside a request.
+func WithPrincipal(ctx context.Context, p *Principal) context.Context {
+	return &call{Context: ctx, principal: p}
+}

@@ -1,0 +1,70 @@
+package problem
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ContentType is the media type of a Document.
+const ContentType = "application/problem+json"
+
+// typePrefix makes a code the URN that identifies the problem's type (RFC 9457 section 3.1.1).
+const typePrefix = "urn:cryptoutil:problem:"
+
+// Document is the problem as it stands on the wire.
+type Document struct {
+	Type      string  `json:"type"`
+	Title     string  `json:"title"`
+	Status    int     `json:"status"`
+	Detail    string  `json:"detail,omitempty"`
+	Code      string  `json:"code"`
+	RequestID string  `json:"request_id"`
+	Errors    []Field `json:"errors,omitempty"`
+
+	retryAfter time.Duration
+}
+
+// Document describes err for the client. Only what err offers through ErrorCode, ErrorDetail and Fields can appear in it.
+func (t Table) Document(err error, requestID string) Document {
+	var coded Coded
+	code := InternalError
+	if errors.As(err, &coded) {
+		if _, known := t[coded.ErrorCode()]; known {
+			code = coded.ErrorCode()
+		}
+	}
+	kind := t[code]
+	doc := Document{
+		Type: typePrefix + code, Title: kind.Title, Status: kind.Status, Code: code, RequestID: requestID, retryAfter: kind.RetryAfter,
+	}
+	if code == InternalError {
+		return doc
+	}
+	if detailed, ok := coded.(Detailed); ok {
+		doc.Detail = detailed.ErrorDetail()
+	}
+	if listed, ok := coded.(interface{ Fields() []Field }); ok {
+		doc.Errors = listed.Fields()
+	}
+
+	return doc
+}
+
+// Write sends the document. Headers that belong to the problem are set; those already there stay.
+func (d Document) Write(w http.ResponseWriter) {
+	body, err := json.Marshal(d)
+	if err != nil { // strings and integers always marshal
+		panic(err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if d.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(d.retryAfter/time.Second)))
+	}
+	w.WriteHeader(d.Status)
+	_, _ = w.Write(body) // the client has gone; there is nobody to tell
+}

@@ -1,0 +1,89 @@
+// Package problem holds the errors that a client of the HTTP API may see, and the problem documents they become
+// (RFC 9457, application/problem+json). Domain packages return an *Error, wrapped or not, and know nothing of HTTP; one Table,
+// consulted at the edge, turns its code into a status and a title.
+//
+// An error that carries no code, or a code the Table does not know, becomes internal_error: its text is for the log only.
+package problem
+
+import "fmt"
+
+// Coded is what makes any error presentable: a stable snake_case code that a Table can look up. Packages that may not import
+// this one implement it structurally.
+type Coded interface {
+	error
+	ErrorCode() string
+}
+
+// Detailed adds a sentence that is safe to send to the client.
+type Detailed interface {
+	ErrorDetail() string
+}
+
+// Field is one fault inside a request.
+type Field struct {
+	// Pointer is the JSON pointer (RFC 6901) of the member at fault in the request body, "" for the body itself. A fault outside the
+	// body is named as /query/<name>, /path/<name> or /header/<name>.
+	Pointer string `json:"pointer"`
+	// Detail says what must hold, in plain words. It never repeats a value from the request.
+	Detail string `json:"detail"`
+}
+
+// Error is an error with a code, a detail that the client may read, and a cause that it may not.
+type Error struct {
+	code   string
+	detail string
+	fields []Field
+	cause  error
+}
+
+// New makes an error with a code of the Table. The formatted text is sent to the client as the problem's detail: it must hold
+// nothing that the client may not know.
+func New(code, format string, args ...any) *Error {
+	detail := format
+	if len(args) > 0 {
+		detail = fmt.Sprintf(format, args...)
+	}
+
+	return &Error{code: code, detail: detail}
+}
+
+// With returns a copy of the error that also lists these faults.
+func (e *Error) With(fields ...Field) *Error {
+	c := *e
+	c.fields = append(append([]Field(nil), e.fields...), fields...)
+
+	return &c
+}
+
+// Because returns a copy of the error that wraps its cause, which is logged and never sent.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.cause = cause
+
+	return &c
+}
+
+// Error is the text for logs: code, detail and cause.
+func (e *Error) Error() string {
+	text := e.code
+	if e.detail != "" {
+		text += ": " + e.detail
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.cause }
+
+// ErrorCode is the stable code.
+func (e *Error) ErrorCode() string { return e.code }
+
+// ErrorDetail is the sentence for the client.
+func (e *Error) ErrorDetail() string { return e.detail }
+
+// Fields lists the faults inside the request.
+func (e *Error) Fields() []Field { return e.fields }
