@@ -1,0 +1,230 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// kind is how a type appears in a configuration.
+type kind int
+
+const (
+	kindScalar  kind = iota // one text or number
+	kindSection             // a struct: fixed keys
+	kindTable               // a map: free keys
+	kindList                // a slice
+)
+
+var (
+	unmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	durationType    = reflect.TypeFor[time.Duration]()
+	secretType      = reflect.TypeFor[Secret]()
+	pathType        = reflect.TypeFor[Path]()
+)
+
+// indirect is the type behind a pointer.
+func indirect(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
+
+// kindOf sorts a type.
+func kindOf(t reflect.Type) kind {
+	t = indirect(t)
+	if t == secretType || reflect.PointerTo(t).Implements(unmarshalerType) {
+		return kindScalar
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		return kindSection
+	case reflect.Map:
+		return kindTable
+	case reflect.Slice:
+		return kindList
+	default:
+		return kindScalar
+	}
+}
+
+// field is a key of a section.
+type field struct {
+	key   string
+	index []int
+	typ   reflect.Type
+}
+
+// fieldsOf lists the keys of a struct type in the order of its fields.
+func fieldsOf(t reflect.Type) []field {
+	var fields []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key, squash, skip := tagOf(f)
+		switch {
+		case skip:
+		case squash:
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append([]int{i}, inner.index...)
+				fields = append(fields, inner)
+			}
+		default:
+			fields = append(fields, field{key: key, index: []int{i}, typ: f.Type})
+		}
+	}
+	return fields
+}
+
+// tagOf reads a field's koanf tag.
+func tagOf(f reflect.StructField) (key string, squash, skip bool) {
+	key, option, _ := strings.Cut(f.Tag.Get("koanf"), ",")
+	return key, option == "squash", key == "-" || !f.IsExported()
+}
+
+// keysOf lists a section's keys.
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for _, f := range fieldsOf(t) {
+		keys = append(keys, f.key)
+	}
+	return keys
+}
+
+// pathsOf lists the paths of all keys named key under t, for suggestions.
+func pathsOf(t reflect.Type, key, path string) []string {
+	var paths []string
+	for _, f := range fieldsOf(t) {
+		below := join(path, f.key)
+		if f.key == key {
+			paths = append(paths, below)
+		}
+		if kindOf(f.typ) == kindSection {
+			paths = append(paths, pathsOf(indirect(f.typ), key, below)...)
+		}
+	}
+	return paths
+}
+
+// checkType finds faults in the program: fields without a key, keys used twice, types that cannot be configured.
+func checkType(t reflect.Type, path string) error {
+	t = indirect(t)
+	switch kindOf(t) {
+	case kindSection:
+		return checkSection(t, path)
+	case kindTable:
+		if t.Key().Kind() != reflect.String {
+			return fmt.Errorf("%s: a map with %s keys cannot be configured", path, t.Key())
+		}
+		return checkType(t.Elem(), path+"[]")
+	case kindList:
+		return checkType(t.Elem(), path+"[]")
+	}
+	if t == secretType || reflect.PointerTo(t).Implements(unmarshalerType) {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Float32, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return nil
+	}
+	return fmt.Errorf("%s: a %s cannot be configured", path, t)
+}
+
+// checkSection checks the fields of a struct type.
+func checkSection(t reflect.Type, path string) error {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key, squash, skip := tagOf(f)
+		if skip {
+			if key != "" && key != "-" {
+				return fmt.Errorf("%s: field %s has a koanf tag but is not exported", t, f.Name)
+			}
+			continue
+		}
+		if squash && f.Type.Kind() != reflect.Struct || !squash && key == "" {
+			return fmt.Errorf("%s: field %s has no usable koanf tag", t, f.Name)
+		}
+		if err := checkType(f.Type, join(path, key)); err != nil {
+			return err
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range fieldsOf(t) {
+		if seen[f.key] {
+			return fmt.Errorf("%s: two fields have the key %q", t, f.key)
+		}
+		seen[f.key] = true
+	}
+	return nil
+}
+
+// checkShape reports unknown keys, and sections, tables, lists and scalars that stand where another of these belongs.
+func (l *loader) checkShape(t reflect.Type, tree any, path string) {
+	t = indirect(t)
+	mapping, isMapping := tree.(map[string]any)
+	var in input
+	if !isMapping {
+		in = l.inputs[tree.(int)]
+	}
+	empty := in.tag == "!!null"
+	switch kindOf(t) {
+	case kindSection:
+		if isMapping {
+			l.checkKeys(t, mapping, path)
+		} else if !empty {
+			l.report(in.origin, path, "is a section and takes keys, not a value", "its keys are "+listed(keysOf(t)))
+		}
+	case kindTable:
+		if !isMapping && !empty {
+			l.report(in.origin, path, "takes keys and values, not one value", "")
+		}
+		for _, key := range slices.Sorted(maps.Keys(mapping)) {
+			l.checkShape(t.Elem(), mapping[key], join(path, key))
+		}
+	case kindList:
+		if isMapping || !in.list && in.tag != "" {
+			l.report(l.place(path), path, "is not a list", "write [a, b], or one element per line after a dash")
+		}
+		for i, item := range in.items {
+			l.checkShape(t.Elem(), item, element(path, i))
+		}
+	default:
+		if isMapping || in.list {
+			l.report(l.place(path), path, "takes one value, not a list or keys", "")
+		}
+	}
+}
+
+// checkKeys reports the unknown keys of a section and checks the known ones.
+func (l *loader) checkKeys(t reflect.Type, mapping map[string]any, path string) {
+	fields := fieldsOf(t)
+	for _, key := range slices.Sorted(maps.Keys(mapping)) {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
+		if i >= 0 {
+			l.checkShape(fields[i].typ, mapping[key], join(path, key))
+			continue
+		}
+		at := l.place(join(path, key))
+		if in, isInput := mapping[key].(int); isInput {
+			at = l.inputs[in].origin
+		}
+		l.report(at, join(path, key), "unknown key", l.suggestKey(t, key))
+	}
+}
+
+// suggestKey proposes a key for an unknown one: a near name in the same section, the same name elsewhere, or what there is.
+func (l *loader) suggestKey(section reflect.Type, key string) string {
+	if suggestion := didYouMean(key, keysOf(section)); suggestion != "" {
+		return suggestion
+	}
+	if elsewhere := pathsOf(l.schema, key, ""); len(elsewhere) > 0 {
+		return "there is " + listed(elsewhere)
+	}
+	return "known here: " + listed(keysOf(section))
+}
