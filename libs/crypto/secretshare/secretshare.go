@@ -96,7 +96,7 @@ func Split(secret []byte, shares, threshold int) ([]Share, error) {
 	defer clear(divided)
 	set := make([]Share, shares)
 	for i := range set {
-		set[i] = Share{set: [ed25519.PublicKeySize]byte(public), threshold: byte(threshold), count: byte(shares), index: byte(i + 1), value: make([]byte, len(divided))}
+		set[i] = Share{set: [ed25519.PublicKeySize]byte(public), threshold: byte(threshold), count: byte(shares), index: byte(i + 1), value: make([]byte, len(divided))} //nolint:gosec // 2 to 255, checked above
 	}
 	// Perfect secrecy needs coefficients that are uniform over the whole field,
 	// the highest one included: it may be zero.
