@@ -104,6 +104,19 @@ type input struct {
 	items  []any // trees, when list
 }
 
+// open tells the two kinds of trees apart: the mapping, or else (mapping is nil) the input.
+func (l *loader) open(tree any) (mapping map[string]any, in input) {
+	switch t := tree.(type) {
+	case map[string]any:
+		return t, input{}
+	case int:
+		return nil, l.inputs[t]
+	default:
+		panic(fmt.Sprintf("config: a tree holds a %T", tree)) // the readers in this package build nothing else
+	}
+}
+
+// add keeps an input and returns the tree that stands for it.
 func (l *loader) add(in input) int {
 	l.inputs = append(l.inputs, in)
 	return len(l.inputs) - 1

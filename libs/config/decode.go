@@ -16,31 +16,32 @@ import (
 // decode writes the values of a merged tree into v. Keys that checkShape has reported are passed over. What v refers to is
 // replaced, never changed, because it belongs to the caller's defaults.
 func (l *loader) decode(v reflect.Value, tree any, path string) {
-	mapping, isMapping := tree.(map[string]any)
-	var in input
-	if !isMapping {
-		in = l.inputs[tree.(int)]
+	mapping, in := l.open(tree)
+	switch k := kindOf(v.Type()); {
+	case k == kindSection && mapping != nil:
+		l.decodeSection(target(v), mapping, path)
+	case k == kindTable && mapping != nil:
+		l.decodeTable(target(v), mapping, path)
+	case k == kindList && mapping == nil:
+		l.decodeList(target(v), in, path)
+	case k == kindScalar && mapping == nil && !in.list:
+		l.decodeScalar(target(v), in, path)
 	}
-	k := kindOf(v.Type())
-	if in.tag == "!!null" && (k == kindSection || k == kindTable) {
-		return // a section without keys
-	}
+}
+
+// target is the value behind a pointer, fresh, or the value itself.
+func target(v reflect.Value) reflect.Value {
 	if v.Kind() == reflect.Pointer {
-		v = fresh(v)
+		return fresh(v)
 	}
-	switch {
-	case k == kindSection && isMapping:
-		for _, f := range fieldsOf(v.Type()) {
-			if below, ok := mapping[f.key]; ok {
-				l.decode(v.FieldByIndex(f.index), below, join(path, f.key))
-			}
+	return v
+}
+
+func (l *loader) decodeSection(v reflect.Value, mapping map[string]any, path string) {
+	for _, f := range fieldsOf(v.Type()) {
+		if below, ok := mapping[f.key]; ok {
+			l.decode(v.FieldByIndex(f.index), below, join(path, f.key))
 		}
-	case k == kindTable && isMapping:
-		l.decodeTable(v, mapping, path)
-	case k == kindList && !isMapping:
-		l.decodeList(v, in, path)
-	case k == kindScalar && !isMapping && !in.list:
-		l.decodeScalar(v, in, path)
 	}
 }
 
@@ -63,7 +64,7 @@ func (l *loader) decodeTable(v reflect.Value, mapping map[string]any, path strin
 
 func (l *loader) decodeList(v reflect.Value, in input, path string) {
 	if in.tag == "" {
-		if kindOf(v.Type().Elem()) != kindScalar || indirect(v.Type().Elem()) == secretType {
+		if kindOf(v.Type().Elem()) != kindScalar || isSecret(indirect(v.Type().Elem())) {
 			l.report(in.origin, path, "cannot be set from "+in.origin.layer.String(), "write it in the configuration file")
 			return
 		}
@@ -84,8 +85,10 @@ func (l *loader) decodeList(v reflect.Value, in input, path string) {
 
 // decodeScalar writes one value and reports it when it is of another type.
 func (l *loader) decodeScalar(v reflect.Value, in input, path string) {
-	if v.Type() == secretType {
-		l.decodeSecret(v, in, path)
+	if isSecret(v.Type()) {
+		if secret, err := in.reference(); err == nil { // else checkReference has reported it
+			v.Set(reflect.ValueOf(secret))
+		}
 		return
 	}
 	if in.tag == "!!null" {
@@ -96,7 +99,7 @@ func (l *loader) decodeScalar(v reflect.Value, in input, path string) {
 		l.report(in.origin, path, message, suggestion)
 		return
 	}
-	if v.Type() == pathType && in.origin.layer == layerFile {
+	if v.Type() == reflect.TypeFor[Path]() && in.origin.layer == layerFile {
 		v.SetString(Path(v.String()).under(l.file))
 	}
 }
@@ -109,7 +112,7 @@ func assign(v reflect.Value, in input) (message, suggestion string) {
 		}
 		return "", ""
 	}
-	if v.Type() == durationType {
+	if v.Type() == reflect.TypeFor[time.Duration]() {
 		return assignDuration(v, in)
 	}
 	switch v.Kind() {

@@ -75,11 +75,12 @@ func environNames(t reflect.Type, prefix string) []string {
 	var names []string
 	for _, f := range fieldsOf(indirect(t)) {
 		name := prefix + environKey(f.key)
-		if kindOf(f.typ) == kindSection {
+		switch kindOf(f.typ) {
+		case kindSection:
 			names = append(names, environNames(f.typ, name+environSeparator)...)
-			continue
+		case kindScalar, kindList:
+			names = append(names, name)
 		}
-		names = append(names, name)
 	}
 	return names
 }

@@ -45,7 +45,7 @@ func (p Problem) String() string {
 }
 
 // Problems are all problems found in a configuration, in the order of the file, then environment and command line.
-type Problems []Problem
+type Problems []Problem //nolint:errname // several problems are one error
 
 // Error is a table for people: place, key and message in columns, the suggestion below the message, the count at the end.
 func (ps Problems) Error() string {

@@ -3,11 +3,8 @@ package config
 import (
 	"encoding"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
-	"time"
 )
 
 // kind is how a type appears in a configuration.
@@ -20,12 +17,13 @@ const (
 	kindList                // a slice
 )
 
-var (
-	unmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
-	durationType    = reflect.TypeFor[time.Duration]()
-	secretType      = reflect.TypeFor[Secret]()
-	pathType        = reflect.TypeFor[Path]()
-)
+// isText says whether values of a type read themselves from text.
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
+// isSecret says whether a type is [Secret].
+func isSecret(t reflect.Type) bool { return t == reflect.TypeFor[Secret]() }
 
 // indirect is the type behind a pointer.
 func indirect(t reflect.Type) reflect.Type {
@@ -38,7 +36,7 @@ func indirect(t reflect.Type) reflect.Type {
 // kindOf sorts a type.
 func kindOf(t reflect.Type) kind {
 	t = indirect(t)
-	if t == secretType || reflect.PointerTo(t).Implements(unmarshalerType) {
+	if isSecret(t) || isText(t) {
 		return kindScalar
 	}
 	switch t.Kind() {
@@ -124,7 +122,7 @@ func checkType(t reflect.Type, path string) error {
 	case kindList:
 		return checkType(t.Elem(), path+"[]")
 	}
-	if t == secretType || reflect.PointerTo(t).Implements(unmarshalerType) {
+	if isSecret(t) || isText(t) {
 		return nil
 	}
 	switch t.Kind() {
@@ -162,69 +160,4 @@ func checkSection(t reflect.Type, path string) error {
 		seen[f.key] = true
 	}
 	return nil
-}
-
-// checkShape reports unknown keys, and sections, tables, lists and scalars that stand where another of these belongs.
-func (l *loader) checkShape(t reflect.Type, tree any, path string) {
-	t = indirect(t)
-	mapping, isMapping := tree.(map[string]any)
-	var in input
-	if !isMapping {
-		in = l.inputs[tree.(int)]
-	}
-	empty := in.tag == "!!null"
-	switch kindOf(t) {
-	case kindSection:
-		if isMapping {
-			l.checkKeys(t, mapping, path)
-		} else if !empty {
-			l.report(in.origin, path, "is a section and takes keys, not a value", "its keys are "+listed(keysOf(t)))
-		}
-	case kindTable:
-		if !isMapping && !empty {
-			l.report(in.origin, path, "takes keys and values, not one value", "")
-		}
-		for _, key := range slices.Sorted(maps.Keys(mapping)) {
-			l.checkShape(t.Elem(), mapping[key], join(path, key))
-		}
-	case kindList:
-		if isMapping || !in.list && in.tag != "" {
-			l.report(l.place(path), path, "is not a list", "write [a, b], or one element per line after a dash")
-		}
-		for i, item := range in.items {
-			l.checkShape(t.Elem(), item, element(path, i))
-		}
-	default:
-		if isMapping || in.list {
-			l.report(l.place(path), path, "takes one value, not a list or keys", "")
-		}
-	}
-}
-
-// checkKeys reports the unknown keys of a section and checks the known ones.
-func (l *loader) checkKeys(t reflect.Type, mapping map[string]any, path string) {
-	fields := fieldsOf(t)
-	for _, key := range slices.Sorted(maps.Keys(mapping)) {
-		i := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
-		if i >= 0 {
-			l.checkShape(fields[i].typ, mapping[key], join(path, key))
-			continue
-		}
-		at := l.place(join(path, key))
-		if in, isInput := mapping[key].(int); isInput {
-			at = l.inputs[in].origin
-		}
-		l.report(at, join(path, key), "unknown key", l.suggestKey(t, key))
-	}
-}
-
-// suggestKey proposes a key for an unknown one: a near name in the same section, the same name elsewhere, or what there is.
-func (l *loader) suggestKey(section reflect.Type, key string) string {
-	if suggestion := didYouMean(key, keysOf(section)); suggestion != "" {
-		return suggestion
-	}
-	if elsewhere := pathsOf(l.schema, key, ""); len(elsewhere) > 0 {
-		return "there is " + listed(elsewhere)
-	}
-	return "known here: " + listed(keysOf(section))
 }

@@ -148,24 +148,25 @@ func (p Policy) complaint(info fs.FileInfo) (message, mode string) {
 	return "", ""
 }
 
-// decodeSecret accepts a reference from the file and the command line, and shows no value that is none.
-func (l *loader) decodeSecret(v reflect.Value, in input, path string) {
-	switch {
-	case in.origin.layer == layerEnviron:
+// checkReference reports what one source gives for a secret when it is no reference, or the source is the environment. It shows no value.
+func (l *loader) checkReference(in input, path string) {
+	if in.origin.layer == layerEnviron {
 		l.report(in.origin, path, "is a secret, and secrets are never taken from the environment",
 			"unset the variable and write file:///run/secrets/<name> in the configuration file")
 		return
-	case in.tag == "!!null" || in.text == "" && (in.tag == "" || in.tag == "!!str"):
-		v.SetZero()
-		return
 	}
-	secret, err := NewSecret(in.text, Policy{})
-	if err != nil {
+	if _, err := in.reference(); err != nil {
 		l.report(in.origin, path, "is a secret and takes only a reference to a file; the value here is not shown",
 			"move it into a file that only this service can read, write file:///run/secrets/<name> here, and replace the secret if it was real")
-		return
 	}
-	v.Set(reflect.ValueOf(secret))
+}
+
+// reference is the Secret that an input refers to; the zero Secret when it is empty.
+func (in input) reference() (Secret, error) {
+	if in.tag == "!!null" || in.text == "" {
+		return Secret{}, nil
+	}
+	return NewSecret(in.text, Policy{})
 }
 
 // checkSecrets gives every Secret in v the policy that v contains, and reports files that are missing or refused by it.
@@ -185,6 +186,9 @@ func (l *loader) checkSecrets(v reflect.Value) {
 		secret.policy = policy
 		v.Set(reflect.ValueOf(secret))
 		info, err := os.Stat(secret.file)
+		if l.problems.concern(path) {
+			return // no reference
+		}
 		if err != nil {
 			l.report(l.place(path), path, fmt.Sprintf("secret file %s: %s", secret.file, cause(err)), "")
 			return

@@ -13,9 +13,9 @@ func didYouMean(wrong string, known []string) string {
 	return ""
 }
 
-// nearest finds the known name with the smallest distance, at most a third of the wrong name's length and never more than three.
+// nearest finds the known name with the smallest distance, at most about a third of the wrong name's length and never more than three.
 func nearest(wrong string, known []string) (string, bool) {
-	limit := min(max(len(wrong)/3, 1), 3)
+	limit := min(max((len(wrong)+1)/3, 1), 3)
 	best, bestDistance := "", limit+1
 	for _, name := range known {
 		if d := distance(strings.ToLower(wrong), strings.ToLower(name)); d < bestDistance {
