@@ -1,0 +1,57 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// codeUnexpected is the [Problem] code of an answer that is no problem document, as
+// a proxy or a wrong address gives it.
+const codeUnexpected = "unexpected_answer"
+
+// Error gives the code, what the service says about it, each member it objects to,
+// and the request id that finds the service's log line.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.Code)
+	if text := p.Explanation(); text != "" {
+		b.WriteString(": " + text)
+	}
+	for _, field := range p.Errors {
+		fmt.Fprintf(&b, "; %s: %s", field.Pointer, field.Detail)
+	}
+	if p.RequestID != "" {
+		b.WriteString(" (request " + p.RequestID + ")")
+	}
+	return b.String()
+}
+
+// Explanation is the detail of the problem, or its title where it has none.
+func (p *Problem) Explanation() string {
+	if p.Detail != "" {
+		return p.Detail
+	}
+	return p.Title
+}
+
+// problemFrom reads the problem out of an answer that reports no success.
+func problemFrom(answer *http.Response, body []byte) *Problem {
+	media, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	if err == nil && media == "application/problem+json" {
+		problem := new(Problem)
+		if json.Unmarshal(body, problem) == nil && problem.Code != "" {
+			problem.Status = answer.StatusCode // what was sent wins over what was written
+			return problem
+		}
+	}
+	return &Problem{
+		Type:   "about:blank",
+		Title:  http.StatusText(answer.StatusCode),
+		Status: answer.StatusCode,
+		Code:   codeUnexpected,
+		Detail: fmt.Sprintf("HTTP status %d without a problem document: is this the public address of a KMS?", answer.StatusCode),
+	}
+}
