@@ -5,7 +5,10 @@
 // An error that carries no code, or a code the Table does not know, becomes internal_error: its text is for the log only.
 package problem
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Coded is what makes any error presentable: a stable snake_case code that a Table can look up. Packages that may not import
 // this one implement it structurally.
@@ -26,6 +29,20 @@ type Field struct {
 	Pointer string `json:"pointer"`
 	// Detail says what must hold, in plain words. It never repeats a value from the request.
 	Detail string `json:"detail"`
+}
+
+// tokenEscapes are those of a reference token (RFC 6901 section 3).
+var tokenEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+// Pointer makes a JSON pointer of its reference tokens.
+func Pointer(tokens ...string) string {
+	var b strings.Builder
+	for _, token := range tokens {
+		b.WriteByte('/')
+		b.WriteString(tokenEscapes.Replace(token))
+	}
+
+	return b.String()
 }
 
 // Error is an error with a code, a detail that the client may read, and a cause that it may not.
