@@ -1,0 +1,122 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// Exec runs a statement in the transaction of ctx; without one it commits by itself. If the caller's context ends meanwhile, or the
+// error is [ErrOutcomeUnknown], it may have been committed or not.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	var result sql.Result
+	switch s := db.scope(ctx); {
+	case s.tx != nil:
+		return s.tx.exec(ctx, query, args)
+	case s.unit != nil:
+		err := s.unit.inTx(ctx, func(ctx context.Context) (err error) {
+			result, err = db.Exec(ctx, query, args...)
+			return err
+		})
+		return result, err
+	}
+	err := db.retry(ctx, func() (err error) {
+		result, err = db.writer.ExecContext(ctx, query, args...)
+		if ctx.Err() != nil {
+			return err
+		}
+		return commitError(err)
+	})
+	return result, err
+}
+
+// Query reads rows in the transaction of ctx, or outside of one. The caller closes them and asks Err at the end.
+func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	t, err := db.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		rows, err := t.sql.QueryContext(ctx, query, args...)
+		return rows, t.fail(t.reason(ctx, err))
+	}
+	rows, err := db.reader.QueryContext(ctx, query, args...)
+	return rows, readReason(err)
+}
+
+// QueryRow is Query for at most one row.
+func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	t, err := db.reading(ctx)
+	switch {
+	case err != nil:
+		return &Row{err: err}
+	case t != nil:
+		return &Row{row: t.sql.QueryRowContext(ctx, query, args...), reason: func(err error) error { return t.fail(t.reason(ctx, err)) }}
+	}
+	return &Row{row: db.reader.QueryRowContext(ctx, query, args...), reason: readReason}
+}
+
+// Row is the answer to [DB.QueryRow].
+type Row struct {
+	row    *sql.Row
+	err    error
+	reason func(error) error
+}
+
+// Scan copies the columns of the row into dest, as sql.Row does; sql.ErrNoRows if there is none.
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	err := r.row.Scan(dest...)
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return r.reason(err)
+}
+
+// reading is the transaction in which ctx reads, nil for none.
+func (db *DB) reading(ctx context.Context) (*transaction, error) {
+	switch s := db.scope(ctx); {
+	case s.tx != nil:
+		if s.tx.ended.Load() {
+			return nil, ErrEnded
+		}
+		return s.tx, nil
+	case s.unit != nil:
+		if s.unit.over.Load() {
+			return nil, ErrEnded
+		}
+		return s.unit.active.Load(), nil
+	}
+	return nil, nil
+}
+
+func (t *transaction) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if t.ended.Load() {
+		return nil, ErrEnded
+	}
+	result, err := t.sql.ExecContext(ctx, query, args...)
+	return result, t.fail(t.reason(ctx, err))
+}
+
+// reason explains the error of a statement in a transaction that database/sql has rolled back meanwhile.
+func (t *transaction) reason(ctx context.Context, err error) error {
+	if !errors.Is(err, sql.ErrTxDone) {
+		return asUnavailable(err)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("transaction rolled back: %w", context.Cause(ctx))
+	}
+	return ErrEnded
+}
+
+func readReason(err error) error {
+	if code, ok := sqliteCode(err); ok && code&0xff == sqlite3.SQLITE_READONLY {
+		return fmt.Errorf("outside a transaction only Exec writes: %w", err)
+	}
+	return asUnavailable(err)
+}
