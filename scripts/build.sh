@@ -11,12 +11,13 @@ version=${VERSION:-$(git describe --tags --always --dirty 2> /dev/null || echo u
 # fips.release=1 makes the start-up guard insist on the certified module as well as on enforcement.
 ldflags="-s -w -X $module_prefix/libs/telemetry/buildinfo.Version=$version -X $module_prefix/libs/crypto/fips.release=1"
 
-programs=$(go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work)
+programs=$(programs)
 if [ -z "$programs" ]; then
   echo "the workspace has no program to build" >&2
   exit 1
 fi
-mkdir -p bin
+rm -rf bin
+mkdir bin
 for program in $programs; do
   go build -ldflags "$ldflags" -o "bin/${program##*/}" "$program"
   echo "bin/${program##*/} $version"

@@ -23,6 +23,11 @@ modules() {
   (cd "$root" && go work edit -json | sed -n 's#^.*"DiskPath": "\./\(.*\)".*$#\1#p')
 }
 
+# programs prints the import path of every program of the workspace.
+programs() {
+  (cd "$root" && go list -f '{{if eq .Name "main"}}{{.ImportPath}}{{end}}' work)
+}
+
 # alone MODULE COMMAND... runs a command in a module as if it lived in its own repository.
 alone() {
   local module=$1

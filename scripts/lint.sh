@@ -2,12 +2,21 @@
 # Lints everything: Go module by module (golangci-lint knows no workspaces), shell scripts, workflows.
 #
 # When to run it: before every commit; `task lint` calls it. Arguments name the modules to lint
-# (`scripts/lint.sh libs/crypto`); with any given, only their Go code is linted.
+# (`scripts/lint.sh libs/crypto`); with any given, only their Go code is linted. `scripts/lint.sh --fmt` formats the Go
+# code of every module and lints nothing.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"
 
 scripts/tools.sh
+
+if [ "${1:-}" = --fmt ]; then
+  for module in $(modules); do
+    (cd "$module" && golangci-lint fmt --config "$root/.golangci.yml")
+  done
+  exit 0
+fi
+
 failed=0
 everything=no
 if [ $# -eq 0 ]; then

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Builds the programs and runs the black-box tests on them: the test files with the build tag e2e, which find the
+# binaries in the folder CRYPTOUTIL_TEST_BIN names.
+#
+# When to run it: `task e2e`, which gives it PostgreSQL. Arguments go to `go test` (`scripts/e2e.sh -run Restart`).
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cd "$root"
+
+scripts/build.sh
+folders=$(git grep -lI --untracked '^//go:build e2e$' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's#^#./#')
+if [ -z "$folders" ]; then
+  echo "no test file has the build tag e2e" >&2
+  exit 1
+fi
+export CRYPTOUTIL_TEST_BIN="$root/bin" CRYPTOUTIL_TEST_REQUIRED=1
+# shellcheck disable=SC2086 # one word per folder
+go test -tags e2e -count 1 -shuffle on "$@" $folders < /dev/null
