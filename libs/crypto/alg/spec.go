@@ -1,0 +1,178 @@
+package alg
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+)
+
+// Use is what a key is for. A key has exactly one.
+type Use string
+
+// The uses.
+const (
+	UseEncrypt Use = "encrypt"
+	UseSign    Use = "sign"
+	UseMAC     Use = "mac"
+)
+
+// Spec is an algorithm together with the kind of key it runs on.
+type Spec struct {
+	// Algorithm is "enc/alg" for encryption, such as "A256GCM/ECDH-ES+A256KW",
+	// or the JWA name of a signature, such as "ES256".
+	Algorithm string
+	Use       Use
+	KeyType   KeyType
+	// KeySize is the length of an RSA modulus or of a symmetric key in bits; 0 where Curve says it.
+	KeySize int
+	// Curve is set for the key types EC and OKP.
+	Curve string
+	// ContentEncryption and KeyManagement are the parts of Algorithm for encryption.
+	ContentEncryption string
+	KeyManagement     string
+	// Signature is the name for signatures and MACs.
+	Signature string
+	// DirectUse says that the stored key itself encrypts under random nonces, message after
+	// message (dir and AES-GCM key wrap): its uses must be counted and it must rotate well before
+	// 2^32 of them (SP 800-38D section 8.3).
+	DirectUse bool
+}
+
+// KeyAlgorithm is the "alg" of a JSON Web Key of this spec. For dir it is the content
+// encryption, as in RFC 7520 section 5.6.1, because that alone says how long the key is.
+func (s Spec) KeyAlgorithm() string {
+	switch {
+	case s.Signature != "":
+		return s.Signature
+	case s.KeyManagement == "dir":
+		return s.ContentEncryption
+	default:
+		return s.KeyManagement
+	}
+}
+
+// ParseSpec resolves an algorithm, given as "enc/alg" or as the JWA name of a signature, for a key
+// of keySize bits (0 for the default) on the given curve (empty for the default). A size or curve
+// that the algorithm cannot have is an error, as is an algorithm that is not supported; both carry
+// the code unsupported_algorithm.
+func ParseSpec(algorithm string, keySize int, curve string) (Spec, error) {
+	if enc, mgmt, found := strings.Cut(algorithm, "/"); found {
+		return encryptionSpec(enc, mgmt, keySize, curve)
+	}
+	return signatureSpec(algorithm, keySize, curve)
+}
+
+func signatureSpec(name string, keySize int, curve string) (Spec, error) {
+	sig, err := LookupSignature(name)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Algorithm: sig.Name, Use: UseSign, KeyType: sig.KeyType, Signature: sig.Name}
+	var sizes []int
+	var curves []string
+	switch sig.Family {
+	case RSAPKCS1, RSAPSS:
+		sizes = RSASizes()
+	case ECDSA, EdDSA:
+		curves = []string{sig.Curve}
+	case HMAC:
+		spec.Use = UseMAC
+		sizes = []int{sig.Hash.Size() * 8}
+	}
+	return spec.fit(keySize, sizes, curve, curves)
+}
+
+func encryptionSpec(enc, mgmt string, keySize int, curve string) (Spec, error) {
+	content, err := LookupContentEncryption(enc)
+	if err != nil {
+		return Spec{}, err
+	}
+	management, err := LookupKeyManagement(mgmt)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{
+		Algorithm: content.Name + "/" + management.Name, Use: UseEncrypt, KeyType: management.KeyType,
+		ContentEncryption: content.Name, KeyManagement: management.Name,
+		DirectUse: management.Family == Direct || management.Family == AESGCMKeyWrap,
+	}
+	var sizes []int
+	var curves []string
+	switch management.Family {
+	case Direct:
+		sizes = []int{content.KeySize}
+	case AESKeyWrap, AESGCMKeyWrap:
+		sizes = []int{management.KeySize}
+	case RSAOAEP:
+		sizes = RSASizes()
+	case ECDHES, ECDHESKeyWrap:
+		curves = []string{CurveP256, CurveP384, CurveP521}
+	}
+	return spec.fit(keySize, sizes, curve, curves)
+}
+
+// fit fills in the size and the curve, or refuses them.
+func (s Spec) fit(keySize int, sizes []int, curve string, curves []string) (Spec, error) {
+	switch {
+	case keySize == 0 && s.KeyType == KeyTypeRSA:
+		keySize = DefaultRSABits
+	case keySize == 0 && len(sizes) > 0:
+		keySize = sizes[0]
+	case keySize != 0 && !slices.Contains(sizes, keySize):
+		return Spec{}, fault.New(fault.UnsupportedAlgorithm, "algorithm %q has no key size %d", s.Algorithm, keySize)
+	}
+	switch {
+	case curve == "" && len(curves) > 0:
+		curve = curves[0]
+	case curve != "" && !slices.Contains(curves, curve):
+		return Spec{}, fault.New(fault.UnsupportedAlgorithm, "algorithm %q has no curve %.16q", s.Algorithm, curve)
+	}
+	s.KeySize, s.Curve = keySize, curve
+	return s, nil
+}
+
+// Specs returns every algorithm with every key size and curve it can have, in a stable order.
+func Specs() []Spec {
+	var specs []Spec
+	add := func(algorithm string, sizes []int, curves []string) {
+		for _, size := range sizes {
+			for _, curve := range curves {
+				spec, err := ParseSpec(algorithm, size, curve)
+				if err == nil {
+					specs = append(specs, spec)
+				}
+			}
+		}
+	}
+	anySize, anyCurve := []int{0}, []string{""}
+	for _, name := range sortedNames(signatures) {
+		sizes := anySize
+		if signatures[name].KeyType == KeyTypeRSA {
+			sizes = RSASizes()
+		}
+		add(name, sizes, anyCurve)
+	}
+	for _, enc := range sortedNames(contentEncryptions) {
+		for _, mgmt := range sortedNames(keyManagements) {
+			switch keyManagements[mgmt].KeyType {
+			case KeyTypeRSA:
+				add(enc+"/"+mgmt, RSASizes(), anyCurve)
+			case KeyTypeEC:
+				add(enc+"/"+mgmt, anySize, []string{CurveP256, CurveP384, CurveP521})
+			default:
+				add(enc+"/"+mgmt, anySize, anyCurve)
+			}
+		}
+	}
+	return specs
+}
+
+func sortedNames[T any](table map[string]T) []string {
+	names := make([]string, 0, len(table))
+	for name := range table {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

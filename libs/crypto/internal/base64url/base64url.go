@@ -1,0 +1,47 @@
+// Package base64url is base64url without padding (RFC 7515 section 2), decoded strictly: no padding, no line breaks, no other foreign
+// character, and no stray bits in the last character, so that every byte string has exactly one encoding.
+package base64url
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+)
+
+// ErrEncoding is the one error of the decoder.
+var ErrEncoding = errors.New("not strict base64url without padding")
+
+// EncodedLen is the length of n bytes when encoded.
+func EncodedLen(n int) int { return base64.RawURLEncoding.EncodedLen(n) }
+
+// DecodedLen is the number of bytes that n characters decode to.
+func DecodedLen(n int) int { return base64.RawURLEncoding.DecodedLen(n) }
+
+// AppendEncode appends the encoding of src to dst.
+func AppendEncode(dst, src []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, src) }
+
+// Encode returns the encoding of src.
+func Encode(src []byte) string { return base64.RawURLEncoding.EncodeToString(src) }
+
+// Decode returns the bytes that s encodes.
+func Decode(s string) ([]byte, error) {
+	return AppendDecode(make([]byte, 0, DecodedLen(len(s))), s)
+}
+
+// AppendDecode appends the bytes that s encodes to dst.
+func AppendDecode(dst []byte, s string) ([]byte, error) {
+	// The standard decoder skips line breaks, also in its strict form.
+	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
+		return nil, ErrEncoding
+	}
+	n := DecodedLen(len(s))
+	start := len(dst)
+	if cap(dst)-start < n {
+		dst = append(make([]byte, 0, start+n), dst...)
+	}
+	written, err := base64.RawURLEncoding.Strict().Decode(dst[start:start+n], []byte(s))
+	if err != nil {
+		return nil, ErrEncoding
+	}
+	return dst[:start+written], nil
+}

@@ -1,0 +1,46 @@
+// Package fault is the error type of the cryptographic packages: a text that is safe to show to a client and a stable code that names the kind
+// of failure. The edge of a service finds the code with errors.As on an interface that has ErrorCode.
+package fault
+
+import "fmt"
+
+// Codes of the cryptographic packages. They are part of the public API of the services: never renamed.
+const (
+	UnsupportedAlgorithm = "unsupported_algorithm" // an algorithm that is unknown or refused by policy
+	InvalidKey           = "invalid_jwk"           // a key that cannot be parsed or fails a check
+	KeyMismatch          = "key_mismatch"          // a sound key that does not fit the algorithm or the operation
+	InvalidJWE           = "invalid_jwe"           // malformed, or a header that policy refuses
+	InvalidJWS           = "invalid_jws"           // malformed, or a header that policy refuses
+	DecryptionFailed     = "decryption_failed"
+	VerificationFailed   = "verification_failed"
+	InvalidInput         = "invalid_input" // a digest of the wrong length, a format the algorithm does not have
+)
+
+// Error carries a stable code and a text without secrets.
+type Error struct {
+	code  string
+	text  string
+	cause error
+}
+
+// New formats an error of the given code. The text may reach a client: it never holds key material or plaintext. %w sets the cause.
+func New(code, format string, args ...any) *Error {
+	wrapped := fmt.Errorf(format, args...)
+	e := &Error{code: code, text: wrapped.Error()}
+	if u, ok := wrapped.(interface{ Unwrap() error }); ok {
+		e.cause = u.Unwrap()
+	}
+	return e
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.text }
+
+// ErrorCode returns the stable code.
+func (e *Error) ErrorCode() string { return e.code }
+
+// ErrorDetail returns the text a client may see.
+func (e *Error) ErrorDetail() string { return e.text }
+
+// Unwrap returns the cause, if there is one.
+func (e *Error) Unwrap() error { return e.cause }

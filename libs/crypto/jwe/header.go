@@ -1,0 +1,134 @@
+package jwe
+
+import (
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/joseheader"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
+)
+
+// Header is the protected header of a message.
+type Header struct {
+	// Algorithm is the "alg"; empty on encryption means the key's.
+	Algorithm string
+	// Encryption is the "enc"; it may be empty on encryption only if the key's algorithm is one.
+	Encryption string
+	// KeyID is the "kid"; empty on encryption means the key's.
+	KeyID string
+	// Type is the "typ".
+	Type string
+	// ContentType is the "cty".
+	ContentType string
+	// PartyUInfo and PartyVInfo are "apu" and "apv" of ECDH-ES, not encoded.
+	PartyUInfo, PartyVInfo []byte
+	// Extra are further members. Reading them gives string, bool, nil, json.Number, []any or
+	// map[string]any.
+	Extra map[string]any
+}
+
+// parameters are the header members that a key management algorithm needs, as they stand in the
+// header's text.
+type parameters struct {
+	ephemeral []byte // JSON text of "epk"
+	iv, tag   []byte // characters of "iv" and "tag"
+}
+
+// append writes the header as JSON; the order of members is fixed, so that equal headers have equal
+// texts.
+func (h *Header) append(out []byte, members func([]byte) []byte) ([]byte, error) {
+	out = append(out, '{')
+	out = strictjson.AppendMember(out, "alg", h.Algorithm)
+	out = strictjson.AppendMember(out, "enc", h.Encryption)
+	for _, member := range [...][2]string{{"kid", h.KeyID}, {"typ", h.Type}, {"cty", h.ContentType}} {
+		if member[1] != "" {
+			out = strictjson.AppendMember(out, member[0], member[1])
+		}
+	}
+	if members != nil {
+		out = members(out)
+	}
+	if len(h.Extra) > 0 {
+		if err := joseheader.CheckExtra(h.Extra); err != nil {
+			return nil, fault.New(fault.InvalidInput, "encrypt: %w", err)
+		}
+		var err error
+		if out, err = strictjson.AppendMembers(out, h.Extra); err != nil {
+			return nil, fault.New(fault.InvalidInput, "encrypt: %w", err)
+		}
+	}
+	return append(out, '}'), nil
+}
+
+func appendEncoded(out []byte, name string, value []byte) []byte {
+	out = strictjson.AppendName(out, name)
+	out = base64url.AppendEncode(append(out, '"'), value)
+	return append(out, '"')
+}
+
+// parseHeader reads the text of a header. Texts equal to a member of likely are taken from there,
+// which saves copies.
+func parseHeader(text []byte, likely ...string) (h Header, p parameters, err error) {
+	err = strictjson.Object(text, func(name, value []byte) error {
+		if err := joseheader.Refused(name); err != nil {
+			return err
+		}
+		switch string(name) {
+		case "alg":
+			return readString(&h.Algorithm, value, likely)
+		case "enc":
+			return readString(&h.Encryption, value, likely)
+		case "kid":
+			return readString(&h.KeyID, value, likely)
+		case "typ":
+			return readString(&h.Type, value, likely)
+		case "cty":
+			return readString(&h.ContentType, value, likely)
+		case "apu":
+			return readBytes(&h.PartyUInfo, value)
+		case "apv":
+			return readBytes(&h.PartyVInfo, value)
+		case "epk":
+			p.ephemeral = value
+			return nil
+		case "iv":
+			p.iv, err = strictjson.Bytes(value)
+			return err
+		case "tag":
+			p.tag, err = strictjson.Bytes(value)
+			return err
+		}
+		if h.Extra == nil {
+			h.Extra = make(map[string]any)
+		}
+		h.Extra[string(name)], err = strictjson.Value(value)
+		return err
+	})
+	if err != nil {
+		return Header{}, parameters{}, fault.New(fault.InvalidJWE, "header: %w", err)
+	}
+	return h, p, nil
+}
+
+func readString(to *string, value []byte, likely []string) error {
+	text, err := strictjson.Bytes(value)
+	if err != nil {
+		return err
+	}
+	for _, s := range likely {
+		if s == string(text) {
+			*to = s
+			return nil
+		}
+	}
+	*to = string(text)
+	return nil
+}
+
+func readBytes(to *[]byte, value []byte) error {
+	text, err := strictjson.String(value)
+	if err != nil {
+		return err
+	}
+	*to, err = base64url.Decode(text)
+	return err
+}
