@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
+	"math/big"
 	"net"
 	"net/http"
 	"strconv"
@@ -99,14 +99,16 @@ func retryAfter(header http.Header) time.Duration {
 }
 
 // random returns a duration in [0, limit), so that clients that failed together do
-// not come back together. The bias of the remainder does not matter here.
+// not come back together.
 func random(limit time.Duration) time.Duration {
 	if limit <= 0 {
 		return 0
 	}
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return time.Duration(binary.BigEndian.Uint64(b[:]) % uint64(limit))
+	n, err := rand.Int(rand.Reader, big.NewInt(int64(limit)))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n.Int64())
 }
 
 // pause waits for d or for the end of ctx.

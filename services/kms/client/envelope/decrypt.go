@@ -56,7 +56,7 @@ func decryptChunks(ctx context.Context, dst io.Writer, src io.Reader, chunks *ch
 	defer func() { clear(plaintext[:cap(plaintext)]) }()
 
 	held := 0
-	for number := uint64(0); number < maxChunks; number++ {
+	for number := range uint64(maxChunks) {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func encryptChunks(ctx context.Context, dst io.Writer, src io.Reader, chunks *ch
 	chunk := make([]byte, 0, ChunkSize+overhead)
 
 	held := 0
-	for number := uint64(0); number < maxChunks; number++ {
+	for number := range uint64(maxChunks) {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
