@@ -7,6 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"
+export LC_ALL=C # bytes: a file without NUL is text
 failed=0
 complain() {
   echo "$*"
@@ -40,8 +41,9 @@ while IFS= read -r file; do
     *.md)
       # shellcheck disable=SC2016 # the backquotes are Markdown's
       while IFS= read -r target; do
+        case "$target" in *:*) continue ;; esac # elsewhere
         [ -e "$(dirname "$file")/$target" ] || complain "$file: dead link $target"
-      done < <(sed '/^ *```/,/^ *```/d' "$file" | grep -oE '\]\([^)#: ]+' | cut -c3- || true)
+      done < <(sed '/^ *```/,/^ *```/d' "$file" | grep -oE '\]\([^)# ]+' | cut -c3- || true)
       ;;
   esac
 done < <(git ls-files --cached --others --exclude-standard)

@@ -2,7 +2,8 @@
 # Builds the programs and runs the black-box tests on them: the test files with the build tag e2e, which find the
 # binaries in the folder CRYPTOUTIL_TEST_BIN names.
 #
-# When to run it: `task e2e`, which gives it PostgreSQL. Arguments go to `go test` (`scripts/e2e.sh -run Restart`).
+# When to run it: `task e2e`, which gives it PostgreSQL. Arguments go to `go test` (`task e2e -- -run Restart`).
+# It wants jq. The events are kept in .ci/log/e2e.json.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"
@@ -13,6 +14,6 @@ if [ -z "$folders" ]; then
   echo "no test file has the build tag e2e" >&2
   exit 1
 fi
-export CRYPTOUTIL_TEST_BIN="$root/bin" CRYPTOUTIL_TEST_REQUIRED=1
+export CRYPTOUTIL_TEST_BIN="$root/bin"
 # shellcheck disable=SC2086 # one word per folder
-go test -tags e2e -count 1 -shuffle on "$@" $folders < /dev/null
+scripts/go-test.sh .ci/log/e2e.json -tags e2e -count 1 -shuffle on "$@" $folders

@@ -21,6 +21,7 @@ generate() { # generate TREE SERVICE
 services() { # of the tree TREE, those with a contract
   local contract
   for contract in "$1"/services/*/api/openapi.yaml; do
+    [ -e "$contract" ] || continue # there is none at all
     basename "$(dirname "$(dirname "$contract")")"
   done
 }

@@ -30,7 +30,7 @@ for module in "$@"; do
     continue
   fi
   echo "golangci-lint $module"
-  (cd "$module" && golangci-lint run --config "$root/.golangci.yml" ./...) || failed=1
+  (cd "$module" && golangci-lint run --allow-parallel-runners --config "$root/.golangci.yml" ./...) || failed=1
 done
 
 if [ "$everything" = yes ]; then
