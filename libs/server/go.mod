@@ -11,4 +11,23 @@ replace (
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
 )
 
-require github.com/go-chi/chi/v5 v5.2.5
+require (
+	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0-00010101000000-000000000000
+	github.com/getkin/kin-openapi v0.149.0
+	github.com/go-chi/chi/v5 v5.2.5
+	github.com/google/uuid v1.6.0
+	github.com/stretchr/testify v1.11.1
+)
+
+require (
+	github.com/davecgh/go-spew v1.1.1 // indirect
+	github.com/go-openapi/jsonpointer v0.22.5 // indirect
+	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
+	github.com/kr/pretty v0.3.1 // indirect
+	github.com/oasdiff/yaml v0.1.1 // indirect
+	github.com/oasdiff/yaml3 v0.0.14 // indirect
+	github.com/pmezard/go-difflib v1.0.0 // indirect
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
+	golang.org/x/text v0.14.0 // indirect
+	gopkg.in/yaml.v3 v3.0.1 // indirect
+)

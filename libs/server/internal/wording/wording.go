@@ -11,9 +11,9 @@ import (
 const (
 	Required   = "is required"
 	Unknown    = "is not a member of this object"
+	HasUnknown = "has a member that is unknown"
 	Duplicate  = "appears twice"
 	NotNull    = "must not be null"
-	ReadOnly   = "is set by the service"
 	Unique     = "must not hold the same item twice"
 	NoMatch    = "must have one of the documented forms"
 	Invalid    = "is not valid"

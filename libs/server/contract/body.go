@@ -1,0 +1,116 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/jsonscan"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+)
+
+// body is what an operation takes as one media type.
+type body struct {
+	json   bool
+	shape  *jsonscan.Shape
+	schema *openapi3.Schema // nil when the scan is all there is
+}
+
+func (o *Operation) readBody(op *openapi3.Operation) error {
+	if op.RequestBody == nil {
+		return nil
+	}
+	o.bodyRequired = op.RequestBody.Value.Required
+	o.bodies = map[string]*body{}
+	for name, media := range op.RequestBody.Value.Content {
+		if parsed, parameters, err := mime.ParseMediaType(name); err != nil || parsed != name || len(parameters) > 0 || strings.Contains(name, "*") {
+			return fmt.Errorf("the media type %q must be one type, in lower case, without parameters", name)
+		}
+		b := &body{json: name == "application/json" || strings.HasSuffix(name, "+json")}
+		o.bodies[name] = b
+		if !b.json {
+			continue
+		}
+		if media.Schema == nil {
+			return fmt.Errorf("the media type %q has no schema", name)
+		}
+		if err := checkSchema(media.Schema); err != nil {
+			return err
+		}
+		var err error
+		if b.shape, err = newShape(media.Schema, o.Hot); err != nil {
+			return err
+		}
+		if !o.Hot {
+			b.schema = media.Schema.Value
+		}
+	}
+
+	return nil
+}
+
+// TakesBody tells whether a request may have a body at all.
+func (o *Operation) TakesBody() bool { return o.bodies != nil }
+
+// BodyRequired tells whether a request must have a body.
+func (o *Operation) BodyRequired() bool { return o.bodyRequired }
+
+// CheckMediaType refuses a body that the operation cannot read, before it is read.
+func (o *Operation) CheckMediaType(contentType string) error {
+	if _, ok := o.body(contentType); !ok {
+		return problem.New(problem.UnsupportedMediaType, "send the body as %s", strings.Join(o.mediaTypes(), " or "))
+	}
+
+	return nil
+}
+
+// CheckBody checks a body in full.
+func (o *Operation) CheckBody(contentType string, content []byte) error {
+	b, ok := o.body(contentType)
+	if !ok || !b.json {
+		return nil
+	}
+	if err := jsonscan.Scan(content, b.shape); err != nil {
+		return err
+	}
+	if b.schema == nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return problem.New(problem.BadRequest, "the body is not valid JSON").Because(err)
+	}
+	var fs faults
+	fs.visit(b.schema, value, "")
+
+	return fs.problem("the body does not fit the operation")
+}
+
+// body finds what the operation takes as this content type. The only parameter a JSON type may have is charset=utf-8, which says
+// nothing (RFC 8259 section 11) and which some clients send.
+func (o *Operation) body(contentType string) (*body, bool) {
+	if b, ok := o.bodies[contentType]; ok {
+		return b, true
+	}
+	name, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, false
+	}
+	b, ok := o.bodies[name]
+	if !ok {
+		return nil, false
+	}
+	if charset, ok := parameters["charset"]; ok && strings.EqualFold(charset, "utf-8") {
+		delete(parameters, "charset")
+	}
+
+	return b, len(parameters) == 0
+}
+
+func (o *Operation) mediaTypes() []string { return sortedKeys(o.bodies) }

@@ -1,0 +1,138 @@
+package contract
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// Bounds of a body, in bytes: what an operation takes without saying so, and the most that it can ask for.
+const (
+	DefaultMaxBody = 1 << 20
+	LargestBody    = 64 << 20
+)
+
+// IdempotencyKey is the header that makes a POST repeatable.
+const IdempotencyKey = "Idempotency-Key"
+
+// The extensions that an operation may carry. Those of the code generator are ignored.
+const (
+	extScopes    = "x-scopes"
+	extHot       = "x-hot"
+	extStateless = "x-stateless"
+	extMaxBody   = "x-max-body"
+	extCodegen   = "x-oapi-codegen-"
+)
+
+// Operation is one method of one path.
+type Operation struct {
+	// ID is the operationId.
+	ID string
+	// Method and Path are as in the document: the path with its parameters in braces.
+	Method, Path string
+	// Anonymous tells that anybody may call it.
+	Anonymous bool
+	// Scopes are alternatives, each a set of scopes that a caller must hold in full. No alternative: any caller.
+	Scopes [][]string
+	// Idempotent tells that a repeated call with the same Idempotency-Key has one effect and one answer.
+	Idempotent bool
+	// Hot tells that the body is checked by the token scan alone.
+	Hot bool
+	// MaxBody is the largest body in bytes.
+	MaxBody int64
+
+	parameters   []parameter
+	queries      map[string]bool // the query parameters; true when it may be repeated
+	bodyRequired bool
+	bodies       map[string]*body // by media type; nil when the operation takes no body
+}
+
+func newOperation(doc *openapi3.T, method, path string, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
+	o := &Operation{ID: op.OperationID, Method: method, Path: path, MaxBody: DefaultMaxBody}
+	if o.ID == "" {
+		return nil, errors.New("it has no operationId")
+	}
+	for _, read := range []func() error{
+		func() error { return o.readExtensions(op) },
+		func() error { return o.readSecurity(doc, op) },
+		func() error { return o.readParameters(item, op) },
+		func() error { return o.readBody(op) },
+		o.checkRepeatable,
+	} {
+		if err := read(); err != nil {
+			return nil, err
+		}
+	}
+
+	return o, nil
+}
+
+func (o *Operation) readExtensions(op *openapi3.Operation) error {
+	for name := range op.Extensions {
+		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody}, name) && !strings.HasPrefix(name, extCodegen) {
+			return fmt.Errorf("the extension %s is unknown", name)
+		}
+	}
+	stateless, _, err := extension[bool](op, extStateless)
+	if err != nil {
+		return err
+	}
+	if stateless && o.Method != http.MethodPost {
+		return fmt.Errorf("%s is for POST", extStateless)
+	}
+	o.Idempotent = o.Method == http.MethodPost && !stateless
+	if o.Hot, _, err = extension[bool](op, extHot); err != nil {
+		return err
+	}
+	limit, stated, err := extension[int64](op, extMaxBody)
+	if err != nil {
+		return err
+	}
+	if stated {
+		if limit < 1 || limit > LargestBody {
+			return fmt.Errorf("%s must be 1 to %d bytes", extMaxBody, LargestBody)
+		}
+		o.MaxBody = limit
+	}
+
+	return nil
+}
+
+// extension reads an extension of an operation as a T.
+func extension[T any](op *openapi3.Operation, name string) (value T, stated bool, err error) {
+	raw, stated := op.Extensions[name]
+	if !stated {
+		return value, false, nil
+	}
+	text, err := json.Marshal(raw)
+	if err == nil {
+		err = json.Unmarshal(text, &value)
+	}
+	if err != nil || raw == nil {
+		return value, true, fmt.Errorf("%s must be of type %T", name, value)
+	}
+
+	return value, true, nil
+}
+
+// checkRepeatable holds the document to the rule about Idempotency-Key.
+func (o *Operation) checkRepeatable() error {
+	declared := slices.ContainsFunc(o.parameters, func(p parameter) bool {
+		return p.in == openapi3.ParameterInHeader && p.name == IdempotencyKey
+	})
+	switch {
+	case o.Idempotent && o.Anonymous:
+		return fmt.Errorf("a POST without a caller cannot honour %s; state %s: true", IdempotencyKey, extStateless)
+	case o.Idempotent && !declared:
+		return fmt.Errorf("declare the header parameter %s, or state %s: true if it changes nothing", IdempotencyKey, extStateless)
+	case !o.Idempotent && declared:
+		return fmt.Errorf("it declares the header parameter %s and does not honour it", IdempotencyKey)
+	default:
+		return nil
+	}
+}
