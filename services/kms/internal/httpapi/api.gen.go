@@ -99,6 +99,7 @@ func (e ElasticKeyStatus) Valid() bool {
 // Defines values for KeyUse.
 const (
 	Encrypt KeyUse = "encrypt"
+	Mac     KeyUse = "mac"
 	Sign    KeyUse = "sign"
 )
 
@@ -106,6 +107,8 @@ const (
 func (e KeyUse) Valid() bool {
 	switch e {
 	case Encrypt:
+		return true
+	case Mac:
 		return true
 	case Sign:
 		return true
@@ -293,7 +296,7 @@ type ElasticKey struct {
 	// Example: 2026-11-02T09:30:00.000000Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// Use What the key is for. A key never does both.
+	// Use What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 	Use KeyUse `json:"use"`
 
 	// VersionCount Versions ever made.
@@ -336,7 +339,7 @@ type EncryptResponse struct {
 // Example: payroll
 type KeyName = string
 
-// KeyUse What the key is for. A key never does both.
+// KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
 
 // MaterialKey defines model for MaterialKey.
@@ -383,8 +386,8 @@ type Problem struct {
 // PublicKey defines model for PublicKey.
 type PublicKey struct {
 	// Jwk RFC 7517.
-	Jwk map[string]interface{} `json:"jwk"`
-	Kid string                 `json:"kid"`
+	Jwk json.RawMessage `json:"jwk"`
+	Kid string          `json:"kid"`
 
 	// Pem SubjectPublicKeyInfo (RFC 5280) in PEM.
 	Pem     string `json:"pem"`

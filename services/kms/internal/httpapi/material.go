@@ -1,0 +1,93 @@
+package httpapi
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/page"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+)
+
+// RotateElasticKey implements POST /elastic-keys/{id}/rotate.
+func (h *Handler) RotateElasticKey(ctx context.Context, request RotateElasticKeyRequestObject) (RotateElasticKeyResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	version, err := h.keys.Rotate(ctx, who, keyring.Ref(request.Id))
+	if err != nil {
+		return nil, err
+	}
+	return RotateElasticKey201JSONResponse{
+		Body: materialKey(version, version.Version),
+		// Relative to /elastic-keys/{id}/rotate (RFC 9110 section 10.2.2).
+		Headers: RotateElasticKey201ResponseHeaders{Location: optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
+	}, nil
+}
+
+// ListMaterialKeys implements GET /elastic-keys/{id}/material-keys.
+func (h *Handler) ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := page.List{Tenant: who.Tenant, Name: "material-keys", Sort: "-version", Filter: []string{request.Id}}
+	limit := page.Limit(request.Params.Limit)
+	below, err := h.below(list, value(request.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	key, versions, err := h.keys.Versions(ctx, who, keyring.Ref(request.Id), below, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	answer := ListMaterialKeys200JSONResponse{Items: []MaterialKey{}}
+	if len(versions) > limit {
+		versions = versions[:limit]
+		answer.NextCursor = optional(h.cursors.Encode(list, strconv.FormatInt(versions[limit-1].Version, 10)))
+	}
+	for _, version := range versions {
+		answer.Items = append(answer.Items, materialKey(version, key.PrimaryVersion))
+	}
+	return answer, nil
+}
+
+// below decodes a cursor into the version that the page before ended with; 0 without one.
+func (h *Handler) below(list page.List, cursor string) (int64, error) {
+	last, err := h.cursors.Decode(list, cursor)
+	if err != nil || last == "" {
+		return 0, err
+	}
+	version, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return 0, problem.New(problem.InvalidCursor, "start again without a cursor").Because(err)
+	}
+	return version, nil
+}
+
+// GetMaterialKey implements GET /elastic-keys/{id}/material-keys/{version}.
+func (h *Handler) GetMaterialKey(ctx context.Context, request GetMaterialKeyRequestObject) (GetMaterialKeyResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, version, err := h.keys.Version(ctx, who, keyring.Ref(request.Id), request.Version)
+	if err != nil {
+		return nil, err
+	}
+	return GetMaterialKey200JSONResponse(materialKey(version, key.PrimaryVersion)), nil
+}
+
+func materialKey(version keyring.MaterialKey, primary int64) MaterialKey {
+	return MaterialKey{
+		Id:           version.ID,
+		ElasticKeyId: version.ElasticKeyID,
+		Version:      version.Version,
+		Kid:          version.KeyID(),
+		Status:       MaterialKeyStatus(version.Status),
+		Primary:      version.Version == primary,
+		CreatedAt:    timestamp(version.CreatedAt),
+	}
+}

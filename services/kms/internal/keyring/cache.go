@@ -1,0 +1,110 @@
+package keyring
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+)
+
+// slot is the identity of a material key in the cache.
+type slot struct {
+	tenant, id string
+}
+
+func slotOf(version MaterialKey) slot {
+	return slot{tenant: version.Tenant, id: version.ID}
+}
+
+// materialCache keeps unwrapped keys, bounded by number and age, the least recently used going first. What is cached never decides
+// anything: a permit is computed from the row before each use, and an entry is used only for the very ciphertext it was opened from, so
+// that an edited row is opened (and refused) anew. A key is zeroed when it has left the cache and its last user has released it.
+type materialCache struct {
+	capacity int
+	age      time.Duration
+	now      func() time.Time
+
+	mu      sync.Mutex
+	entries map[slot]*list.Element // of *lease
+	recent  *list.List             // front: most recently used
+}
+
+// lease is a key that somebody may be using.
+type lease struct {
+	cache   *materialCache
+	slot    slot
+	wrapped string
+	key     *jwk.Key
+	expires time.Time
+	// users counts leases handed out and not released, plus one while the entry is in the cache. Guarded by cache.mu.
+	users int
+}
+
+func newMaterialCache(capacity int, age time.Duration, now func() time.Time) *materialCache {
+	return &materialCache{capacity: capacity, age: age, now: now, entries: map[slot]*list.Element{}, recent: list.New()}
+}
+
+// get returns a lease on a cached key opened from wrapped, or nil.
+func (c *materialCache) get(s slot, wrapped string) *lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	element, ok := c.entries[s]
+	if !ok {
+		return nil
+	}
+	held := element.Value.(*lease)
+	if held.wrapped != wrapped || c.now().After(held.expires) {
+		c.remove(element)
+		return nil
+	}
+	c.recent.MoveToFront(element)
+	held.users++
+	return held
+}
+
+// put adds a key and returns a lease on it. The cache owns key from now on.
+func (c *materialCache) put(s slot, wrapped string, key *jwk.Key) *lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if element, ok := c.entries[s]; ok {
+		c.remove(element)
+	}
+	for c.recent.Len() >= c.capacity {
+		c.remove(c.recent.Back())
+	}
+	held := &lease{cache: c, slot: s, wrapped: wrapped, key: key, expires: c.now().Add(c.age), users: 2}
+	c.entries[s] = c.recent.PushFront(held)
+	return held
+}
+
+// purge empties the cache.
+func (c *materialCache) purge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.recent.Len() > 0 {
+		c.remove(c.recent.Back())
+	}
+}
+
+// remove takes an entry out. c.mu is held.
+func (c *materialCache) remove(element *list.Element) {
+	held := c.recent.Remove(element).(*lease)
+	delete(c.entries, held.slot)
+	held.drop()
+}
+
+// drop gives up one use. cache.mu is held.
+func (l *lease) drop() {
+	l.users--
+	if l.users == 0 {
+		l.key.Zero()
+	}
+}
+
+// release gives the key back; it must not be used afterwards.
+func (l *lease) release() {
+	l.cache.mu.Lock()
+	defer l.cache.mu.Unlock()
+	l.drop()
+}

@@ -1,0 +1,128 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+)
+
+// Barrier seals what the keyring stores. Every method fails with barrier.ErrSealed while it is sealed.
+type Barrier interface {
+	// Tenant opens a tenant's keys for wrapping. It may use SQL, so it comes before a transaction.
+	Tenant(ctx context.Context, tenant string) (*barrier.Wrapper, error)
+	// Unwrap opens a wrapped value whose binding matches.
+	Unwrap(ctx context.Context, binding barrier.Binding, wrapped string) ([]byte, error)
+	// Sealed tells whether the barrier is closed.
+	Sealed() bool
+}
+
+// Generator makes key material.
+type Generator interface {
+	// Take returns a new key of the kind, from a pool where there is one.
+	Take(ctx context.Context, spec alg.Spec) (*jwk.Key, error)
+}
+
+// Config is what a Keyring needs.
+type Config struct {
+	Store     Store
+	Barrier   Barrier
+	Generator Generator
+	// Now is the clock.
+	Now func() time.Time
+	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
+	CacheKeys int
+	// CacheAge bounds for how long; DefaultCacheAge if 0.
+	CacheAge time.Duration
+}
+
+// Defaults of the cache of unwrapped keys. A thousand RSA keys are about 4 MB.
+const (
+	DefaultCacheKeys = 1000
+	DefaultCacheAge  = 10 * time.Minute
+)
+
+// Keyring does what callers ask of their keys. It is safe for concurrent use.
+type Keyring struct {
+	store     Store
+	barrier   Barrier
+	generator Generator
+	now       func() time.Time
+	cache     *materialCache
+	uses      *useCounter
+}
+
+// New returns a Keyring; an error names what Config lacks.
+func New(cfg Config) (*Keyring, error) {
+	if cfg.Store == nil || cfg.Barrier == nil || cfg.Generator == nil || cfg.Now == nil {
+		return nil, errors.New("keyring: Store, Barrier, Generator and Now are required")
+	}
+	if cfg.CacheKeys == 0 {
+		cfg.CacheKeys = DefaultCacheKeys
+	}
+	if cfg.CacheAge == 0 {
+		cfg.CacheAge = DefaultCacheAge
+	}
+	return &Keyring{
+		store:     cfg.Store,
+		barrier:   cfg.Barrier,
+		generator: cfg.Generator,
+		now:       cfg.Now,
+		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
+		uses:      newUseCounter(cfg.Store),
+	}, nil
+}
+
+// Forget drops and zeroes every unwrapped key, as sealing must.
+func (k *Keyring) Forget() {
+	k.cache.purge()
+}
+
+// permit is the choke point's yes: a caller may do op to this version of this key. Only Keyring.permit makes one.
+type permit struct {
+	op      Operation
+	key     ElasticKey
+	version MaterialKey
+	spec    alg.Spec
+}
+
+// permit loads the facts about a version (0: the primary one) in one statement and decides on them.
+func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref Ref, version int64) (permit, error) {
+	if err := decideScope(caller, op); err != nil {
+		return permit{}, err
+	}
+	key, material, err := k.store.KeyVersion(ctx, caller.Tenant, ref, version)
+	if errors.Is(err, ErrNotFound) {
+		return permit{}, errNotFound()
+	}
+	if err != nil {
+		return permit{}, fmt.Errorf("load key version: %w", err)
+	}
+	if err := decide(caller, op, key, &material); err != nil {
+		return permit{}, err
+	}
+	spec, err := key.Spec()
+	if err != nil {
+		return permit{}, fmt.Errorf("key %s: %w", key.ID, err)
+	}
+	return permit{op: op, key: key, version: material, spec: spec}, nil
+}
+
+// permitKey is permit for operations on the key as a whole.
+func (k *Keyring) permitKey(ctx context.Context, caller Caller, op Operation, ref Ref) (ElasticKey, error) {
+	if err := decideScope(caller, op); err != nil {
+		return ElasticKey{}, err
+	}
+	key, err := k.store.ElasticKey(ctx, caller.Tenant, ref)
+	if errors.Is(err, ErrNotFound) {
+		return ElasticKey{}, errNotFound()
+	}
+	if err != nil {
+		return ElasticKey{}, fmt.Errorf("load key: %w", err)
+	}
+	return key, decide(caller, op, key, nil)
+}

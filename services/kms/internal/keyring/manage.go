@@ -1,0 +1,197 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+)
+
+// maxDescription bounds a description, in bytes.
+const maxDescription = 4096
+
+// NewKey asks for an elastic key.
+type NewKey struct {
+	Name        string
+	Description string
+	Algorithm   string
+	KeySize     int    // bits of an RSA modulus; 0: default
+	Curve       string // of an ECDH-ES key; empty: default
+}
+
+// Create makes an elastic key and its version 1. Both are stored, or neither.
+func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (ElasticKey, error) {
+	if err := decideScope(caller, OpCreate); err != nil {
+		return ElasticKey{}, err
+	}
+	if err := checkName(ask.Name); err != nil {
+		return ElasticKey{}, err
+	}
+	if len(ask.Description) > maxDescription {
+		return ElasticKey{}, problem.New("validation_failed", "the description is longer than %d bytes", maxDescription)
+	}
+	spec, err := alg.ParseSpec(ask.Algorithm, ask.KeySize, ask.Curve)
+	if err != nil {
+		return ElasticKey{}, err
+	}
+	// Generation can take seconds: a name that is taken is better said before. The unique index decides.
+	if _, err := k.store.ElasticKey(ctx, caller.Tenant, Ref(ask.Name)); err == nil {
+		return ElasticKey{}, errNameTaken(ask.Name)
+	}
+	now := k.instant()
+	key := ElasticKey{
+		Tenant:         caller.Tenant,
+		Name:           ask.Name,
+		Description:    ask.Description,
+		Algorithm:      spec.Algorithm,
+		KeySize:        rsaBits(spec),
+		Curve:          spec.Curve,
+		Use:            spec.Use,
+		Status:         ElasticActive,
+		PrimaryVersion: 1,
+		VersionCount:   1,
+		CreatedAt:      now,
+		UpdatedAt:      now,
+	}
+	if key.ID, err = newID(); err != nil {
+		return ElasticKey{}, err
+	}
+	draft, err := k.newDraft(ctx, key)
+	if err != nil {
+		return ElasticKey{}, err
+	}
+	defer draft.material.Zero()
+	err = k.store.InTx(ctx, func(ctx context.Context) error {
+		if err := k.store.InsertElasticKey(ctx, key); err != nil {
+			return err
+		}
+		_, err := draft.store(ctx, k.store, key, 1)
+		return err
+	})
+	if errors.Is(err, ErrNameTaken) {
+		return ElasticKey{}, errNameTaken(ask.Name)
+	}
+	if err != nil {
+		return ElasticKey{}, fmt.Errorf("store key: %w", err)
+	}
+	return key, nil
+}
+
+// Rotate adds a version and makes it primary.
+func (k *Keyring) Rotate(ctx context.Context, caller Caller, ref Ref) (MaterialKey, error) {
+	key, err := k.permitKey(ctx, caller, OpRotate, ref)
+	if err != nil {
+		return MaterialKey{}, err
+	}
+	version, err := k.rotate(ctx, key, 0)
+	if errors.Is(err, ErrStale) {
+		// Its state changed between the decision and the update: the decision is made again, on what is there now.
+		if _, err := k.permitKey(ctx, caller, OpRotate, ref); err != nil {
+			return MaterialKey{}, err
+		}
+		return MaterialKey{}, problem.New("conflict", "the key changed meanwhile; try again")
+	}
+	return version, err
+}
+
+// rotate adds a version to key if its status, and its primary version where ifPrimary is not 0, are still what the caller saw;
+// ErrStale otherwise.
+func (k *Keyring) rotate(ctx context.Context, key ElasticKey, ifPrimary int64) (MaterialKey, error) {
+	draft, err := k.newDraft(ctx, key)
+	if err != nil {
+		return MaterialKey{}, err
+	}
+	defer draft.material.Zero()
+	key.UpdatedAt = k.instant()
+	var version MaterialKey
+	err = k.store.InTx(ctx, func(ctx context.Context) error {
+		number, err := k.store.AddVersion(ctx, key, ifPrimary)
+		if err != nil {
+			return err
+		}
+		version, err = draft.store(ctx, k.store, key, number)
+		return err
+	})
+	if err != nil {
+		return MaterialKey{}, fmt.Errorf("store version: %w", err)
+	}
+	return version, nil
+}
+
+// draft is a version that has its material but not yet its number.
+type draft struct {
+	version  MaterialKey
+	wrapper  *barrier.Wrapper
+	material *jwk.Key
+}
+
+// newDraft generates material for a further version of key. What is slow or needs SQL of its own happens here, before the transaction
+// that decides the version's number.
+func (k *Keyring) newDraft(ctx context.Context, key ElasticKey) (draft, error) {
+	spec, err := key.Spec()
+	if err != nil {
+		return draft{}, err
+	}
+	wrapper, err := k.barrier.Tenant(ctx, key.Tenant)
+	if err != nil {
+		return draft{}, fmt.Errorf("open barrier for tenant: %w", err)
+	}
+	id, err := newID()
+	if err != nil {
+		return draft{}, err
+	}
+	material, err := k.generator.Take(ctx, spec)
+	if err != nil {
+		return draft{}, fmt.Errorf("generate %s: %w", key.Algorithm, err)
+	}
+	version := MaterialKey{
+		Tenant: key.Tenant, ElasticKeyID: key.ID, ID: id,
+		Status: VersionEnabled, Origin: OriginGenerated, CreatedAt: k.instant(),
+	}
+	return draft{version: version, wrapper: wrapper, material: material}, nil
+}
+
+// store wraps the material for its number and inserts the row.
+func (d draft) store(ctx context.Context, store MaterialKeyStore, key ElasticKey, number int64) (MaterialKey, error) {
+	version := d.version
+	version.Version = number
+	wrapped, err := wrap(d.wrapper, key, version, d.material)
+	if err != nil {
+		return MaterialKey{}, err
+	}
+	version.WrappedKey = wrapped
+	return version, store.InsertMaterialKey(ctx, version)
+}
+
+// instant is the present time at the precision that is stored.
+func (k *Keyring) instant() time.Time {
+	return k.now().UTC().Truncate(time.Microsecond)
+}
+
+func rsaBits(spec alg.Spec) int {
+	if spec.KeyType == alg.KeyTypeRSA {
+		return spec.KeySize
+	}
+	return 0
+}
+
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("make id: %w", err)
+	}
+	return id.String(), nil
+}
+
+func errNameTaken(name string) error {
+	return problem.New("conflict", "a key named %q exists already", name)
+}
+
+var _ Barrier = (*barrier.Barrier)(nil)

@@ -1,0 +1,119 @@
+package keyring
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+)
+
+// Get reads an elastic key.
+func (k *Keyring) Get(ctx context.Context, caller Caller, ref Ref) (ElasticKey, error) {
+	return k.permitKey(ctx, caller, OpRead, ref)
+}
+
+// List reads up to limit elastic keys in order of creation, from after the id given.
+func (k *Keyring) List(ctx context.Context, caller Caller, filter Filter, afterID string, limit int) ([]ElasticKey, error) {
+	if err := decideScope(caller, OpRead); err != nil {
+		return nil, err
+	}
+	keys, err := k.store.ElasticKeys(ctx, caller.Tenant, filter, afterID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list keys: %w", err)
+	}
+	return keys, nil
+}
+
+// Versions reads up to limit versions of a key, newest first, below the version given (0: from the newest), with the key they belong to.
+func (k *Keyring) Versions(ctx context.Context, caller Caller, ref Ref, below int64, limit int) (ElasticKey, []MaterialKey, error) {
+	key, err := k.permitKey(ctx, caller, OpRead, ref)
+	if err != nil {
+		return ElasticKey{}, nil, err
+	}
+	versions, err := k.store.MaterialKeys(ctx, key.Tenant, key.ID, below, limit)
+	if err != nil {
+		return ElasticKey{}, nil, fmt.Errorf("list versions: %w", err)
+	}
+	return key, versions, nil
+}
+
+// Version reads one version by number or UUID, with the key it belongs to.
+func (k *Keyring) Version(ctx context.Context, caller Caller, ref Ref, version string) (ElasticKey, MaterialKey, error) {
+	if isUUID(version) {
+		key, err := k.permitKey(ctx, caller, OpRead, ref)
+		if err != nil {
+			return ElasticKey{}, MaterialKey{}, err
+		}
+		material, err := k.store.MaterialKeyByID(ctx, key.Tenant, key.ID, strings.ToLower(version))
+		if errors.Is(err, ErrNotFound) {
+			return ElasticKey{}, MaterialKey{}, errNotFound()
+		}
+		return key, material, err
+	}
+	number, err := strconv.ParseInt(version, 10, 64)
+	if err != nil || number < 1 {
+		return ElasticKey{}, MaterialKey{}, errNotFound()
+	}
+	p, err := k.permit(ctx, caller, OpRead, ref, number)
+	return p.key, p.version, err
+}
+
+// PublicKey is the public part of a version.
+type PublicKey struct {
+	KeyID   string
+	Version int64
+	JWK     []byte // RFC 7517
+	PEM     string // SubjectPublicKeyInfo (RFC 5280 section 4.1)
+}
+
+// Public reads the public part of a version (0: the primary one). It is derived from the sealed private key, so that nobody who can only
+// write to the database can put another in its place.
+func (k *Keyring) Public(ctx context.Context, caller Caller, ref Ref, version int64) (PublicKey, error) {
+	p, err := k.permit(ctx, caller, OpRead, ref, version)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	if p.spec.KeyType == alg.KeyTypeOctet {
+		return PublicKey{}, problem.New("no_public_key", "key %q is symmetric; it has no public part", p.key.Name)
+	}
+	held, err := k.material(ctx, p)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	defer held.release()
+	return publicKey(held.key, p)
+}
+
+func publicKey(private *jwk.Key, p permit) (PublicKey, error) {
+	public, err := private.Public()
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("public part: %w", err)
+	}
+	public.ID = p.version.KeyID()
+	public.Use = jwkUse(p.key.Use)
+	encoded, err := public.MarshalPublic()
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("encode JWK: %w", err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public.Material())
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("encode SubjectPublicKeyInfo: %w", err)
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	return PublicKey{KeyID: p.version.KeyID(), Version: p.version.Version, JWK: encoded, PEM: string(block)}, nil
+}
+
+// jwkUse is RFC 7517 section 4.2's word for what a public key is for.
+func jwkUse(use alg.Use) string {
+	if use == alg.UseEncrypt {
+		return jwk.UseEncryption
+	}
+	return jwk.UseSignature
+}
