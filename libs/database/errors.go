@@ -123,10 +123,7 @@ func mayHaveCommitted(err error) bool {
 	if errors.As(err, &server) {
 		return server.SeverityUnlocalized != "ERROR" // FATAL and PANIC end the session, perhaps after the commit
 	}
-	var connect *pgconn.ConnectError
-	if errors.Is(err, driver.ErrBadConn) || errors.As(err, &connect) || pgconn.SafeToRetry(err) {
-		return false // nothing was sent
-	}
+	// pgx 5.12 reports some losses after it has sent a statement as "conn closed", which it calls safe to retry: it is not.
 	return isConnectionLoss(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 

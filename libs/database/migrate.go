@@ -103,6 +103,10 @@ func (db *DB) migrate(ctx context.Context, set Set) (err error) {
 		return err
 	}
 	applied, err := provider.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		return fmt.Errorf("%s: %w", path.Base(partial.Failed.Source.Path), asUnavailable(partial.Err))
+	}
 	if err != nil {
 		return asUnavailable(err)
 	}

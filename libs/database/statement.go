@@ -24,13 +24,25 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, 
 		return result, err
 	}
 	err := db.retry(ctx, func() (err error) {
-		result, err = db.writer.ExecContext(ctx, query, args...)
-		if ctx.Err() != nil {
-			return err
-		}
-		return commitError(err)
+		result, err = db.autocommit(ctx, query, args)
+		return err
 	})
 	return result, err
+}
+
+// autocommit runs a statement on a connection of its own choice: sql.DB would repeat it on another one where the driver says that it
+// was not sent, on which pgx cannot be relied.
+func (db *DB) autocommit(ctx context.Context, query string, args []any) (sql.Result, error) {
+	connection, err := db.writer.Conn(ctx)
+	if err != nil {
+		return nil, asUnavailable(err)
+	}
+	defer func() { _ = connection.Close() }() // returns it to the pool
+	result, err := connection.ExecContext(ctx, query, args...)
+	if err == nil || ctx.Err() != nil {
+		return result, err
+	}
+	return result, commitError(err)
 }
 
 // Query reads rows in the transaction of ctx, or outside of one. The caller closes them and asks Err at the end.
