@@ -1,7 +1,7 @@
 // Package config fills a program's configuration struct from its defaults, a YAML file, the environment and the command line.
 //
 // The struct is the schema: every exported field carries a `koanf:"key"` tag (`koanf:"-"` leaves it out, `koanf:",squash"` lifts the keys
-// of an embedded struct), and the values it holds when [Load] is called are the defaults. A later source wins key by key; a list is
+// of an embedded struct, `koanf:"key,path"` makes a string a [Path]), and the values it holds when [Load] is called are the defaults. A later source wins key by key; a list is
 // replaced as a whole. Fields may be strings, booleans, numbers, [time.Duration], [ByteSize], [Path], [Secret], anything with
 // UnmarshalText, nested structs, lists of these, and maps from text to these.
 //

@@ -46,6 +46,7 @@ type database struct {
 	Connections int           `koanf:"max_connections"`
 	Small       uint8         `koanf:"small"`
 	Level       slog.Level    `koanf:"level"`
+	Root        string        `koanf:"root,path"`
 }
 
 type realm struct {
@@ -125,6 +126,7 @@ database:
   max_connections: 0x14
   small: 255
   level: warn+1
+  root: ../root.pem
 limits:
   write: 7
   admin.only: 1
@@ -144,12 +146,15 @@ secrets:
 			Address: "0.0.0.0:8443", Body: 64 * config.KiB, Idle: 10 * time.Second,
 			Names: []string{"kms.example", "kms.internal"}, HTTP2: true,
 		},
-		Admin:    &listener{Address: "127.0.0.1:9090"},
-		Database: database{Path: config.Path(filepath.Join(filepath.Dir(file), "data", "kms.sqlite")), Connections: 20, Small: 255, Level: slog.LevelWarn + 1},
-		Limits:   map[string]int{"read": 10, "write": 7, "admin.only": 1},
-		Peers:    map[string]listener{"ca": {Address: "ca:8443"}},
-		Realms:   []realm{{Name: "first"}, {Name: "second"}},
-		Secrets:  config.Policy{AllowGroupRead: true},
+		Admin: &listener{Address: "127.0.0.1:9090"},
+		Database: database{
+			Path: config.Path(filepath.Join(filepath.Dir(file), "data", "kms.sqlite")), Connections: 20, Small: 255, Level: slog.LevelWarn + 1,
+			Root: filepath.Join(filepath.Dir(filepath.Dir(file)), "root.pem"),
+		},
+		Limits:  map[string]int{"read": 10, "write": 7, "admin.only": 1},
+		Peers:   map[string]listener{"ca": {Address: "ca:8443"}},
+		Realms:  []realm{{Name: "first"}, {Name: "second"}},
+		Secrets: config.Policy{AllowGroupRead: true},
 	}, dst)
 }
 
@@ -214,6 +219,15 @@ func TestLoad_RefusesTypesItCannotFill(t *testing.T) {
 		}{},
 		"map with number keys": &struct {
 			A map[int]string `koanf:"a"`
+		}{},
+		"option that does not exist": &struct {
+			A string `koanf:"a,omitempty"`
+		}{},
+		"path that is no text": &struct {
+			A int `koanf:"a,path"`
+		}{},
+		"squash of a value": &struct {
+			A int `koanf:",squash"`
 		}{},
 		"same key twice": &struct {
 			A string `koanf:"a"`

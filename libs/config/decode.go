@@ -40,7 +40,11 @@ func target(v reflect.Value) reflect.Value {
 func (l *loader) decodeSection(v reflect.Value, mapping map[string]any, path string) {
 	for _, f := range fieldsOf(v.Type()) {
 		if below, ok := mapping[f.key]; ok {
-			l.decode(v.FieldByIndex(f.index), below, join(path, f.key))
+			value := v.FieldByIndex(f.index)
+			l.decode(value, below, join(path, f.key))
+			if _, in := l.open(below); f.path && in.origin.layer == layerFile {
+				value.SetString(Path(value.String()).under(l.file))
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -276,4 +277,37 @@ func TestProblems_RenderAsATableThatEndsWithTheirNumber(t *testing.T) {
 3 problems`, text)
 	assert.Equal(t, "configuration refused\n  x\n1 problem", config.Problems{{Message: "x"}}.Error())
 	assert.Equal(t, `a.yaml:1: b: c (d)`, config.Problem{File: "a.yaml", Line: 1, Path: "b", Message: "c", Suggestion: "d"}.String())
+}
+
+// foreign is a section of a module that does not import config.
+type foreign struct {
+	Level string `koanf:"level"`
+	Ratio int    `koanf:"ratio"`
+}
+
+type foreignError struct{ path string }
+
+func (e foreignError) Error() string      { return e.path + ": " + e.KeyMessage() }
+func (e foreignError) KeyPath() string    { return e.path }
+func (e foreignError) KeyMessage() string { return "is wrong" }
+
+func (f foreign) Validate() error {
+	if f.Ratio == 0 {
+		return nil
+	}
+	return errors.Join(foreignError{"level"}, errors.Join(errors.New("does not fit"), foreignError{"ratio"}))
+}
+
+func TestLoad_TakesErrorsOfTypesThatDoNotKnowIt(t *testing.T) {
+	t.Parallel()
+	var dst struct {
+		Foreign foreign `koanf:"foreign"`
+	}
+	require.NoError(t, config.Load(&dst, config.Source{File: write(t, "foreign: {level: x}")}))
+	err := config.Load(&dst, config.Source{File: write(t, "foreign:\n  level: x\n  ratio: 1\n")})
+	var found config.Problems
+	require.ErrorAs(t, err, &found)
+	assert.Equal(t, []brief{
+		{1, "foreign", "does not fit", ""}, {2, "foreign.level", "is wrong", ""}, {3, "foreign.ratio", "is wrong", ""},
+	}, briefs(found))
 }

@@ -56,6 +56,7 @@ type field struct {
 	key   string
 	index []int
 	typ   reflect.Type
+	path  bool // a string that is a Path
 }
 
 // fieldsOf lists the keys of a struct type in the order of its fields.
@@ -63,25 +64,31 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
-		key, squash, skip := tagOf(f)
+		key, option, skip := tagOf(f)
 		switch {
 		case skip:
-		case squash:
+		case option == optionSquash:
 			for _, inner := range fieldsOf(f.Type) {
 				inner.index = append([]int{i}, inner.index...)
 				fields = append(fields, inner)
 			}
 		default:
-			fields = append(fields, field{key: key, index: []int{i}, typ: f.Type})
+			fields = append(fields, field{key: key, index: []int{i}, typ: f.Type, path: option == optionPath})
 		}
 	}
 	return fields
 }
 
+// Options of a field's tag.
+const (
+	optionSquash = "squash"
+	optionPath   = "path"
+)
+
 // tagOf reads a field's koanf tag.
-func tagOf(f reflect.StructField) (key string, squash, skip bool) {
-	key, option, _ := strings.Cut(f.Tag.Get("koanf"), ",")
-	return key, option == "squash", key == "-" || !f.IsExported()
+func tagOf(f reflect.StructField) (key, option string, skip bool) {
+	key, option, _ = strings.Cut(f.Tag.Get("koanf"), ",")
+	return key, option, key == "-" || !f.IsExported()
 }
 
 // keysOf lists a section's keys.
@@ -134,18 +141,32 @@ func checkType(t reflect.Type, path string) error {
 	return fmt.Errorf("%s: a %s cannot be configured", path, t)
 }
 
+// usable says whether a field of that kind can have such a tag.
+func usable(key, option string, k reflect.Kind) bool {
+	switch option {
+	case "":
+		return key != ""
+	case optionPath:
+		return key != "" && k == reflect.String
+	case optionSquash:
+		return key == "" && k == reflect.Struct
+	default:
+		return false
+	}
+}
+
 // checkSection checks the fields of a struct type.
 func checkSection(t reflect.Type, path string) error {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		key, squash, skip := tagOf(f)
+		key, option, skip := tagOf(f)
 		if skip {
 			if key != "" && key != "-" {
 				return fmt.Errorf("%s: field %s has a koanf tag but is not exported", t, f.Name)
 			}
 			continue
 		}
-		if squash && f.Type.Kind() != reflect.Struct || !squash && key == "" {
+		if !usable(key, option, f.Type.Kind()) {
 			return fmt.Errorf("%s: field %s has no usable koanf tag", t, f.Name)
 		}
 		if err := checkType(f.Type, join(path, key)); err != nil {
