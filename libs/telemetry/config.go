@@ -64,7 +64,11 @@ func (e *KeyError) KeyMessage() string { return e.Message }
 
 // Validate returns all faults, each a [KeyError], joined.
 func (c Config) Validate() error {
-	c = c.filled()
+	return c.filled().faults()
+}
+
+// faults is Validate of a Config that is filled.
+func (c Config) faults() error {
 	var faults []error
 	fault := func(path, format string, args ...any) {
 		faults = append(faults, &KeyError{Path: path, Message: fmt.Sprintf(format, args...)})

@@ -32,7 +32,7 @@ type queue[T any] struct {
 
 // newQueue starts a queue whose worker runs until shutdown.
 func newQueue[T any](size int, export func(context.Context, []T) error, lost *atomic.Uint64, l *losses) *queue[T] {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // shutdown calls it
 	q := &queue[T]{
 		items: make(chan T, size), flush: make(chan chan<- struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 		cancel: cancel, export: export, lost: lost, losses: l,

@@ -1,0 +1,4 @@
+package buildinfo
+
+// Describe lets tests give the build.
+var Describe = describe
