@@ -1,0 +1,164 @@
+package barrierstore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/barrierstore"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+)
+
+var _ barrier.Store = (*barrierstore.Store)(nil)
+
+func TestMain(m *testing.M) {
+	fips.Require()
+	m.Run()
+}
+
+func each(t *testing.T, test func(t *testing.T, db *database.DB, store *barrierstore.Store)) {
+	t.Helper()
+	dbtest.Each(t, []database.Set{database.PlatformMigrations()}, func(t *testing.T, db *database.DB) {
+		store, err := barrierstore.New(db)
+		require.NoError(t, err)
+		test(t, db, store)
+	})
+}
+
+func key(level barrier.Level, tenant, id string, version int64) barrier.WrappedKey {
+	return barrier.WrappedKey{
+		Level: level, Tenant: tenant, ID: id, Version: version, ParentID: "parent of " + id, JWE: "jwe of " + id,
+		CreatedAt: time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC),
+	}
+}
+
+func TestStore_ReturnsWhatWasInserted(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		keys, err := store.Keys(t.Context(), barrier.LevelRoot, "")
+		require.NoError(t, err)
+		assert.Empty(t, keys)
+
+		root := key(barrier.LevelRoot, "", "r1", 1)
+		a2, a1 := key(barrier.LevelContent, "a", "a2", 2), key(barrier.LevelContent, "a", "a1", 1)
+		others := []barrier.WrappedKey{key(barrier.LevelIntermediate, "a", "i1", 1), key(barrier.LevelContent, "b", "b1", 1)}
+		for _, k := range append(others, root, a2, a1) {
+			inserted, err := store.Insert(t.Context(), k)
+			require.NoError(t, err)
+			assert.True(t, inserted)
+		}
+		keys, err = store.Keys(t.Context(), barrier.LevelContent, "a")
+		require.NoError(t, err)
+		assert.Equal(t, []barrier.WrappedKey{a1, a2}, keys, "of that level and tenant")
+		keys, err = store.Keys(t.Context(), barrier.LevelRoot, "")
+		require.NoError(t, err)
+		assert.Equal(t, []barrier.WrappedKey{root}, keys)
+	})
+}
+
+func TestInsert_KeepsTheVersionThatIsThere(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		first := key(barrier.LevelContent, "a", "first", 1)
+		inserted, err := store.Insert(t.Context(), first)
+		require.NoError(t, err)
+		require.True(t, inserted)
+		inserted, err = store.Insert(t.Context(), key(barrier.LevelContent, "a", "second", 1))
+		require.NoError(t, err)
+		assert.False(t, inserted)
+		keys, err := store.Keys(t.Context(), barrier.LevelContent, "a")
+		require.NoError(t, err)
+		assert.Equal(t, []barrier.WrappedKey{first}, keys)
+
+		_, err = store.Insert(t.Context(), key(barrier.LevelContent, "a", "first", 2))
+		require.Error(t, err, "an id stands for one key only")
+	})
+}
+
+func TestInsert_OneOfManyAtOnceWins(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		for version := range int64(5) {
+			var wins atomic.Int32
+			var group sync.WaitGroup
+			for i := range 8 {
+				group.Go(func() {
+					inserted, err := store.Insert(t.Context(), key(barrier.LevelRoot, "", fmt.Sprintf("%d by %d", version, i), version+1))
+					assert.NoError(t, err)
+					if inserted {
+						wins.Add(1)
+					}
+				})
+			}
+			group.Wait()
+			assert.EqualValues(t, 1, wins.Load())
+		}
+		keys, err := store.Keys(t.Context(), barrier.LevelRoot, "")
+		require.NoError(t, err)
+		assert.Len(t, keys, 5)
+	})
+}
+
+func TestInsert_StaysWhenTheCallersWorkIsRolledBack(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *database.DB, store *barrierstore.Store) {
+		ctx, unit := db.WithUnit(t.Context())
+		_, err := store.Insert(ctx, key(barrier.LevelContent, "a", "a1", 1))
+		require.NoError(t, err)
+		require.NoError(t, db.InTx(ctx, func(ctx context.Context) error {
+			_, err := store.Insert(ctx, key(barrier.LevelContent, "a", "a2", 2))
+			require.ErrorIs(t, err, database.ErrInTransaction)
+			return nil
+		}))
+		unit.Rollback()
+		keys, err := store.Keys(t.Context(), barrier.LevelContent, "a")
+		require.NoError(t, err)
+		require.Len(t, keys, 1)
+		assert.Equal(t, "a1", keys[0].ID)
+	})
+}
+
+func TestBarrier_ReplicasShareOneHierarchy(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		const replicas = 4
+		place := barrier.Binding{Tenant: "a", Purpose: "test", ID: "1"}
+		var barriers [replicas]*barrier.Barrier
+		var values [replicas]string
+		var group sync.WaitGroup
+		for i := range replicas {
+			group.Go(func() {
+				b, err := barrier.New(barrier.Config{Store: store, Now: time.Now})
+				if !assert.NoError(t, err) || !assert.NoError(t, b.Unseal(t.Context(), bytes.Repeat([]byte{7}, barrier.UnsealKeySize), "unseal")) {
+					return
+				}
+				w, err := b.Tenant(t.Context(), "a")
+				if !assert.NoError(t, err) {
+					return
+				}
+				values[i], err = w.Wrap(place, []byte("value"))
+				assert.NoError(t, err)
+				barriers[i] = b
+			})
+		}
+		group.Wait()
+		require.False(t, t.Failed())
+		for _, b := range barriers {
+			for _, value := range values {
+				plain, err := b.Unwrap(t.Context(), place, value)
+				require.NoError(t, err)
+				assert.Equal(t, "value", string(plain))
+			}
+		}
+	})
+}
