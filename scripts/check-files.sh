@@ -14,6 +14,7 @@ complain() {
   failed=1
 }
 
+files=$(git ls-files --cached --others --exclude-standard)
 while IFS= read -r file; do
   [ -s "$file" ] || continue # deleted or empty
   case "$file" in
@@ -46,7 +47,7 @@ while IFS= read -r file; do
       done < <(sed '/^ *```/,/^ *```/d' "$file" | grep -oE '\]\([^)# ]+' | cut -c3- || true)
       ;;
   esac
-done < <(git ls-files --cached --others --exclude-standard)
+done <<< "$files"
 
 [ "$failed" -eq 0 ] && echo "the form of every file is right"
 exit "$failed"

@@ -15,7 +15,8 @@ complain() {
 tracked() { git ls-files --cached --others --exclude-standard -- "$@"; }
 
 go_line=$(grep '^go ' go.work)
-for file in go.work $(tracked 'go.mod' '*/go.mod'); do
+files=$(tracked 'go.mod' '*/go.mod')
+for file in go.work $files; do
   grep -qx "$go_line" "$file" || complain "$file: must say \"$go_line\", as go.work does"
   case "$file" in
     tools/*) continue ;; # developer tools, outside the workspace: no program of the product
@@ -33,7 +34,8 @@ for program in $programs; do
 done
 
 # libs/config and libs/telemetry import no sibling, so their TestMain asks crypto/fips140 itself.
-for folder in $(tracked '*_test.go' | grep -v /testdata/ | xargs -n1 dirname | sort -u); do
+folders=$(tracked '*_test.go' | grep -v /testdata/ | xargs -n1 dirname | sort -u)
+for folder in $folders; do
   guard='fips\.Require()'
   case "$folder" in
     libs/config | libs/config/* | libs/telemetry | libs/telemetry/*) guard='fips140\.Enforced()\|\.RequireFIPS()\|fips\.Require()' ;;
