@@ -28,6 +28,13 @@ type ErrorHandlers struct {
 	Response func(w http.ResponseWriter, r *http.Request, err error)
 }
 
+// Authenticator finds out who presents a request. It returns an error with the code "unauthenticated" when the credential is
+// absent, unknown, wrong, expired or disabled, all alike, and may return any other coded error (rate_limited, state_unavailable).
+// It is called from many goroutines at once.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r *http.Request) (*Principal, error)
+}
+
 // Idempotency makes a repeated request have one effect and the same answer.
 type Idempotency interface {
 	// Run calls do unless the scope's key has an answer already, which is then returned with replayed true. The scope is tenant,

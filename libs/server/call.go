@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -10,23 +11,70 @@ import (
 type callKey struct{}
 
 // call is everything the platform knows of one request, and the request's context: one allocation holds both. The pipeline's
-// stages write it one after the other, on one goroutine, before the handler runs; afterwards it is only read.
+// stages write it one after the other, on the request's goroutine, before the handler runs; the handler reads it.
 type call struct {
 	context.Context
 
 	id        string
+	face      *face
+	route     *route      // nil when the path or the method is unknown
+	params    chi.Context // where the path's parameters are
 	principal *Principal
-	route     chi.Context
+	body      []byte // what the validation has read
+	response  response
+	code      string // of the problem that was answered
 }
 
-// Value answers for the call itself and for chi's route parameters.
+// Value answers for the call itself and for chi's path parameters.
 func (c *call) Value(key any) any {
 	switch key {
 	case callKey{}:
 		return c
 	case chi.RouteCtxKey:
-		return &c.route
+		return &c.params
 	default:
 		return c.Context.Value(key)
 	}
 }
+
+// callOf returns the call of a request that the pipeline has handed to a handler.
+func callOf(r *http.Request) *call {
+	c, ok := r.Context().Value(callKey{}).(*call)
+	if !ok {
+		return &call{Context: r.Context()}
+	}
+
+	return c
+}
+
+// handler is an http.Handler that knows its call.
+type handler func(c *call, w http.ResponseWriter, r *http.Request)
+
+// response counts what is sent.
+type response struct {
+	http.ResponseWriter
+
+	status int // 0 until the header is sent
+	bytes  int64
+}
+
+// WriteHeader sends the header. An informational one (RFC 9110 section 15.2) is not the answer.
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

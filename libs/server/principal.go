@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"time"
 )
@@ -31,13 +30,6 @@ type Principal struct {
 
 // HasScope tells whether the credential grants the scope.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
-
-// Authenticator finds out who presents a request. It returns an error with the code "unauthenticated" when the credential is
-// absent, unknown, wrong, expired or disabled, all alike, and may return any other coded error (rate_limited, state_unavailable).
-// It is called from many goroutines at once.
-type Authenticator interface {
-	Authenticate(ctx context.Context, r *http.Request) (*Principal, error)
-}
 
 // PrincipalFrom returns the caller of the request that ctx belongs to.
 func PrincipalFrom(ctx context.Context) (*Principal, bool) {

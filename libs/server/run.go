@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// adminDrain is how long the admin listener's own requests may take to finish, after the public listener has drained.
+const adminDrain = 2 * time.Second
+
+// Run serves until ctx ends or somebody asks for the end, then stops accepting, lets accepted requests finish within the drain
+// timeout, and returns. The error is nil when all of them did. It can be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if s.runStarted.Swap(true) {
+		return errors.New("run server: it ran before")
+	}
+	publicListener, err := listen(ctx, "public", s.config.Public.Address)
+	if err != nil {
+		return err
+	}
+	adminListener, err := listen(ctx, "admin", s.config.Admin.Address)
+	if err != nil {
+		return errors.Join(err, publicListener.Close())
+	}
+	s.publicURL, s.adminURL = urlOf(publicListener), urlOf(adminListener)
+
+	// Requests outlive ctx: they end when they are answered, or when the drain timeout cuts them off.
+	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutOff()
+	public, admin := s.httpServer(requests, s), s.httpServer(requests, s.adminHandler())
+	admin.IdleTimeout = s.config.Limits.IdleTimeout
+	failed := make(chan error, 2)
+	go func() { failed <- serve(public, publicListener) }()
+	go func() { failed <- serve(admin, adminListener) }()
+	s.log.InfoContext(ctx, "serving", "public_url", s.publicURL, "admin_url", s.adminURL)
+	close(s.ready)
+
+	running := 2
+	var cause error
+	select {
+	case <-ctx.Done():
+		s.log.InfoContext(ctx, "draining", "reason", "the process was asked to end")
+	case <-s.stop:
+		s.log.InfoContext(ctx, "draining", "reason", "an operator asked for shutdown")
+	case cause = <-failed:
+		running--
+	}
+	s.draining.Store(true)
+	drained := drain(public, s.config.DrainTimeout)
+	cutOff()
+	_ = drain(admin, adminDrain) // health probes may be cut off
+	for range running {
+		cause = errors.Join(cause, <-failed)
+	}
+	if drained != nil {
+		drained = fmt.Errorf("drain: requests were cut off after %s: %w", s.config.DrainTimeout, drained)
+	}
+
+	return errors.Join(cause, drained)
+}
+
+func listen(ctx context.Context, name, address string) (net.Listener, error) {
+	var l net.ListenConfig
+	listener, err := l.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on the %s address %s: another process has it; stop that one or configure another port: %w", name, address, err)
+	case err != nil:
+		return nil, fmt.Errorf("listen on the %s address %s: %w", name, address, err)
+	default:
+		return listener, nil
+	}
+}
+
+// urlOf is where a listener can be reached from this machine.
+func urlOf(l net.Listener) string {
+	host, port, _ := net.SplitHostPort(l.Addr().String()) // a TCP address has both
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "localhost"
+	}
+
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Server {
+	l := s.config.Limits
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+
+	return &http.Server{
+		Handler:           h,
+		TLSConfig:         s.tlsConfig(),
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: l.MaxStreams},
+		ReadHeaderTimeout: l.ReadHeaderTimeout,
+		ReadTimeout:       l.ReadTimeout,
+		WriteTimeout:      l.WriteTimeout,
+		IdleTimeout:       l.IdleTimeout,
+		MaxHeaderBytes:    int(l.MaxHeader),
+		BaseContext:       func(net.Listener) context.Context { return requests },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what net/http says here is about strangers
+	}
+}
+
+// tlsConfig holds the listener to TLS 1.3, whatever the source of certificates says.
+func (s *Server) tlsConfig() *tls.Config {
+	c := s.deps.TLS.ServerConfig().Clone()
+	c.MinVersion = tls.VersionTLS13
+
+	return c
+}
+
+func serve(server *http.Server, l net.Listener) error {
+	if err := server.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+	}
+
+	return nil
+}
+
+// drain ends a server: no new connections, no new requests on those that are there, and time for the requests that were accepted.
+func drain(server *http.Server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(err, server.Close())
+	}
+
+	return nil
+}

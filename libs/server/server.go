@@ -1,0 +1,121 @@
+// Package server is what stands between a service and its callers: a public HTTPS listener for programs (/service) and browsers
+// (/browser), an admin listener on loopback, the one pipeline that every public request passes, health, and an orderly end. Its main
+// type is [Server].
+//
+// A service gives it an OpenAPI document and the handlers behind it ([API]). Everything that the document states is enforced before a
+// handler runs: who may call, how large a body may be, what it looks like, that a repeated POST has one effect. Errors become problem
+// documents (RFC 9457).
+package server
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/cryptoutil/cryptoutil/libs/config"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+)
+
+// Server serves one service. Make it with New, and start it once, with Run.
+type Server struct {
+	config Config
+	deps   Deps
+	log    *slog.Logger
+	codes  problem.Table
+
+	faces       []*face // the prefixes, and last what lies outside them
+	measures    *measures
+	adminToken  []byte
+	adminRoutes map[string]map[string]adminRoute // by path and method
+
+	inFlight atomic.Int64
+	draining atomic.Bool
+	stop     chan struct{} // closed when the admin listener is asked to end the process
+	stopOnce sync.Once
+
+	ready      chan struct{} // closed once both listeners accept; the URLs are written before
+	publicURL  string
+	adminURL   string
+	runStarted atomic.Bool
+}
+
+// TLS is where the listeners get their certificate from.
+type TLS interface {
+	// ServerConfig returns a configuration that follows renewals; the server does not change it.
+	ServerConfig() *tls.Config
+}
+
+// Deps are what a Server stands on.
+type Deps struct {
+	// Log, Tracer, Meter, TLS, Auth and API are mandatory.
+	Log    *slog.Logger
+	Tracer trace.Tracer
+	Meter  metric.Meter
+	TLS    TLS
+	Auth   Authenticator
+	API    API
+	// Idempotency is mandatory when the document has a POST that changes something.
+	Idempotency Idempotency
+	// Seal is the barrier's door; nil for a service without a barrier.
+	Seal Seal
+	// Checks are what readiness and health look at, beside the seal.
+	Checks []Check
+	// DataDir is the existing directory that holds admin.token.
+	DataDir string
+	// Dev admits a data directory that was made by dev mode.
+	Dev bool
+}
+
+// New checks the service's contract against its handlers and prepares the server. It opens no listener.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if deps.Log == nil || deps.Tracer == nil || deps.Meter == nil || deps.TLS == nil || deps.Auth == nil || deps.API.Mount == nil {
+		return nil, errors.New("new server: log, tracer, meter, TLS, authenticator and API are mandatory")
+	}
+	if problems := cfg.Validate(); len(problems) > 0 {
+		return nil, fmt.Errorf("new server: %w", config.Problems(problems))
+	}
+	if err := CheckDataDir(deps.DataDir, deps.Dev); err != nil {
+		return nil, fmt.Errorf("new server: %w", err)
+	}
+	s := &Server{config: cfg, deps: deps, log: deps.Log, stop: make(chan struct{}), ready: make(chan struct{})}
+	for _, prepare := range []func() error{s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
+		if err := prepare(); err != nil {
+			return nil, fmt.Errorf("new server: %w", err)
+		}
+	}
+
+	return s, nil
+}
+
+func (s *Server) loadCodes() error {
+	codes, err := problem.Platform().Extend(s.deps.API.Codes)
+	s.codes = codes
+
+	return err
+}
+
+// Ready is closed once both listeners accept.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// PublicURL is the public listener's URL, with the real port, once Ready is closed.
+func (s *Server) PublicURL() string {
+	<-s.ready
+
+	return s.publicURL
+}
+
+// AdminURL is the admin listener's URL, with the real port, once Ready is closed.
+func (s *Server) AdminURL() string {
+	<-s.ready
+
+	return s.adminURL
+}
+
+// Shutdown asks Run to drain and return. It does not wait.
+func (s *Server) Shutdown() { s.stopOnce.Do(func() { close(s.stop) }) }
