@@ -104,100 +104,145 @@ type ContentEncryption struct {
 	Hash    crypto.Hash // of the HMAC
 }
 
-var signatures = map[string]Signature{
-	"RS256":   {Name: "RS256", Family: RSAPKCS1, KeyType: KeyTypeRSA, Hash: crypto.SHA256},
-	"RS384":   {Name: "RS384", Family: RSAPKCS1, KeyType: KeyTypeRSA, Hash: crypto.SHA384},
-	"RS512":   {Name: "RS512", Family: RSAPKCS1, KeyType: KeyTypeRSA, Hash: crypto.SHA512},
-	"PS256":   {Name: "PS256", Family: RSAPSS, KeyType: KeyTypeRSA, Hash: crypto.SHA256},
-	"PS384":   {Name: "PS384", Family: RSAPSS, KeyType: KeyTypeRSA, Hash: crypto.SHA384},
-	"PS512":   {Name: "PS512", Family: RSAPSS, KeyType: KeyTypeRSA, Hash: crypto.SHA512},
-	"ES256":   {Name: "ES256", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA256, Curve: CurveP256, Size: 64},
-	"ES384":   {Name: "ES384", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA384, Curve: CurveP384, Size: 96},
-	"ES512":   {Name: "ES512", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA512, Curve: CurveP521, Size: 132},
-	"Ed25519": {Name: "Ed25519", Family: EdDSA, KeyType: KeyTypeOKP, Curve: CurveEd25519, Size: 64},
-	"HS256":   {Name: "HS256", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA256, Size: 32},
-	"HS384":   {Name: "HS384", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA384, Size: 48},
-	"HS512":   {Name: "HS512", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA512, Size: 64},
-}
-
-var keyManagements = map[string]KeyManagement{
-	"dir":            {Name: "dir", Family: Direct, KeyType: KeyTypeOctet},
-	"A128KW":         {Name: "A128KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 128},
-	"A192KW":         {Name: "A192KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 192},
-	"A256KW":         {Name: "A256KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 256},
-	"A128GCMKW":      {Name: "A128GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 128},
-	"A192GCMKW":      {Name: "A192GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 192},
-	"A256GCMKW":      {Name: "A256GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 256},
-	"RSA-OAEP-256":   {Name: "RSA-OAEP-256", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA256},
-	"RSA-OAEP-384":   {Name: "RSA-OAEP-384", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA384},
-	"RSA-OAEP-512":   {Name: "RSA-OAEP-512", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA512},
-	"ECDH-ES":        {Name: "ECDH-ES", Family: ECDHES, KeyType: KeyTypeEC},
-	"ECDH-ES+A128KW": {Name: "ECDH-ES+A128KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 128},
-	"ECDH-ES+A192KW": {Name: "ECDH-ES+A192KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 192},
-	"ECDH-ES+A256KW": {Name: "ECDH-ES+A256KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 256},
-}
-
-var contentEncryptions = map[string]ContentEncryption{
-	"A128GCM":       {Name: "A128GCM", Family: AESGCM, KeySize: 128, IVSize: 12, TagSize: 16},
-	"A192GCM":       {Name: "A192GCM", Family: AESGCM, KeySize: 192, IVSize: 12, TagSize: 16},
-	"A256GCM":       {Name: "A256GCM", Family: AESGCM, KeySize: 256, IVSize: 12, TagSize: 16},
-	"A128CBC-HS256": {Name: "A128CBC-HS256", Family: AESCBCHMAC, KeySize: 256, IVSize: 16, TagSize: 16, Hash: crypto.SHA256},
-	"A192CBC-HS384": {Name: "A192CBC-HS384", Family: AESCBCHMAC, KeySize: 384, IVSize: 16, TagSize: 24, Hash: crypto.SHA384},
-	"A256CBC-HS512": {Name: "A256CBC-HS512", Family: AESCBCHMAC, KeySize: 512, IVSize: 16, TagSize: 32, Hash: crypto.SHA512},
-}
-
 // MaxContentKeyBytes is the length of the longest content encryption key, that of A256CBC-HS512.
 const MaxContentKeyBytes = 64
-
-// refused names algorithms that are known and deliberately not supported, with the reason.
-var refused = map[string]string{
-	"none":               "it authenticates nothing (RFC 8725 section 3.2)",
-	"RSA1_5":             "RSAES-PKCS1-v1_5 is open to padding oracles (RFC 8725 section 3.2)",
-	"RSA-OAEP":           "it uses SHA-1; use RSA-OAEP-256",
-	"PBES2-HS256+A128KW": "password-based encryption lets a message choose its own cost",
-	"PBES2-HS384+A192KW": "password-based encryption lets a message choose its own cost",
-	"PBES2-HS512+A256KW": "password-based encryption lets a message choose its own cost",
-	"ES256K":             "secp256k1 is not an approved curve (SP 800-186)",
-	"Ed448":              "the cryptographic module does not implement it",
-	"RS1":                "it uses SHA-1",
-	"X25519":             "Curve25519 key agreement is not approved (SP 800-56A)",
-	"X448":               "Curve448 key agreement is not approved (SP 800-56A)",
-}
 
 // LookupSignature finds a signature algorithm by its JWA name. "EdDSA" is taken for Ed25519,
 // its fully specified name (RFC 9864). Other names are an error with code unsupported_algorithm.
 func LookupSignature(name string) (Signature, error) {
-	if name == "EdDSA" {
-		name = "Ed25519"
+	switch name {
+	case "RS256", "PS256":
+		return rsaSignature(name, crypto.SHA256), nil
+	case "RS384", "PS384":
+		return rsaSignature(name, crypto.SHA384), nil
+	case "RS512", "PS512":
+		return rsaSignature(name, crypto.SHA512), nil
+	case "ES256":
+		return Signature{Name: "ES256", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA256, Curve: CurveP256, Size: 64}, nil
+	case "ES384":
+		return Signature{Name: "ES384", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA384, Curve: CurveP384, Size: 96}, nil
+	case "ES512":
+		return Signature{Name: "ES512", Family: ECDSA, KeyType: KeyTypeEC, Hash: crypto.SHA512, Curve: CurveP521, Size: 132}, nil
+	case "Ed25519", "EdDSA":
+		return Signature{Name: "Ed25519", Family: EdDSA, KeyType: KeyTypeOKP, Curve: CurveEd25519, Size: 64}, nil
+	case "HS256":
+		return Signature{Name: "HS256", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA256, Size: 32}, nil
+	case "HS384":
+		return Signature{Name: "HS384", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA384, Size: 48}, nil
+	case "HS512":
+		return Signature{Name: "HS512", Family: HMAC, KeyType: KeyTypeOctet, Hash: crypto.SHA512, Size: 64}, nil
+	default:
+		return Signature{}, Unsupported(name)
 	}
-	if s, ok := signatures[name]; ok {
-		return s, nil
+}
+
+func rsaSignature(name string, hash crypto.Hash) Signature {
+	family := RSAPKCS1
+	if name[0] == 'P' {
+		family = RSAPSS
 	}
-	return Signature{}, Unsupported(name)
+	return Signature{Name: name, Family: family, KeyType: KeyTypeRSA, Hash: hash}
+}
+
+func signatureNames() []string {
+	return []string{
+		"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519",
+		"HS256", "HS384", "HS512",
+	}
 }
 
 // LookupKeyManagement finds the algorithm of a JWE "alg" by its name.
 // Other names are an error with code unsupported_algorithm.
 func LookupKeyManagement(name string) (KeyManagement, error) {
-	if k, ok := keyManagements[name]; ok {
-		return k, nil
+	switch name {
+	case "dir":
+		return KeyManagement{Name: "dir", Family: Direct, KeyType: KeyTypeOctet}, nil
+	case "A128KW":
+		return KeyManagement{Name: "A128KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 128}, nil
+	case "A192KW":
+		return KeyManagement{Name: "A192KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 192}, nil
+	case "A256KW":
+		return KeyManagement{Name: "A256KW", Family: AESKeyWrap, KeyType: KeyTypeOctet, KeySize: 256}, nil
+	case "A128GCMKW":
+		return KeyManagement{Name: "A128GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 128}, nil
+	case "A192GCMKW":
+		return KeyManagement{Name: "A192GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 192}, nil
+	case "A256GCMKW":
+		return KeyManagement{Name: "A256GCMKW", Family: AESGCMKeyWrap, KeyType: KeyTypeOctet, KeySize: 256}, nil
+	case "RSA-OAEP-256":
+		return KeyManagement{Name: "RSA-OAEP-256", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA256}, nil
+	case "RSA-OAEP-384":
+		return KeyManagement{Name: "RSA-OAEP-384", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA384}, nil
+	case "RSA-OAEP-512":
+		return KeyManagement{Name: "RSA-OAEP-512", Family: RSAOAEP, KeyType: KeyTypeRSA, Hash: crypto.SHA512}, nil
+	case "ECDH-ES":
+		return KeyManagement{Name: "ECDH-ES", Family: ECDHES, KeyType: KeyTypeEC}, nil
+	case "ECDH-ES+A128KW":
+		return KeyManagement{Name: "ECDH-ES+A128KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 128}, nil
+	case "ECDH-ES+A192KW":
+		return KeyManagement{Name: "ECDH-ES+A192KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 192}, nil
+	case "ECDH-ES+A256KW":
+		return KeyManagement{Name: "ECDH-ES+A256KW", Family: ECDHESKeyWrap, KeyType: KeyTypeEC, KeySize: 256}, nil
 	}
 	return KeyManagement{}, Unsupported(name)
+}
+
+func keyManagementNames() []string {
+	return []string{
+		"dir", "A128KW", "A192KW", "A256KW", "A128GCMKW", "A192GCMKW", "A256GCMKW",
+		"RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512",
+		"ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW",
+	}
 }
 
 // LookupContentEncryption finds the algorithm of a JWE "enc" by its name.
 // Other names are an error with code unsupported_algorithm.
 func LookupContentEncryption(name string) (ContentEncryption, error) {
-	if c, ok := contentEncryptions[name]; ok {
-		return c, nil
+	switch name {
+	case "A128GCM":
+		return ContentEncryption{Name: "A128GCM", Family: AESGCM, KeySize: 128, IVSize: 12, TagSize: 16}, nil
+	case "A192GCM":
+		return ContentEncryption{Name: "A192GCM", Family: AESGCM, KeySize: 192, IVSize: 12, TagSize: 16}, nil
+	case "A256GCM":
+		return ContentEncryption{Name: "A256GCM", Family: AESGCM, KeySize: 256, IVSize: 12, TagSize: 16}, nil
+	case "A128CBC-HS256":
+		return ContentEncryption{Name: "A128CBC-HS256", Family: AESCBCHMAC, KeySize: 256, IVSize: 16, TagSize: 16, Hash: crypto.SHA256}, nil
+	case "A192CBC-HS384":
+		return ContentEncryption{Name: "A192CBC-HS384", Family: AESCBCHMAC, KeySize: 384, IVSize: 16, TagSize: 24, Hash: crypto.SHA384}, nil
+	case "A256CBC-HS512":
+		return ContentEncryption{Name: "A256CBC-HS512", Family: AESCBCHMAC, KeySize: 512, IVSize: 16, TagSize: 32, Hash: crypto.SHA512}, nil
 	}
 	return ContentEncryption{}, Unsupported(name)
+}
+
+func contentEncryptionNames() []string {
+	return []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
+}
+
+// refusal is the reason why an algorithm that is known is deliberately not supported.
+func refusal(name string) string {
+	switch name {
+	case "none":
+		return "it authenticates nothing (RFC 8725 section 3.2)"
+	case "RSA1_5":
+		return "RSAES-PKCS1-v1_5 is open to padding oracles (RFC 8725 section 3.2)"
+	case "RSA-OAEP":
+		return "it uses SHA-1; use RSA-OAEP-256"
+	case "RS1":
+		return "it uses SHA-1; use RS256"
+	case "PBES2-HS256+A128KW", "PBES2-HS384+A192KW", "PBES2-HS512+A256KW":
+		return "with password-based encryption a message chooses its own cost"
+	case "ES256K", "Ed448", "X25519", "X448":
+		return "its curve is not approved or not in the cryptographic module"
+	default:
+		return ""
+	}
 }
 
 // Unsupported is the error for an algorithm that no table has, with the reason if it is refused by
 // name. Its code is unsupported_algorithm.
 func Unsupported(name string) error {
-	if reason, ok := refused[name]; ok {
+	if reason := refusal(name); reason != "" {
 		return fault.New(fault.UnsupportedAlgorithm, "algorithm %q is refused: %s", name, reason)
 	}
 	return fault.New(fault.UnsupportedAlgorithm, "algorithm %.64q is not supported", name)

@@ -107,7 +107,7 @@ func encryptionSpec(enc, mgmt string, keySize int, curve string) (Spec, error) {
 	case RSAOAEP:
 		sizes = RSASizes()
 	case ECDHES, ECDHESKeyWrap:
-		curves = []string{CurveP256, CurveP384, CurveP521}
+		curves = agreementCurves()
 	}
 	return spec.fit(keySize, sizes, curve, curves)
 }
@@ -134,45 +134,35 @@ func (s Spec) fit(keySize int, sizes []int, curve string, curves []string) (Spec
 
 // Specs returns every algorithm with every key size and curve it can have, in a stable order.
 func Specs() []Spec {
+	algorithms := signatureNames()
+	for _, enc := range contentEncryptionNames() {
+		for _, management := range keyManagementNames() {
+			algorithms = append(algorithms, enc+"/"+management)
+		}
+	}
 	var specs []Spec
-	add := func(algorithm string, sizes []int, curves []string) {
-		for _, size := range sizes {
-			for _, curve := range curves {
-				spec, err := ParseSpec(algorithm, size, curve)
-				if err == nil {
-					specs = append(specs, spec)
-				}
-			}
+	for _, algorithm := range algorithms {
+		first, err := ParseSpec(algorithm, 0, "")
+		if err != nil {
+			continue // every name stands in its table
 		}
-	}
-	anySize, anyCurve := []int{0}, []string{""}
-	for _, name := range sortedNames(signatures) {
-		sizes := anySize
-		if signatures[name].KeyType == KeyTypeRSA {
-			sizes = RSASizes()
-		}
-		add(name, sizes, anyCurve)
-	}
-	for _, enc := range sortedNames(contentEncryptions) {
-		for _, mgmt := range sortedNames(keyManagements) {
-			switch keyManagements[mgmt].KeyType {
-			case KeyTypeRSA:
-				add(enc+"/"+mgmt, RSASizes(), anyCurve)
-			case KeyTypeEC:
-				add(enc+"/"+mgmt, anySize, []string{CurveP256, CurveP384, CurveP521})
-			default:
-				add(enc+"/"+mgmt, anySize, anyCurve)
+		switch {
+		case first.KeyType == KeyTypeRSA:
+			for _, size := range RSASizes() {
+				first.KeySize = size
+				specs = append(specs, first)
 			}
+		case first.KeyType == KeyTypeEC && first.Use == UseEncrypt:
+			for _, curve := range agreementCurves() {
+				first.Curve = curve
+				specs = append(specs, first)
+			}
+		default:
+			specs = append(specs, first)
 		}
 	}
 	return specs
 }
 
-func sortedNames[T any](table map[string]T) []string {
-	names := make([]string, 0, len(table))
-	for name := range table {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// agreementCurves are the curves of ECDH-ES, the default first.
+func agreementCurves() []string { return []string{CurveP256, CurveP384, CurveP521} }

@@ -6,6 +6,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/joseheader"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/kdf"
 )
@@ -49,9 +50,9 @@ func parseEphemeral(text []byte, curve ecdh.Curve, curveName string) (*ecdh.Publ
 	err := strictjson.Object(text, func(member, value []byte) error {
 		switch string(member) {
 		case "kty":
-			return readString(&keyType, value, nil)
+			return joseheader.ReadString(&keyType, value, nil)
 		case "crv":
-			return readString(&name, value, nil)
+			return joseheader.ReadString(&name, value, nil)
 		case "x":
 			return readBytes(&x, value)
 		case "y":

@@ -74,15 +74,15 @@ func parseHeader(text []byte, likely ...string) (h Header, p parameters, err err
 		}
 		switch string(name) {
 		case "alg":
-			return readString(&h.Algorithm, value, likely)
+			return joseheader.ReadString(&h.Algorithm, value, likely)
 		case "enc":
-			return readString(&h.Encryption, value, likely)
+			return joseheader.ReadString(&h.Encryption, value, likely)
 		case "kid":
-			return readString(&h.KeyID, value, likely)
+			return joseheader.ReadString(&h.KeyID, value, likely)
 		case "typ":
-			return readString(&h.Type, value, likely)
+			return joseheader.ReadString(&h.Type, value, likely)
 		case "cty":
-			return readString(&h.ContentType, value, likely)
+			return joseheader.ReadString(&h.ContentType, value, likely)
 		case "apu":
 			return readBytes(&h.PartyUInfo, value)
 		case "apv":
@@ -107,21 +107,6 @@ func parseHeader(text []byte, likely ...string) (h Header, p parameters, err err
 		return Header{}, parameters{}, fault.New(fault.InvalidJWE, "header: %w", err)
 	}
 	return h, p, nil
-}
-
-func readString(to *string, value []byte, likely []string) error {
-	text, err := strictjson.Bytes(value)
-	if err != nil {
-		return err
-	}
-	for _, s := range likely {
-		if s == string(text) {
-			*to = s
-			return nil
-		}
-	}
-	*to = string(text)
-	return nil
 }
 
 func readBytes(to *[]byte, value []byte) error {

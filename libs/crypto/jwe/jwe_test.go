@@ -1,14 +1,13 @@
 package jwe_test
 
 import (
+	"crypto/ecdh"
 	"crypto/rand"
+	"crypto/rsa"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
-
-	"crypto/ecdh"
-	"crypto/rsa"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"

@@ -55,7 +55,7 @@ func (k *Key) MarshalPrivate() ([]byte, error) {
 }
 
 // MarshalJSON returns the public part, and for a symmetric key its attributes alone.
-func (k Key) MarshalJSON() ([]byte, error) {
+func (k *Key) MarshalJSON() ([]byte, error) {
 	return append(k.appendPublic([]byte{'{'}), '}'), nil
 }
 
@@ -123,8 +123,8 @@ func (k *Key) ThumbprintSHA256() string {
 }
 
 // String describes the key without its private part.
-func (k Key) String() string {
-	if k.m == nil {
+func (k *Key) String() string {
+	if k == nil || k.m == nil {
 		return "jwk(empty)"
 	}
 	kind := "public"
@@ -135,10 +135,10 @@ func (k Key) String() string {
 }
 
 // Format makes every verb of fmt print what String returns.
-func (k Key) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(k.String())) }
+func (k *Key) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(k.String())) }
 
 // LogValue logs what String returns.
-func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+func (k *Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 func appendBytes(out []byte, name string, value []byte) []byte {
 	out = strictjson.AppendName(out, name)

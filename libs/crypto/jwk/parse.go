@@ -22,29 +22,32 @@ const MaxKeyText = 64 << 10
 // counts as a statement about the key. "x5u" is never fetched. Errors carry the code invalid_jwk or
 // unsupported_algorithm.
 func Parse(text []byte) (*Key, error) {
+	k, _, err := parse(text)
+	return k, err
+}
+
+// parse also returns the ID of a key that it refuses, as far as it can be read.
+func parse(text []byte) (key *Key, id string, err error) {
 	if len(text) > MaxKeyText {
-		return nil, fault.New(fault.InvalidKey, "key is longer than %d bytes", MaxKeyText)
+		return nil, "", fault.New(fault.InvalidKey, "key is longer than %d bytes", MaxKeyText)
 	}
 	var p parsed
 	if err := strictjson.Object(text, p.member); err != nil {
-		return nil, fault.New(fault.InvalidKey, "parse key: %w", err)
+		return nil, p.attributes.ID, fault.New(fault.InvalidKey, "parse key: %w", err)
 	}
 	m, err := p.material()
 	if err != nil {
-		return nil, err
-	}
-	if p.thumbprint != "" && len(p.attributes.Certificates) == 0 {
-		// Without the certificate the hash says nothing that could be checked.
-		p.thumbprint = ""
+		return nil, p.attributes.ID, err
 	}
 	k, err := newKey(m, p.attributes)
 	if err != nil {
-		return nil, err
+		return nil, p.attributes.ID, err
 	}
-	if p.thumbprint != "" && p.thumbprint != k.certificateThumbprint() {
-		return nil, fault.New(fault.InvalidKey, `"x5t#S256" is not the hash of the first certificate of "x5c"`)
+	// Without the certificate its hash says nothing that could be checked.
+	if p.thumbprint != "" && len(k.Certificates) > 0 && p.thumbprint != k.certificateThumbprint() {
+		return nil, p.attributes.ID, fault.New(fault.InvalidKey, `"x5t#S256" is not the hash of the first certificate of "x5c"`)
 	}
-	return k, nil
+	return k, k.ID, nil
 }
 
 // parsed is a key's text taken apart; nil members were absent.

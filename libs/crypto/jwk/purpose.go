@@ -105,20 +105,23 @@ func (k *Key) checkPurpose() error {
 
 // checkAlgorithm says which use an algorithm has, or an error if the key does not fit it.
 func (k *Key) checkAlgorithm(name string) (use string, err error) {
+	var misfits error
 	if sig, err := alg.LookupSignature(name); err == nil {
-		return UseSignature, k.FitsSignature(sig)
-	}
-	if management, err := alg.LookupKeyManagement(name); err == nil {
-		return UseEncryption, k.FitsKeyManagement(management)
-	}
-	content, err := alg.LookupContentEncryption(name)
-	if err != nil {
+		use, misfits = UseSignature, k.FitsSignature(sig)
+	} else if management, err := alg.LookupKeyManagement(name); err == nil {
+		use, misfits = UseEncryption, k.FitsKeyManagement(management)
+	} else if content, err := alg.LookupContentEncryption(name); err == nil {
+		use = UseEncryption
+		if k.Type() != alg.KeyTypeOctet || k.Size() != content.KeySize {
+			misfits = misfit(k, name)
+		}
+	} else {
 		return "", err
 	}
-	if k.Type() != alg.KeyTypeOctet || k.Size() != content.KeySize {
-		return "", misfit(k, name)
+	if misfits != nil {
+		return "", fault.New(fault.InvalidKey, "%w", misfits)
 	}
-	return UseEncryption, nil
+	return use, nil
 }
 
 // FitsSignature returns nil if the algorithm can run on this key: its type, its curve and, for HMAC,
