@@ -1,0 +1,53 @@
+// Package cli holds the client commands of the KMS: key, encrypt, decrypt, sign,
+// verify and self. Its entry is [Commands]. Whoever wires a program decides how a
+// command reaches the service, normally through the context file.
+//
+// Files are encrypted and hashed where they lie, as a stream: of a file of any size
+// only a data key or a digest goes to the service (packages envelope and filesig of
+// the client).
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+)
+
+// Connect returns a client of the service that the command's flags and environment
+// name. Its errors say what to do about them.
+type Connect func(*cobra.Command) (*client.KMS, error)
+
+// commands builds the commands and holds what they depend on.
+type commands struct {
+	connect    Connect
+	isTerminal func(stream any) bool
+}
+
+// Commands returns the client commands, to be added below a product's command.
+func Commands(connect func(*cobra.Command) (*client.KMS, error)) []*cobra.Command {
+	return commandsWith(connect, isTerminal)
+}
+
+func commandsWith(connect Connect, isTerminal func(any) bool) []*cobra.Command {
+	c := &commands{connect: connect, isTerminal: isTerminal}
+	return []*cobra.Command{c.key(), c.encrypt(), c.decrypt(), c.sign(), c.verify(), c.self()}
+}
+
+// call runs f with a client and adds to its error what the user can do.
+func (c *commands) call(cmd *cobra.Command, f func(*client.KMS) error) error {
+	kms, err := c.connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer kms.Close()
+	return explain(f(kms))
+}
+
+// isTerminal says whether a reader or writer is a terminal.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

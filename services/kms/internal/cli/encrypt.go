@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+	"github.com/cryptoutil/cryptoutil/services/kms/client/envelope"
+)
+
+// contextFlag binds a message to names and values; plain "context" is the context file.
+const contextFlag = "encryption-context"
+
+func (c *commands) encrypt() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "encrypt --key NAME|ID",
+		Short: "Encrypt a file or standard input",
+		Long: `Encrypt encrypts a file, or standard input, under a key.
+
+Up to 64 KiB become one line of text, a compact JWE. Anything larger is encrypted
+here, as a stream, under a data key of its own, which alone goes to the service;
+the result is binary. Decrypt takes both.
+
+With --out the file appears, readable by you alone, only when it is complete. What
+went to standard output before an error must be thrown away.`,
+		Example: `  encrypt --key payroll --in salaries.csv --out salaries.enc
+  tar -c folder | encrypt --key payroll --out folder.tar.enc
+  echo hello | encrypt --key payroll --encryption-context record=4711`,
+		Args: cobra.NoArgs,
+	}
+	var (
+		key   = cmd.Flags().String("key", "", "name or id of the key")
+		in    = cmd.Flags().String("in", "", "file to encrypt (default standard input)")
+		out   = cmd.Flags().String("out", "", "file to write (default standard output)")
+		pairs = cmd.Flags().StringArray(contextFlag, nil, "NAME=VALUE that decryption must repeat; may be given many times")
+	)
+	require(cmd, "key")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		additional, err := parseContext(*pairs)
+		if err != nil {
+			return err
+		}
+		plaintext, err := openSource(cmd, *in)
+		if err != nil {
+			return err
+		}
+		defer plaintext.close()
+		shown := c.progress(cmd, plaintext, "encrypting")
+		defer shown.end()
+
+		return c.call(cmd, func(kms *client.KMS) error {
+			return c.produce(cmd, *out, func(to *destination) error {
+				return encryptTo(cmd.Context(), kms, *key, to, shown, additional)
+			})
+		})
+	}
+	return cmd
+}
+
+// encryptTo writes a message line or an encrypted file, by the size of the plaintext.
+func encryptTo(ctx context.Context, kms *client.KMS, key string, to *destination, from io.Reader, additional map[string]string) error {
+	head, whole, err := readUpTo(from, client.MaxInline)
+	if err != nil {
+		return err
+	}
+	if whole {
+		message, err := kms.Encrypt(ctx, key, head, additional)
+		if err != nil {
+			return err
+		}
+		return writeLine(to, message)
+	}
+	if to.textOnly {
+		return errBinary
+	}
+	return envelope.Encrypt(ctx, to, io.MultiReader(bytes.NewReader(head), from),
+		func(ctx context.Context, dataKey []byte, fixed map[string]string) (string, error) {
+			return kms.Encrypt(ctx, key, dataKey, merged(additional, fixed))
+		})
+}
+
+// parseContext reads NAME=VALUE pairs.
+func parseContext(pairs []string) (map[string]string, error) {
+	additional := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name, value, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return nil, usage("--%s %q is not NAME=VALUE", contextFlag, pair)
+		}
+		if name == envelope.ContextName {
+			return nil, usage("--%s: the name %q is reserved for encrypted files", contextFlag, name)
+		}
+		if _, twice := additional[name]; twice {
+			return nil, usage("--%s names %q twice", contextFlag, name)
+		}
+		additional[name] = value
+	}
+	return additional, nil
+}
+
+// merged returns the user's context with what the file format adds.
+func merged(additional, fixed map[string]string) map[string]string {
+	all := maps.Clone(additional)
+	maps.Copy(all, fixed)
+	return all
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+)
+
+// usageError is a mistake in the command line rather than a failure.
+type usageError struct{ text string }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// Error names the mistake.
+func (e *usageError) Error() string { return e.text }
+
+// ExitCode is the exit status of a mistake in the command line.
+func (e *usageError) ExitCode() int { return 2 }
+
+// explain adds to an error of the client what the user can do about it.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	if fix := fixFor(err); fix != "" {
+		return fmt.Errorf("%w; %s", err, fix)
+	}
+	return err
+}
+
+// fixFor returns advice, or nothing where the error says all there is to say.
+func fixFor(err error) string {
+	var (
+		problem     *client.Problem
+		certificate *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &problem):
+		return fixForCode(problem.Code)
+	case errors.As(err, &certificate):
+		return "the root certificate in the context file is not that of this server: take the file that the server wrote or the operator gave you"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: start the service, or correct its URL in the context file"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the service did not answer in time: `status` shows how it is"
+	default:
+		return ""
+	}
+}
+
+func fixForCode(code string) string {
+	switch code {
+	case "unauthenticated":
+		return "the credential was refused: check the one that the context file names for kms"
+	case "insufficient_scope", "forbidden":
+		return "`self` shows the scopes of your credential"
+	case "not_found":
+		return "`key list` shows the keys of your tenant"
+	case "wrong_key_use", "no_public_key":
+		return "`key get` shows what the key is for"
+	case "unsupported_algorithm":
+		return "for instance A256GCM/A256KW encrypts and ES256 signs"
+	case "decryption_failed":
+		return "the key, the --encryption-context and the message must be those of the encryption"
+	case "sealed":
+		return "run `cryptoutil unseal`"
+	case "rate_limited", "overloaded", "state_unavailable", "shutting_down":
+		return "try again later"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+)
+
+// key is the command that holds those about keys.
+func (c *commands) key() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Create, list and rotate keys",
+		Args:  cobra.NoArgs,
+	}
+	cmd.AddCommand(c.keyCreate(), c.keyList(), c.keyGet(), c.keyRotate(), c.keyVersions(), c.keyPublic())
+	return cmd
+}
+
+func (c *commands) keyCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create --name NAME --algorithm ALGORITHM",
+		Short: "Create a key and print its id",
+		Long: `Create makes an elastic key with its first version and prints its id.
+
+The algorithm of a key that encrypts is ENC/ALG, such as A256GCM/A256KW,
+A256GCM/RSA-OAEP-256 or A256GCM/ECDH-ES+A256KW; that of a key that signs is a JWA
+name, such as ES256, PS256, Ed25519 or HS256.`,
+		Example: `  key create --name payroll --algorithm A256GCM/A256KW
+  key create --name releases --algorithm ES256 --description "signs release files"
+  key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096`,
+		Args: cobra.NoArgs,
+	}
+	var (
+		spec        client.CreateElasticKey
+		description = cmd.Flags().String("description", "", "what the key is for")
+		keySize     = cmd.Flags().Int("key-size", 0, "bits of an RSA modulus: 2048, 3072 or 4096 (default 3072)")
+		curve       = cmd.Flags().String("curve", "", "curve of an ECDH-ES key: P-256, P-384 or P-521 (default P-256)")
+		format      = addOutputFlag(cmd)
+	)
+	cmd.Flags().StringVar(&spec.Name, "name", "", "name of the key: a-z 0-9 . _ -, at most 63 characters")
+	cmd.Flags().StringVar(&spec.Algorithm, "algorithm", "", "algorithm of the key")
+	require(cmd, "name", "algorithm")
+	complete(cmd, "key-size", "2048", "3072", "4096")
+	complete(cmd, "curve", "P-256", "P-384", "P-521")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+			return err
+		}
+		if *description != "" {
+			spec.Description = description
+		}
+		if *keySize != 0 {
+			spec.KeySize = new(client.CreateElasticKeyKeySize(*keySize))
+		}
+		if *curve != "" {
+			spec.Curve = new(client.CreateElasticKeyCurve(*curve))
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			created, err := kms.CreateKey(cmd.Context(), spec)
+			if err != nil {
+				return err
+			}
+			if *format == outputJSON {
+				return writeJSON(cmd.OutOrStdout(), created)
+			}
+			return writeLine(cmd.OutOrStdout(), created.ID)
+		})
+	}
+	return cmd
+}
+
+func (c *commands) keyGet() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "get NAME|ID",
+		Short: "Show a key",
+		Args:  cobra.ExactArgs(1),
+	}
+	format := addOutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+			return err
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			key, err := kms.GetKey(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if *format == outputJSON {
+				return writeJSON(cmd.OutOrStdout(), key)
+			}
+			return writeTable(cmd.OutOrStdout(), [][]string{
+				{"ID", key.ID},
+				{"Name", key.Name},
+				{"Description", key.Description},
+				{"Algorithm", algorithmText(*key)},
+				{"Use", string(key.Use)},
+				{"Status", string(key.Status)},
+				{"Primary version", decimal(key.PrimaryVersion)},
+				{"Versions", decimal(key.VersionCount)},
+				{"Created", key.CreatedAt},
+				{"Updated", key.UpdatedAt},
+			})
+		})
+	}
+	return cmd
+}
+
+func (c *commands) keyRotate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate NAME|ID",
+		Short: "Add a version to a key and print its number",
+		Long: `Rotate adds a version to the key, makes it the primary one and prints its number.
+From then on the key encrypts and signs with it; older versions still decrypt and
+verify.`,
+		Args: cobra.ExactArgs(1),
+	}
+	format := addOutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+			return err
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			version, err := kms.RotateKey(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if *format == outputJSON {
+				return writeJSON(cmd.OutOrStdout(), version)
+			}
+			return writeLine(cmd.OutOrStdout(), decimal(version.Version))
+		})
+	}
+	return cmd
+}
+
+func (c *commands) keyPublic() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "public NAME|ID",
+		Short: "Print the public part of a key",
+		Args:  cobra.ExactArgs(1),
+	}
+	format := cmd.Flags().String("format", "pem", "pem (SubjectPublicKeyInfo) or jwk")
+	version := cmd.Flags().Int64("version", 0, "version of the key (default the primary one)")
+	complete(cmd, "format", "pem", "jwk")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneOf("format", *format, "pem", "jwk"); err != nil {
+			return err
+		}
+		if *version < 0 {
+			return usage("--version must be 1 or more")
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			public, err := kms.PublicKey(cmd.Context(), args[0], *version)
+			if err != nil {
+				return err
+			}
+			if *format == "jwk" {
+				return writeJSON(cmd.OutOrStdout(), public.JWK)
+			}
+			return writeLine(cmd.OutOrStdout(), strings.TrimRight(public.PEM, "\n"))
+		})
+	}
+	return cmd
+}
+
+// require marks flags without which a command is a mistake.
+func require(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		_ = cmd.MarkFlagRequired(flag) // fails only for a flag that the command lacks
+	}
+}
+
+// algorithmText is the algorithm with the size or curve that completes it.
+func algorithmText(key client.ElasticKey) string {
+	switch {
+	case key.KeySize != nil:
+		return key.Algorithm + " " + strconv.Itoa(*key.KeySize)
+	case key.Curve != nil:
+		return key.Algorithm + " " + *key.Curve
+	default:
+		return key.Algorithm
+	}
+}
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+func writeLine(w io.Writer, text string) error {
+	if _, err := fmt.Fprintln(w, text); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+)
+
+// self is the command that shows who the service takes the caller for.
+func (c *commands) self() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "self",
+		Short: "Show who the KMS takes you for",
+		Long:  "Self shows the tenant, identity, scopes and expiry behind your credential.",
+		Args:  cobra.NoArgs,
+	}
+	format := addOutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+			return err
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			self, err := kms.Self(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if *format == outputJSON {
+				return writeJSON(cmd.OutOrStdout(), self)
+			}
+			rows := [][]string{{"Tenant", self.Tenant}, {"Kind", string(self.Kind)}, {"ID", self.ID}}
+			if self.Name != nil {
+				rows = append(rows, []string{"Name", *self.Name})
+			}
+			rows = append(rows, []string{"Scopes", strings.Join(self.Scopes, " ")})
+			if self.ExpiresAt != nil {
+				rows = append(rows, []string{"Expires", *self.ExpiresAt})
+			}
+			return writeTable(cmd.OutOrStdout(), rows)
+		})
+	}
+	return cmd
+}
