@@ -1,3 +1,155 @@
 // Package barrier keeps keys and other secrets encrypted at rest. Its main type
 // is [Barrier].
+//
+// An unseal key, which comes from outside and is not kept, wraps the root key. A
+// root key wraps an intermediate key per tenant, that wraps the tenant's content
+// keys, and those wrap values. Each wrapping is a compact JWE (RFC 7516) with
+// A256KW and A256GCM: every message has a content encryption key of its own, so
+// no nonce ever meets a key twice. The protected header names the wrapping key
+// ("kid") and carries a digest of the [Binding] ("aad").
+//
+// Each level has versions; the newest one wraps and all of them open. Wrapped
+// keys stand in a [Store] that replicas share: whichever inserts a version
+// first decides what it is, and the others adopt it.
 package barrier
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// UnsealKeySize is the length of an unseal key in bytes.
+const UnsealKeySize = 32
+
+// Config holds what a barrier needs; everything is mandatory.
+type Config struct {
+	// Store keeps the wrapped keys.
+	Store Store
+	// Now is the clock for WrappedKey.CreatedAt.
+	Now func() time.Time
+}
+
+// Barrier wraps and opens values while it is unsealed. It is safe for concurrent use.
+type Barrier struct {
+	store Store
+	now   func() time.Time
+
+	open atomic.Pointer[epoch] // nil while sealed
+}
+
+// New makes a sealed barrier.
+func New(config Config) (*Barrier, error) {
+	if config.Store == nil || config.Now == nil {
+		return nil, errors.New("barrier: store and clock are required")
+	}
+	return &Barrier{store: config.Store, now: config.Now}, nil
+}
+
+// Unseal loads the root keys with the unseal key of [UnsealKeySize] bytes that
+// unsealKeyID names; where there is none yet, it makes the first one. The error is
+// ErrWrongUnsealKey when the stored root keys are wrapped by another key, also if
+// another replica made them a moment ago. Unsealing once more changes nothing, but
+// the key is checked all the same.
+func (b *Barrier) Unseal(ctx context.Context, unsealKey []byte, unsealKeyID string) error {
+	if len(unsealKey) != UnsealKeySize || unsealKeyID == "" {
+		return fmt.Errorf("unseal: want a key of %d bytes and its id", UnsealKeySize)
+	}
+	parent, err := newWrappingKey(unsealKeyID, unsealKey)
+	if err != nil {
+		return fmt.Errorf("unseal: %w", err)
+	}
+	defer parent.Zero()
+
+	e := newEpoch()
+	if err := b.loadRoot(ctx, e, &ring{keys: map[string]ringKey{unsealKeyID: {key: parent}}, current: ringKey{key: parent}}); err != nil {
+		e.close()
+		if errors.Is(err, ErrUnreadable) {
+			return fmt.Errorf("unseal: %w (%w)", ErrWrongUnsealKey, err)
+		}
+		return fmt.Errorf("unseal: %w", err)
+	}
+	if !b.open.CompareAndSwap(nil, e) {
+		e.close()
+	}
+	return nil
+}
+
+// UnsealKeyID returns the id of the unseal key that the current stored root key
+// names, and "" before the first unsealing. Nothing vouches for it.
+func (b *Barrier) UnsealKeyID(ctx context.Context) (string, error) {
+	rows, err := b.store.Keys(ctx, LevelRoot, "")
+	if err != nil {
+		return "", fmt.Errorf("read root keys: %w", err)
+	}
+	var newest WrappedKey
+	for _, row := range rows {
+		if row.Version > newest.Version {
+			newest = row
+		}
+	}
+	return newest.ParentID, nil
+}
+
+// Seal forgets all keys. It waits for operations that are using one, for the
+// length of one encryption; those that come later get ErrSealed, and so does every
+// [Wrapper] obtained before. Key bytes are overwritten as far as they can be reached: copies
+// inside ciphers, and whatever the garbage collector moved, stay in memory until reused.
+func (b *Barrier) Seal() {
+	if e := b.open.Swap(nil); e != nil {
+		e.close()
+	}
+}
+
+// Sealed tells whether the barrier is sealed.
+func (b *Barrier) Sealed() bool { return b.open.Load() == nil }
+
+// DeriveKey derives n bytes, 32 to 1024, for the label: a secret for a purpose
+// such as MACs of cursors, the same on every replica and for as long as the oldest
+// root key is kept (HKDF with SHA-512, RFC 5869).
+func (b *Barrier) DeriveKey(label string, n int) ([]byte, error) {
+	if label == "" || n < 32 || n > 1024 {
+		return nil, fmt.Errorf("derive key %q: want a label and 32 to 1024 bytes", label)
+	}
+	e, err := b.epoch()
+	if err != nil {
+		return nil, err
+	}
+	var derived []byte
+	err = e.use(func() error {
+		var err error
+		derived, err = hkdf.Key(sha512.New, e.derivation, nil, "cryptoutil barrier derived key v1 "+label, n)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("derive key %q: %w", label, err)
+	}
+	return derived, nil
+}
+
+// String tells only whether the barrier is sealed.
+func (b *Barrier) String() string {
+	if b.Sealed() {
+		return "barrier (sealed)"
+	}
+	return "barrier (unsealed)"
+}
+
+// GoString is String, so that %#v reveals nothing.
+func (b *Barrier) GoString() string { return b.String() }
+
+// LogValue is String.
+func (b *Barrier) LogValue() slog.Value { return slog.StringValue(b.String()) }
+
+func (b *Barrier) epoch() (*epoch, error) {
+	e := b.open.Load()
+	if e == nil {
+		return nil, ErrSealed
+	}
+	return e, nil
+}

@@ -1,0 +1,96 @@
+package barrier_test
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+)
+
+// memStore is a store as replicas share it.
+type memStore struct {
+	mu   sync.Mutex
+	rows map[place]barrier.WrappedKey
+	fail error
+	// hook, if set, runs before a key is inserted, without the lock.
+	hook func(barrier.WrappedKey)
+}
+
+type place struct {
+	level   barrier.Level
+	tenant  string
+	version int64
+}
+
+func newMemStore() *memStore { return &memStore{rows: make(map[place]barrier.WrappedKey)} }
+
+func (s *memStore) Keys(_ context.Context, level barrier.Level, tenant string) ([]barrier.WrappedKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return nil, s.fail
+	}
+	var found []barrier.WrappedKey
+	for at, row := range maps.All(s.rows) {
+		if at.level == level && at.tenant == tenant {
+			found = append(found, row)
+		}
+	}
+	return found, nil
+}
+
+func (s *memStore) Insert(_ context.Context, key barrier.WrappedKey) (bool, error) {
+	s.mu.Lock()
+	hook := s.hook
+	s.mu.Unlock()
+	if hook != nil {
+		hook(key)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return false, s.fail
+	}
+	at := place{key.Level, key.Tenant, key.Version}
+	if _, present := s.rows[at]; present {
+		return false, nil
+	}
+	s.rows[at] = key
+	return true, nil
+}
+
+// edit changes a stored row behind the barrier's back.
+func (s *memStore) edit(level barrier.Level, tenant string, version int64, change func(*barrier.WrappedKey)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := place{level, tenant, version}
+	row := s.rows[at]
+	change(&row)
+	s.rows[at] = row
+}
+
+func (s *memStore) setFailure(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+func (s *memStore) setHook(hook func(barrier.WrappedKey)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hook = hook
+}
+
+func (s *memStore) all() []barrier.WrappedKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.rows))
+}
+
+func (s *memStore) row(level barrier.Level, tenant string, version int64) barrier.WrappedKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows[place{level, tenant, version}]
+}

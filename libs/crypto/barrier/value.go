@@ -1,0 +1,136 @@
+package barrier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Wrapper wraps values of one tenant. It is safe for concurrent use and works
+// until the barrier is sealed.
+type Wrapper struct {
+	tenant  string
+	epoch   *epoch
+	keyring *keyring
+}
+
+// Tenant returns the wrapper for a tenant, whose keys it loads, or makes, at first
+// use. That may read and write the store, so it is called before a transaction begins.
+func (b *Barrier) Tenant(ctx context.Context, tenant string) (*Wrapper, error) {
+	if tenant == "" {
+		return nil, errors.New("barrier: no tenant is named")
+	}
+	e, err := b.epoch()
+	if err != nil {
+		return nil, err
+	}
+	k, err := b.keyring(ctx, e, tenant, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Wrapper{tenant: tenant, epoch: e, keyring: k}, nil
+}
+
+// Wrap encrypts a value for its place. It only computes, so it can stand inside a transaction.
+func (w *Wrapper) Wrap(binding Binding, plaintext []byte) (string, error) {
+	if binding.Tenant != w.tenant {
+		return "", fmt.Errorf("wrap value (%s): the wrapper is tenant %q's", binding, w.tenant)
+	}
+	if err := binding.check(); err != nil {
+		return "", fmt.Errorf("wrap value (%s): %w", binding, err)
+	}
+	var jwe string
+	err := w.epoch.use(func() error {
+		var err error
+		jwe, err = wrap(w.keyring.content.current.key, binding, plaintext)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("wrap value (%s): %w", binding, err)
+	}
+	return jwe, nil
+}
+
+// Unwrap opens a value that was wrapped for this place. It reads the store when the
+// tenant's keys, or a new version of them, are not in memory yet. A value that does not
+// open gives a [ValueError], which names it: ErrMoved if it is another place's,
+// ErrUnreadable if it is damaged. The caller clears the plaintext after use.
+func (b *Barrier) Unwrap(ctx context.Context, binding Binding, jwe string) ([]byte, error) {
+	if err := binding.check(); err != nil {
+		return nil, fmt.Errorf("open value (%s): %w", binding, err)
+	}
+	e, err := b.epoch()
+	if err != nil {
+		return nil, err
+	}
+	id, err := wrappingKeyID(binding, jwe)
+	if err != nil {
+		return nil, err
+	}
+	k, err := b.keyring(ctx, e, binding.Tenant, false)
+	if err != nil {
+		return nil, fmt.Errorf("open value (%s): %w", binding, err)
+	}
+	plaintext, known, err := k.open(e, id, binding, jwe)
+	if err == nil && !known { // Another replica may have made the key meanwhile.
+		if k, err = b.reload(ctx, e, binding.Tenant, false); err != nil {
+			return nil, fmt.Errorf("open value (%s): %w", binding, err)
+		}
+		plaintext, known, err = k.open(e, id, binding, jwe)
+	}
+	if err == nil && !known {
+		err = &ValueError{binding, fmt.Errorf("%w: tenant %q has no content key %q", ErrUnreadable, binding.Tenant, id)}
+	}
+	return plaintext, err
+}
+
+// Rotate adds a version to the tenant's keys of a level, LevelIntermediate or
+// LevelContent, and wraps under it from then on; other replicas follow when they
+// meet a value that it wrapped. What older versions wrapped still opens. When
+// another replica rotates at the same moment, one new version comes of it.
+func (b *Barrier) Rotate(ctx context.Context, tenant string, level Level) error {
+	if tenant == "" || level != LevelIntermediate && level != LevelContent {
+		return fmt.Errorf("rotate %s key of tenant %q: only a tenant's intermediate and content keys rotate here", level, tenant)
+	}
+	e, err := b.epoch()
+	if err != nil {
+		return err
+	}
+	k, err := b.reload(ctx, e, tenant, true)
+	if err != nil {
+		return fmt.Errorf("rotate %s key: %w", level, err)
+	}
+	parents, version := e.root, int64(0)
+	err = e.use(func() error {
+		version = k.intermediate.current.version
+		if level == LevelContent {
+			parents, version = k.intermediate, k.content.current.version
+		}
+		return nil
+	})
+	if err == nil {
+		err = b.insert(ctx, e, level, tenant, parents, version+1)
+	}
+	if err == nil {
+		_, err = b.reload(ctx, e, tenant, true)
+	}
+	if err != nil {
+		return fmt.Errorf("rotate %s key of tenant %q: %w", level, tenant, err)
+	}
+	return nil
+}
+
+// open opens a value with the content key of that id; known is false if there is none.
+func (k *keyring) open(e *epoch, id string, binding Binding, jwe string) (plaintext []byte, known bool, err error) {
+	err = e.use(func() error {
+		content, ok := k.content.keys[id]
+		if !ok {
+			return nil
+		}
+		known = true
+		var err error
+		plaintext, err = open(content.key, binding, jwe)
+		return err
+	})
+	return plaintext, known, err
+}
