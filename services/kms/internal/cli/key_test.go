@@ -2,15 +2,18 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/cli"
 )
 
 func TestKeyCreate_PrintsTheID(t *testing.T) {
@@ -180,4 +183,19 @@ func TestCommands_SayWhatToDo(t *testing.T) {
 
 	f.Close()
 	require.ErrorContains(t, s.run(t, "", "self").err, "nothing listens there: start the service")
+}
+
+func TestCommands_PassOnWhyTheyCannotConnect(t *testing.T) {
+	t.Parallel()
+	root := &cobra.Command{Use: "kms", SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(cli.Commands(func(*cobra.Command) (*client.KMS, error) {
+		return nil, errors.New("no context file: run `cryptoutil dev`")
+	})...)
+	folder := t.TempDir()
+	for _, line := range []string{"self", "key list", "encrypt --key a --out " + folder + "/out", "sign --key a --out " + folder + "/out"} {
+		root.SetArgs(strings.Fields(line))
+		root.SetIn(strings.NewReader(""))
+		require.EqualError(t, root.ExecuteContext(t.Context()), "no context file: run `cryptoutil dev`", line)
+	}
+	assertOnly(t, folder)
 }

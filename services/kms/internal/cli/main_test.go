@@ -49,10 +49,12 @@ func (s shell) stream(t *testing.T, in io.Reader, out, errors io.Writer, args ..
 		credential = token
 	}
 	root := &cobra.Command{Use: "kms", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(cli.CommandsOn(
-		func(*cobra.Command) (*client.KMS, error) { return s.kms.dial(credential) },
-		func(stream any) bool { return s.terminal && (stream == out || stream == errors) },
-	)...)
+	connect := func(*cobra.Command) (*client.KMS, error) { return s.kms.dial(credential) }
+	commands := cli.Commands(connect)
+	if s.terminal {
+		commands = cli.CommandsOn(connect, func(stream any) bool { return stream == out || stream == errors })
+	}
+	root.AddCommand(commands...)
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errors)
