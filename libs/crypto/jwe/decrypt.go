@@ -147,8 +147,7 @@ func (w *workspace) recoverKey(key *jwk.Key, management alg.KeyManagement, enc a
 	}
 	switch management.Family {
 	case alg.Direct:
-		secret, _ := key.Material().([]byte)
-		return w.keep(secret, enc), nil
+		return w.keep(key.Secret(), enc), nil
 	case alg.AESKeyWrap:
 		block, err := key.AESBlock()
 		return w.unwrap(block, err, encryptedKey, enc), nil

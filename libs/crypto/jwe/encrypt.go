@@ -84,8 +84,7 @@ func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc a
 		if key.Size() != enc.KeySize {
 			return nil, nil, fault.New(fault.KeyMismatch, "a key of %d bits does not fit %s", key.Size(), enc.Name)
 		}
-		secret, _ := key.Material().([]byte)
-		copy(contentKey, secret)
+		copy(contentKey, key.Secret())
 		return nil, nil, nil
 	case alg.AESKeyWrap:
 		block, err := key.AESBlock()

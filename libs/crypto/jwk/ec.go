@@ -35,8 +35,8 @@ func lookupCurve(name string) (elliptic.Curve, error) {
 func coordinateSize(curve elliptic.Curve) int { return (curve.Params().BitSize + 7) / 8 }
 
 func ecPublicMaterial(key *ecdsa.PublicKey) (*material, error) {
-	if key == nil || key.Curve == nil {
-		return nil, fault.New(fault.InvalidKey, "EC key without a curve")
+	if key == nil || key.Curve == nil || key.X == nil || key.Y == nil { //nolint:staticcheck // absent parts make the methods panic
+		return nil, fault.New(fault.InvalidKey, "EC key without a curve or a point")
 	}
 	name := key.Curve.Params().Name
 	if _, err := lookupCurve(name); err != nil {
@@ -49,8 +49,8 @@ func ecPublicMaterial(key *ecdsa.PublicKey) (*material, error) {
 }
 
 func ecPrivateMaterial(key *ecdsa.PrivateKey) (*material, error) {
-	if key == nil {
-		return nil, fault.New(fault.InvalidKey, "EC key without a curve")
+	if key == nil || key.D == nil { //nolint:staticcheck // absent parts make the methods panic
+		return nil, fault.New(fault.InvalidKey, "EC key without its private part")
 	}
 	m, err := ecPublicMaterial(&key.PublicKey)
 	if err != nil {
@@ -69,6 +69,9 @@ func ecPrivateMaterial(key *ecdsa.PrivateKey) (*material, error) {
 }
 
 func ecdhPrivateMaterial(key *ecdh.PrivateKey) (*material, error) {
+	if key == nil {
+		return nil, fault.New(fault.InvalidKey, "EC key without its private part")
+	}
 	curve, err := curveOfECDH(key.Curve())
 	if err != nil {
 		return nil, err
@@ -81,6 +84,9 @@ func ecdhPrivateMaterial(key *ecdh.PrivateKey) (*material, error) {
 }
 
 func ecdhPublicMaterial(key *ecdh.PublicKey) (*material, error) {
+	if key == nil {
+		return nil, fault.New(fault.InvalidKey, "EC key without a point")
+	}
 	curve, err := curveOfECDH(key.Curve())
 	if err != nil {
 		return nil, err
@@ -164,7 +170,7 @@ func edPrivateMaterial(key ed25519.PrivateKey) (*material, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.edPrivate = private
+	m.edPrivate = &hidden{private}
 	return m, nil
 }
 
@@ -195,5 +201,5 @@ func octetMaterial(secret []byte) (*material, error) {
 	if len(secret) < minSecret {
 		return nil, fault.New(fault.InvalidKey, "symmetric key of %d bytes is shorter than %d", len(secret), minSecret)
 	}
-	return &material{keyType: alg.KeyTypeOctet, size: len(secret) * 8, secret: secret}, nil
+	return &material{keyType: alg.KeyTypeOctet, size: len(secret) * 8, secret: &hidden{secret}}, nil
 }

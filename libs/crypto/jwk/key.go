@@ -110,12 +110,20 @@ func (k *Key) Material() any {
 	case k.m.ecPublic != nil:
 		return k.m.ecPublic
 	case k.m.edPrivate != nil:
-		return k.m.edPrivate
+		return ed25519.PrivateKey(k.m.edPrivate.bytes)
 	case k.m.edPublic != nil:
 		return k.m.edPublic
 	default:
-		return k.m.secret
+		return k.m.secret.bytes
 	}
+}
+
+// Secret returns the bytes of a symmetric key, its own and not a copy, and nil for others.
+func (k *Key) Secret() []byte {
+	if k.m.secret == nil {
+		return nil
+	}
+	return k.m.secret.bytes
 }
 
 // Type returns the key type.

@@ -1,6 +1,7 @@
 package jwk
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -32,9 +33,9 @@ func (k *Key) MarshalPrivate() ([]byte, error) {
 	out := k.appendPublic([]byte{'{'})
 	switch {
 	case k.m.secret != nil:
-		out = appendBytes(out, "k", k.m.secret)
+		out = appendBytes(out, "k", k.m.secret.bytes)
 	case k.m.edPrivate != nil:
-		out = appendBytes(out, "d", k.m.edPrivate.Seed())
+		out = appendBytes(out, "d", k.m.edPrivate.bytes[:ed25519.SeedSize])
 	case k.m.ecPrivate != nil:
 		scalar, err := k.m.ecPrivate.Bytes()
 		if err != nil {
@@ -116,7 +117,7 @@ func (k *Key) appendIdentity(out []byte) []byte {
 func (k *Key) ThumbprintSHA256() string {
 	text := []byte{'{'}
 	if k.m.secret != nil {
-		text = appendBytes(text, "k", k.m.secret)
+		text = appendBytes(text, "k", k.m.secret.bytes)
 	}
 	sum := sha256.Sum256(append(k.appendIdentity(text), '}'))
 	return base64url.Encode(sum[:])

@@ -15,8 +15,8 @@ import (
 )
 
 // material is a checked key and what was prepared from it at first use. The public field of its
-// kind is always set, the private one for private keys. It hides behind a pointer, so that no way of
-// printing a Key reaches it.
+// kind is always set, the private one for private keys. Everything private is two pointers away from
+// a Key, where no verb of fmt follows, not even inside somebody's unexported field.
 type material struct {
 	keyType alg.KeyType
 	curve   string
@@ -26,15 +26,18 @@ type material struct {
 	rsaPublic  *rsa.PublicKey
 	ecPrivate  *ecdsa.PrivateKey
 	ecPublic   *ecdsa.PublicKey
-	edPrivate  ed25519.PrivateKey
+	edPrivate  *hidden
 	edPublic   ed25519.PublicKey
-	secret     []byte
+	secret     *hidden
 
 	agreement prepared[*ecdh.PrivateKey]
 	peer      prepared[*ecdh.PublicKey]
 	block     prepared[cipher.Block]
 	gcm       prepared[cipher.AEAD]
 }
+
+// hidden holds the bytes of a symmetric key or of an Ed25519 private key.
+type hidden struct{ bytes []byte }
 
 // prepared is a value that is made once, at its first use.
 type prepared[T any] struct {
@@ -71,7 +74,7 @@ func (k *Key) AESBlock() (cipher.Block, error) {
 	if k.m.secret == nil {
 		return nil, errKind
 	}
-	return k.m.block.get(func() (cipher.Block, error) { return aes.NewCipher(k.m.secret) })
+	return k.m.block.get(func() (cipher.Block, error) { return aes.NewCipher(k.m.secret.bytes) })
 }
 
 // AESGCM returns AES-GCM with random nonces for a symmetric key of 128, 192 or 256 bits: Seal returns
@@ -95,8 +98,11 @@ func (m *material) public() *material {
 }
 
 func (m *material) zero() {
-	clear(m.secret)
-	clear(m.edPrivate)
+	for _, h := range [...]*hidden{m.secret, m.edPrivate} {
+		if h != nil {
+			clear(h.bytes)
+		}
+	}
 	if m.ecPrivate != nil {
 		zeroInt(m.ecPrivate.D) //nolint:staticcheck // the field is the only way to reach the scalar
 	}
@@ -110,6 +116,7 @@ func zeroInt(numbers ...*big.Int) {
 	for _, n := range numbers {
 		if n != nil {
 			clear(n.Bits())
+			n.SetInt64(0)
 		}
 	}
 }

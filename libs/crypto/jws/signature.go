@@ -111,8 +111,7 @@ func pssOptions(sig alg.Signature) *rsa.PSSOptions {
 }
 
 func computeMAC(key *jwk.Key, sig alg.Signature, message []byte) []byte {
-	secret, _ := key.Material().([]byte) // resolve has made sure of the kind
-	mac := hmac.New(sig.Hash.New, secret)
+	mac := hmac.New(sig.Hash.New, key.Secret()) // resolve has made sure that it has one
 	mac.Write(message)
 	return mac.Sum(nil)
 }
