@@ -1,0 +1,232 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
+)
+
+// ErrExists is an entry that the realm has already.
+var ErrExists = errors.New("exists already")
+
+// ErrAbsent is an entry that the realm does not have.
+var ErrAbsent = errors.New("does not exist")
+
+// header is the first lines of a realm file.
+const header = `# Who may call this service: tenants, clients (Basic) and API tokens (Bearer).
+# Secrets stand here as hashes. A change takes effect within a second.
+`
+
+// CreateFile writes a realm file with these tenants and nobody in them. It fails if the file exists.
+func CreateFile(file string, tenants ...string) error {
+	var text bytes.Buffer
+	text.WriteString(header + "tenants:\n")
+	for _, tenant := range tenants {
+		if !credential.ValidTenant(tenant) {
+			return fmt.Errorf("create realm: %q is not a tenant's id", tenant)
+		}
+		fmt.Fprintf(&text, "  - id: %s\n", tenant)
+	}
+	text.WriteString("clients: []\napi_tokens: []\n")
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("create realm: %s %w", file, ErrExists)
+	}
+	return replaceFile(file, text.Bytes())
+}
+
+// NewEntry is what Add needs to know of a client or an API token.
+type NewEntry struct {
+	Kind      credential.Kind // APIToken or ClientSecret
+	Tenant    string
+	ID        string
+	Name      string
+	Scopes    []string
+	ExpiresAt time.Time // zero: never
+}
+
+// Add writes a new client or API token into a realm file and returns its credential, whose text exists nowhere else. Comments in the file
+// stay. ErrExists if there is an entry of that kind, tenant and id.
+func Add(file string, hashes *secrethash.Registry, ask NewEntry) (credential.Credential, error) {
+	list, err := listName(ask.Kind)
+	if err != nil {
+		return credential.Credential{}, err
+	}
+	made, err := credential.Generate(ask.Kind, ask.Tenant, ask.ID)
+	if err != nil {
+		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
+	}
+	hash, err := hashes.Hash(made.Secret())
+	if err != nil {
+		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
+	}
+	entry := Entry{ID: ask.ID, Tenant: ask.Tenant, Name: ask.Name, SecretHash: hash, Scopes: ask.Scopes, ExpiresAt: ask.ExpiresAt}
+	if faults := entry.faults(hashes); len(faults) > 0 {
+		return credential.Credential{}, fmt.Errorf("add credential: %s: %s", faults[0][0], faults[0][1])
+	}
+	err = edit(file, hashes, func(l listing, root *yaml.Node) error {
+		if !slices.ContainsFunc(l.Tenants, func(t Tenant) bool { return t.ID == ask.Tenant }) {
+			return fmt.Errorf("tenant %q %w in the realm", ask.Tenant, ErrAbsent)
+		}
+		if slices.ContainsFunc(l.entriesOf(ask.Kind), func(e Entry) bool { return e.Tenant == ask.Tenant && e.ID == ask.ID }) {
+			return fmt.Errorf("%q of tenant %q %w", ask.ID, ask.Tenant, ErrExists)
+		}
+		items := sequence(root, list)
+		items.Style &^= yaml.FlowStyle
+		items.Content = append(items.Content, entry.node())
+		return nil
+	})
+	if err != nil {
+		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
+	}
+	return made, nil
+}
+
+// Remove takes a client or an API token out of a realm file; ErrAbsent if it is not there.
+func Remove(file string, hashes *secrethash.Registry, kind credential.Kind, tenant, id string) error {
+	list, err := listName(kind)
+	if err != nil {
+		return err
+	}
+	err = edit(file, hashes, func(l listing, root *yaml.Node) error {
+		at := slices.IndexFunc(l.entriesOf(kind), func(e Entry) bool { return e.Tenant == tenant && e.ID == id })
+		if at < 0 {
+			return fmt.Errorf("%q of tenant %q %w", id, tenant, ErrAbsent)
+		}
+		items := sequence(root, list)
+		items.Content = slices.Delete(items.Content, at, at+1)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remove credential: %w", err)
+	}
+	return nil
+}
+
+func (l listing) entriesOf(kind credential.Kind) []Entry {
+	if kind == credential.ClientSecret {
+		return l.Clients
+	}
+	return l.APITokens
+}
+
+func listName(kind credential.Kind) (string, error) {
+	switch kind {
+	case credential.ClientSecret:
+		return "clients", nil
+	case credential.APIToken:
+		return "api_tokens", nil
+	case credential.SessionToken:
+	}
+	return "", fmt.Errorf("a realm file has no credentials of kind %q", kind)
+}
+
+// edit changes the YAML tree of a realm file that is sound before and after.
+func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.Node) error) error {
+	before, err := readListing(file, hashes)
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(content, &document); err != nil {
+		return fmt.Errorf("read realm: %w", err)
+	}
+	if len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
+		return fmt.Errorf("%s holds no mapping", file)
+	}
+	if err := change(before, document.Content[0]); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(&document), encoder.Close()); err != nil {
+		return fmt.Errorf("write realm: %w", err)
+	}
+	return replaceFile(file, text.Bytes())
+}
+
+// sequence finds the list of that name, or makes it.
+func sequence(root *yaml.Node, name string) *yaml.Node {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value == name {
+			if root.Content[i+1].Kind != yaml.SequenceNode { // null
+				*root.Content[i+1] = yaml.Node{Kind: yaml.SequenceNode}
+			}
+			return root.Content[i+1]
+		}
+	}
+	items := &yaml.Node{Kind: yaml.SequenceNode}
+	root.Content = append(root.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, items)
+	return items
+}
+
+// node is the entry as YAML.
+func (e Entry) node() *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	text := func(name, value string) {
+		if value == "" {
+			return
+		}
+		scalar := &yaml.Node{}
+		scalar.SetString(value)
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, scalar)
+	}
+	text("id", e.ID)
+	text("tenant", e.Tenant)
+	text("name", e.Name)
+	text("secret_hash", e.SecretHash)
+	scopes := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for _, scope := range e.Scopes {
+		one := &yaml.Node{}
+		one.SetString(scope)
+		scopes.Content = append(scopes.Content, one)
+	}
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "scopes"}, scopes)
+	if !e.ExpiresAt.IsZero() {
+		text("expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return n
+}
+
+// replaceFile writes content beside file and renames it there, so that a reader sees the one or the other, whole. The name beside it is also
+// the lock that keeps two edits apart.
+func replaceFile(file string, content []byte) (err error) {
+	beside := file + ".new"
+	out, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("another edit of %s is under way; if none is, remove %s", file, beside)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(beside))
+		}
+	}()
+	_, err = out.Write(content)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(beside, file); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return nil // renamed; the folder cannot be synced
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
