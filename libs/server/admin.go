@@ -30,7 +30,7 @@ func (s *Server) loadAdmin() error {
 		"/admin/v1/healthz":  {http.MethodGet: {open: true, serve: s.health}},
 		"/admin/v1/shutdown": {http.MethodPost: {serve: s.acceptShutdown}},
 	}
-	if s.deps.Seal != nil {
+	if s.deps.Operator != nil {
 		s.adminRoutes["/admin/v1/seal"] = map[string]adminRoute{http.MethodGet: {serve: s.sealStatus}, http.MethodPost: {serve: s.seal}}
 		s.adminRoutes["/admin/v1/unseal"] = map[string]adminRoute{http.MethodPost: {serve: s.unseal}}
 	}

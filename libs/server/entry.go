@@ -83,12 +83,12 @@ func (s *Server) boundHeader(next handler) handler {
 
 // checkSeal refuses business while the barrier is sealed.
 func (s *Server) checkSeal(next handler) handler {
-	if s.deps.Seal == nil {
+	if s.deps.Barrier == nil {
 		return next
 	}
 
 	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		if s.deps.Seal.Sealed() {
+		if s.deps.Barrier.Sealed() {
 			s.fail(c, w, r, problem.New(problem.Sealed, "unseal the service first"))
 
 			return

@@ -13,6 +13,7 @@ replace (
 
 require (
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/getkin/kin-openapi v0.149.0
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/google/uuid v1.6.0
@@ -31,7 +32,7 @@ require (
 )
 
 require (
-	github.com/cryptoutil/cryptoutil/libs/config v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect
 	github.com/go-openapi/swag/jsonname v0.25.5 // indirect

@@ -48,7 +48,7 @@ type CheckResult struct {
 
 // checks returns those of the service and of the platform.
 func (s *Server) checks() []Check {
-	if s.deps.Seal == nil {
+	if s.deps.Barrier == nil {
 		return s.deps.Checks
 	}
 
@@ -56,10 +56,10 @@ func (s *Server) checks() []Check {
 }
 
 func (s *Server) probeSeal(context.Context) error {
-	if !s.deps.Seal.Sealed() {
+	if !s.deps.Barrier.Sealed() {
 		return nil
 	}
-	reason := s.deps.Seal.Status().Reason
+	reason := s.deps.Operator.Status().Reason
 	if reason == "" {
 		return errors.New("sealed")
 	}

@@ -10,7 +10,12 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/config"
 )
+
+// headerRoom is how far a header may exceed its limit and still be told so by a problem document; net/http refuses more by itself.
+const headerRoom = 8 * config.KiB
 
 // adminDrain is how long the admin listener's own requests may take to finish, after the public listener has drained.
 const adminDrain = 2 * time.Second
@@ -104,7 +109,7 @@ func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Serv
 		ReadTimeout:       l.ReadTimeout,
 		WriteTimeout:      l.WriteTimeout,
 		IdleTimeout:       l.IdleTimeout,
-		MaxHeaderBytes:    int(l.MaxHeader),
+		MaxHeaderBytes:    int(l.MaxHeader + headerRoom),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what net/http says here is about strangers
 	}

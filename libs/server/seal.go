@@ -6,81 +6,97 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/server/jsonscan"
 )
 
-// SealStatus says how the barrier stands.
+// Barrier is asked with every public request. [barrier.Barrier] is one.
+type Barrier interface {
+	Sealed() bool
+}
+
+// Operator opens and closes the barrier. [unseal.Operator] is one. What the sender of a share has done wrong is a coded error; other
+// errors are faults of the service.
+type Operator interface {
+	// Start opens the barrier where that takes no shares, and does nothing where it takes some.
+	Start(ctx context.Context) error
+	SubmitShare(ctx context.Context, text string) (unseal.Status, error)
+	Seal(ctx context.Context) error
+	Status() unseal.Status
+}
+
+// SealStatus is the answer of the admin listener about the barrier.
 type SealStatus struct {
 	Sealed bool   `json:"sealed"`
 	Mode   string `json:"mode"`
-	// Threshold shares of the set SetID open the barrier; Submitted of them have come since it was sealed.
+	// Threshold shares of the set SetID open the barrier; Submitted of them are there.
 	Threshold int    `json:"threshold,omitempty"`
 	Submitted int    `json:"submitted,omitempty"`
 	SetID     string `json:"set_id,omitempty"`
-	// Reason says why it is sealed.
+	// Reason says why it is sealed and what to do.
 	Reason string `json:"reason,omitempty"`
 }
 
-// Seal is the barrier's door as the server uses it.
-type Seal interface {
-	// Sealed is asked with every public request.
-	Sealed() bool
-	Status() SealStatus
-	// SubmitShare takes one share's text. Its errors are coded, or faults of the service.
-	SubmitShare(ctx context.Context, share string) (SealStatus, error)
-	// Seal closes the barrier.
-	Seal(ctx context.Context) error
-}
-
-// maxShareBody bounds the body of an unseal request in bytes; a share is a few hundred.
-const maxShareBody = 16 << 10
-
 func (s *Server) sealStatus(_ *call, w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.deps.Seal.Status())
+	status := s.deps.Operator.Status()
+	writeJSON(w, http.StatusOK, SealStatus{
+		Sealed: status.Sealed, Mode: string(status.Mode), Threshold: status.Threshold, Submitted: status.Submitted, SetID: status.SetID, Reason: status.Reason,
+	})
 }
 
 func (s *Server) seal(c *call, w http.ResponseWriter, r *http.Request) {
-	if err := s.deps.Seal.Seal(c); err != nil {
+	if err := s.deps.Operator.Seal(c); err != nil {
 		s.fail(c, w, r, fmt.Errorf("seal: %w", err))
 
 		return
 	}
 	s.log.WarnContext(c, "sealed by an operator", "request_id", c.id)
-	writeJSON(w, http.StatusOK, s.deps.Seal.Status())
+	s.sealStatus(c, w, r)
 }
 
-// unseal takes {"share": text}.
+// unsealBody is the body of an unseal request: a share, or nothing where the service has the unseal key by itself.
+type unsealBody struct {
+	Share string `json:"share"`
+}
+
+// maxShareBody bounds it in bytes; a share has a few hundred.
+const maxShareBody = 16 << 10
+
 func (s *Server) unseal(c *call, w http.ResponseWriter, r *http.Request) {
-	content, err := readAtMost(r, maxShareBody)
+	body, err := readShare(r)
 	if err != nil {
 		s.fail(c, w, r, err)
 
 		return
 	}
-	shape := jsonscan.Shape{Kinds: jsonscan.Object, Closed: true}
-	err = shape.SetMembers([]jsonscan.Member{{Name: "share", Required: true, Shape: &jsonscan.Shape{Kinds: jsonscan.String, MinLength: 1}}})
-	if err == nil {
-		err = jsonscan.Scan(content, &shape)
+	if body.Share == "" {
+		err = s.deps.Operator.Start(c)
+	} else {
+		_, err = s.deps.Operator.SubmitShare(c, body.Share)
 	}
-	var body struct {
-		Share string `json:"share"`
-	}
-	if err == nil {
-		err = json.Unmarshal(content, &body)
-	}
-	if err != nil {
-		s.fail(c, w, r, err)
-
-		return
-	}
-	status, err := s.deps.Seal.SubmitShare(c, body.Share)
 	if err != nil {
 		s.fail(c, w, r, fmt.Errorf("unseal: %w", err))
 
 		return
 	}
-	if !status.Sealed {
+	if !s.deps.Barrier.Sealed() {
 		s.log.WarnContext(c, "unsealed by an operator", "request_id", c.id)
 	}
-	writeJSON(w, http.StatusOK, status)
+	s.sealStatus(c, w, r)
+}
+
+func readShare(r *http.Request) (body unsealBody, err error) {
+	content, err := readAtMost(r, maxShareBody)
+	if err != nil {
+		return body, err
+	}
+	shape := jsonscan.Shape{Kinds: jsonscan.Object, Closed: true}
+	if err := shape.SetMembers([]jsonscan.Member{{Name: "share", Shape: &jsonscan.Shape{Kinds: jsonscan.String}}}); err != nil {
+		return body, err
+	}
+	if err := jsonscan.Scan(content, &shape); err != nil {
+		return body, err
+	}
+
+	return body, json.Unmarshal(content, &body)
 }

@@ -62,8 +62,9 @@ type Deps struct {
 	API    API
 	// Idempotency is mandatory when the document has a POST that changes something.
 	Idempotency Idempotency
-	// Seal is the barrier's door; nil for a service without a barrier.
-	Seal Seal
+	// Barrier and Operator are both there, or both nil for a service without a barrier.
+	Barrier  Barrier
+	Operator Operator
 	// Checks are what readiness and health look at, beside the seal.
 	Checks []Check
 	// DataDir is the existing directory that holds admin.token.
@@ -76,6 +77,9 @@ type Deps struct {
 func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Log == nil || deps.Tracer == nil || deps.Meter == nil || deps.TLS == nil || deps.Auth == nil || deps.API.Mount == nil {
 		return nil, errors.New("new server: log, tracer, meter, TLS, authenticator and API are mandatory")
+	}
+	if (deps.Barrier == nil) != (deps.Operator == nil) {
+		return nil, errors.New("new server: a barrier needs an operator")
 	}
 	if problems := cfg.Validate(); len(problems) > 0 {
 		return nil, fmt.Errorf("new server: %w", config.Problems(problems))
