@@ -46,7 +46,7 @@ func (f folder) exclusively(do func() error) (err error) {
 // flock waits for the lock of an open file.
 func flock(file *os.File) error {
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX) //nolint:gosec // a file descriptor is a small number
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
 		if !errors.Is(err, syscall.EINTR) {
 			return err
 		}
@@ -82,8 +82,8 @@ func (f folder) write(name string, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+	_, writeErr := file.Write(content)
+	if err := errors.Join(writeErr, file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(file.Name(), f.path(name)); err != nil {
