@@ -18,8 +18,8 @@ func slotOf(version MaterialKey) slot {
 }
 
 // materialCache keeps unwrapped keys, bounded by number and age, the least recently used going first. What is cached never decides
-// anything: a permit is computed from the row before each use, and an entry is used only for the very ciphertext it was opened from, so
-// that an edited row is opened (and refused) anew. A key is zeroed when it has left the cache and its last user has released it.
+// anything: a permit is computed from the row before each use, and an entry serves only the very row it was opened from, so that an
+// edited row is opened (and refused) anew. A key is zeroed when it has left the cache and its last user has released it.
 type materialCache struct {
 	capacity int
 	age      time.Duration
@@ -33,8 +33,7 @@ type materialCache struct {
 // lease is a key that somebody may be using.
 type lease struct {
 	cache   *materialCache
-	slot    slot
-	wrapped string
+	pin     pin
 	key     *jwk.Key
 	expires time.Time
 	// users counts leases handed out and not released, plus one while the entry is in the cache. Guarded by cache.mu.
@@ -45,16 +44,21 @@ func newMaterialCache(capacity int, age time.Duration, now func() time.Time) *ma
 	return &materialCache{capacity: capacity, age: age, now: now, entries: map[slot]*list.Element{}, recent: list.New()}
 }
 
-// get returns a lease on a cached key opened from wrapped, or nil.
-func (c *materialCache) get(s slot, wrapped string) *lease {
+// slot is where the pin's key is cached.
+func (p *pin) slot() slot {
+	return slot{tenant: p.tenant, id: p.id}
+}
+
+// get returns a lease on the cached key of that very row, or nil.
+func (c *materialCache) get(at pin) *lease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	element, ok := c.entries[s]
+	element, ok := c.entries[at.slot()]
 	if !ok {
 		return nil
 	}
 	held := element.Value.(*lease)
-	if held.wrapped != wrapped || c.now().After(held.expires) {
+	if held.pin != at || c.now().After(held.expires) {
 		c.remove(element)
 		return nil
 	}
@@ -64,17 +68,17 @@ func (c *materialCache) get(s slot, wrapped string) *lease {
 }
 
 // put adds a key and returns a lease on it. The cache owns key from now on.
-func (c *materialCache) put(s slot, wrapped string, key *jwk.Key) *lease {
+func (c *materialCache) put(at pin, key *jwk.Key) *lease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if element, ok := c.entries[s]; ok {
+	if element, ok := c.entries[at.slot()]; ok {
 		c.remove(element)
 	}
 	for c.recent.Len() >= c.capacity {
 		c.remove(c.recent.Back())
 	}
-	held := &lease{cache: c, slot: s, wrapped: wrapped, key: key, expires: c.now().Add(c.age), users: 2}
-	c.entries[s] = c.recent.PushFront(held)
+	held := &lease{cache: c, pin: at, key: key, expires: c.now().Add(c.age), users: 2}
+	c.entries[at.slot()] = c.recent.PushFront(held)
 	return held
 }
 
@@ -90,7 +94,7 @@ func (c *materialCache) purge() {
 // remove takes an entry out. c.mu is held.
 func (c *materialCache) remove(element *list.Element) {
 	held := c.recent.Remove(element).(*lease)
-	delete(c.entries, held.slot)
+	delete(c.entries, held.pin.slot())
 	held.drop()
 }
 

@@ -3,7 +3,9 @@ package keyring
 import (
 	"context"
 	"fmt"
+	"strconv"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
@@ -11,22 +13,44 @@ import (
 // purposeMaterial is the barrier's label for material keys. It is part of what is authenticated: it never changes.
 const purposeMaterial = "kms/material-key"
 
-// binding names the place and the attributes that a wrapped key is pinned to. Moving the row to another tenant, key, id or version, or
-// flipping one of the attributes, makes it unreadable.
-func binding(key ElasticKey, version MaterialKey) barrier.Binding {
+// pin is the place and the attributes that a wrapped key is bound to, and the wrapped key itself: all that decides whether it opens. Moving
+// the row to another tenant, key, id or version, or flipping one of the attributes, makes it unreadable.
+type pin struct {
+	tenant, id string
+	version    int64
+	elasticID  string
+	algorithm  string
+	keySize    int
+	curve      string
+	use        alg.Use
+	origin     Origin
+	exportable bool
+	wrapped    string
+}
+
+func pinned(key ElasticKey, version MaterialKey) pin {
+	return pin{
+		tenant: version.Tenant, id: version.ID, version: version.Version, elasticID: version.ElasticKeyID,
+		algorithm: key.Algorithm, keySize: key.KeySize, curve: key.Curve, use: key.Use,
+		origin: version.Origin, exportable: version.Exportable, wrapped: version.WrappedKey,
+	}
+}
+
+// binding is the pin as the barrier authenticates it.
+func (p pin) binding() barrier.Binding {
 	return barrier.Binding{
-		Tenant:  version.Tenant,
+		Tenant:  p.tenant,
 		Purpose: purposeMaterial,
-		ID:      version.ID,
-		Version: version.Version,
+		ID:      p.id,
+		Version: p.version,
 		Attributes: []barrier.Attribute{
-			{Name: "elastic_key_id", Value: version.ElasticKeyID},
-			{Name: "algorithm", Value: key.Algorithm},
-			{Name: "key_size", Value: fmt.Sprint(key.KeySize)},
-			{Name: "curve", Value: key.Curve},
-			{Name: "use", Value: string(key.Use)},
-			{Name: "origin", Value: string(version.Origin)},
-			{Name: "exportable", Value: fmt.Sprint(version.Exportable)},
+			{Name: "elastic_key_id", Value: p.elasticID},
+			{Name: "algorithm", Value: p.algorithm},
+			{Name: "key_size", Value: strconv.Itoa(p.keySize)},
+			{Name: "curve", Value: p.curve},
+			{Name: "use", Value: string(p.use)},
+			{Name: "origin", Value: string(p.origin)},
+			{Name: "exportable", Value: strconv.FormatBool(p.exportable)},
 		},
 	}
 }
@@ -38,7 +62,7 @@ func wrap(wrapper *barrier.Wrapper, key ElasticKey, version MaterialKey, materia
 		return "", fmt.Errorf("encode key: %w", err)
 	}
 	defer clear(private)
-	wrapped, err := wrapper.Wrap(binding(key, version), private)
+	wrapped, err := wrapper.Wrap(pinned(key, version).binding(), private)
 	if err != nil {
 		return "", fmt.Errorf("wrap key: %w", err)
 	}
@@ -50,18 +74,18 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if k.barrier.Sealed() {
 		return nil, barrier.ErrSealed
 	}
-	slot := slotOf(p.version)
-	if held := k.cache.get(slot, p.version.WrappedKey); held != nil {
+	at := pinned(p.key, p.version)
+	if held := k.cache.get(at); held != nil {
 		return held, nil
 	}
-	private, err := k.barrier.Unwrap(ctx, binding(p.key, p.version), p.version.WrappedKey)
+	private, err := k.barrier.Unwrap(ctx, at.binding(), at.wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("open version %d of key %s: %w", p.version.Version, p.key.ID, err)
+		return nil, fmt.Errorf("open version %d of key %s: %w", at.version, at.elasticID, err)
 	}
 	defer clear(private)
 	key, err := jwk.Parse(private)
 	if err != nil {
-		return nil, fmt.Errorf("decode version %d of key %s: %w", p.version.Version, p.key.ID, err)
+		return nil, fmt.Errorf("decode version %d of key %s: %w", at.version, at.elasticID, err)
 	}
-	return k.cache.put(slot, p.version.WrappedKey, key), nil
+	return k.cache.put(at, key), nil
 }

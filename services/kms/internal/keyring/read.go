@@ -97,7 +97,6 @@ func publicKey(private *jwk.Key, p permit) (PublicKey, error) {
 		return PublicKey{}, fmt.Errorf("public part: %w", err)
 	}
 	public.ID = p.version.KeyID()
-	public.Use = jwkUse(p.key.Use)
 	encoded, err := public.MarshalPublic()
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("encode JWK: %w", err)
@@ -108,12 +107,4 @@ func publicKey(private *jwk.Key, p permit) (PublicKey, error) {
 	}
 	block := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	return PublicKey{KeyID: p.version.KeyID(), Version: p.version.Version, JWK: encoded, PEM: string(block)}, nil
-}
-
-// jwkUse is RFC 7517 section 4.2's word for what a public key is for.
-func jwkUse(use alg.Use) string {
-	if use == alg.UseEncrypt {
-		return jwk.UseEncryption
-	}
-	return jwk.UseSignature
 }
