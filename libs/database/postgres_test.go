@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -101,6 +102,7 @@ func TestOpen_AnswersNothingButSCRAM(t *testing.T) {
 			t.Parallel()
 			answers := make(chan []byte, 16)
 			address := listen(t, func(connection net.Conn) {
+				_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
 				startup := make([]byte, 4096)
 				if _, err := connection.Read(startup); err != nil {
 					t.Error(err)

@@ -53,7 +53,7 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 	}
 	if t != nil {
 		rows, err := t.sql.QueryContext(ctx, query, args...)
-		return rows, t.fail(t.reason(ctx, err))
+		return rows, t.breaks(t.reason(ctx, err))
 	}
 	rows, err := db.reader.QueryContext(ctx, query, args...)
 	return rows, readReason(err)
@@ -66,7 +66,7 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	case err != nil:
 		return &Row{err: err}
 	case t != nil:
-		return &Row{row: t.sql.QueryRowContext(ctx, query, args...), reason: func(err error) error { return t.fail(t.reason(ctx, err)) }}
+		return &Row{row: t.sql.QueryRowContext(ctx, query, args...), reason: func(err error) error { return t.breaks(t.reason(ctx, err)) }}
 	}
 	return &Row{row: db.reader.QueryRowContext(ctx, query, args...), reason: readReason}
 }
@@ -94,25 +94,24 @@ func (r *Row) Scan(dest ...any) error {
 func (db *DB) reading(ctx context.Context) (*transaction, error) {
 	switch s := db.scope(ctx); {
 	case s.tx != nil:
-		if s.tx.ended.Load() {
-			return nil, ErrEnded
-		}
-		return s.tx, nil
+		return s.tx, s.tx.usable()
 	case s.unit != nil:
 		if s.unit.over.Load() {
 			return nil, ErrEnded
 		}
-		return s.unit.active.Load(), nil
+		if t := s.unit.active.Load(); t != nil {
+			return t, t.usable()
+		}
 	}
 	return nil, nil
 }
 
 func (t *transaction) exec(ctx context.Context, query string, args []any) (sql.Result, error) {
-	if t.ended.Load() {
-		return nil, ErrEnded
+	if err := t.usable(); err != nil {
+		return nil, err
 	}
 	result, err := t.sql.ExecContext(ctx, query, args...)
-	return result, t.fail(t.reason(ctx, err))
+	return result, t.breaks(t.reason(ctx, err))
 }
 
 // reason explains the error of a statement in a transaction that database/sql has rolled back meanwhile.

@@ -149,15 +149,41 @@ type transaction struct {
 	sql   *sql.Tx
 	ended atomic.Bool
 
-	mu   sync.Mutex
-	doom error // guarded by mu; the first error that the transaction cannot survive
+	mu     sync.Mutex
+	doom   error // guarded by mu; the first error that the transaction cannot survive
+	broken bool  // guarded by mu; whether a statement failed
 }
 
 func (t *transaction) join(ctx context.Context, fn func(context.Context) error) error {
+	if err := t.usable(); err != nil {
+		return err
+	}
+	return t.fail(fn(ctx))
+}
+
+// breaks dooms the transaction if err, a statement's, is one, and has every further statement refused. PostgreSQL does so by itself. SQLite
+// goes on, and where it has rolled back by itself, as after an interruption (sqlite.org/c3ref/interrupt.html), it would commit each
+// further statement at once.
+func (t *transaction) breaks(err error) error {
+	if t.fail(err) != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.broken = true
+	}
+	return err
+}
+
+// usable is the error with which to refuse a statement, if any.
+func (t *transaction) usable() error {
 	if t.ended.Load() {
 		return ErrEnded
 	}
-	return t.fail(fn(ctx))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.broken {
+		return fmt.Errorf("refused in a transaction that failed: %w", t.doom)
+	}
+	return nil
 }
 
 // fail dooms the transaction if err is one, and returns it.

@@ -89,6 +89,41 @@ func TestInTx_FailedStatementDoomsTheTransactionOnBothEngines(t *testing.T) {
 	})
 }
 
+func TestInTx_InterruptedStatementLeavesNothingAndIsFollowedByNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *database.DB) {
+		// SQLite rolls the transaction back here and would commit each later statement by itself.
+		endless := `INSERT INTO accounts (id, amount, closed) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+			SELECT 'endless ' || CAST(i AS TEXT), i, FALSE FROM n`
+		err := db.InTx(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, set(ctx, db, "a", 1))
+			short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+			defer cancel()
+			_, err := db.Exec(short, endless)
+			require.Error(t, err)
+			require.Error(t, set(ctx, db, "b", 2))
+			var n int
+			require.Error(t, db.QueryRow(ctx, "SELECT amount FROM accounts WHERE id = 'a'").Scan(&n))
+			require.Error(t, db.InTx(ctx, func(context.Context) error { return nil }))
+			return nil
+		})
+		require.Error(t, err)
+		assert.EqualValues(t, 100, amount(t, t.Context(), db, "a"))
+		assert.EqualValues(t, 100, amount(t, t.Context(), db, "b"))
+
+		ctx, unit := db.WithUnit(t.Context())
+		require.NoError(t, set(ctx, db, "a", 1))
+		short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer cancel()
+		_, err = db.Exec(short, endless)
+		require.Error(t, err)
+		require.Error(t, set(ctx, db, "b", 2), "the first part is lost, so nothing may follow")
+		require.Error(t, unit.Commit(t.Context(), func(ctx context.Context) error { return set(ctx, db, "b", 3) }))
+		assert.EqualValues(t, 100, amount(t, t.Context(), db, "a"))
+		assert.EqualValues(t, 100, amount(t, t.Context(), db, "b"))
+	})
+}
+
 func TestInTx_NoRowsIsNoFailure(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *database.DB) {
