@@ -56,12 +56,7 @@ type Error struct {
 // New makes an error with a code of the Table. The formatted text is sent to the client as the problem's detail: it must hold
 // nothing that the client may not know.
 func New(code, format string, args ...any) *Error {
-	detail := format
-	if len(args) > 0 {
-		detail = fmt.Sprintf(format, args...)
-	}
-
-	return &Error{code: code, detail: detail}
+	return &Error{code: code, detail: fmt.Sprintf(format, args...)}
 }
 
 // With returns a copy of the error that also lists these faults.

@@ -39,7 +39,6 @@ func TestDocument_HoldsOnlyWhatTheErrorOffers(t *testing.T) {
 		fields int
 	}{
 		"own":         {problem.New("conflict", "the name %q is taken", "x"), 409, "conflict", `the name "x" is taken`, 0},
-		"percent":     {problem.New("conflict", "100%"), 409, "conflict", "100%", 0},
 		"wrapped":     {fmt.Errorf("canary: %w", problem.New("not_found", "no such key").Because(cause)), 404, "not_found", "no such key", 0},
 		"with fields": {problem.New("validation_failed", "d").With(problem.Field{Pointer: "/a", Detail: "b"}).With(problem.Field{Pointer: "/c"}), 400, "validation_failed", "d", 2},
 		"foreign":     {fmt.Errorf("canary: %w", foreign{"sealed"}), 503, "sealed", "", 0},
