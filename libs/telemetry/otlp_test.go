@@ -234,7 +234,9 @@ func TestShutdown_EndsAfterFiveSecondsWithoutADeadline(t *testing.T) {
 	span.End()
 	began := time.Now()
 	require.ErrorIs(t, tel.Shutdown(context.WithoutCancel(t.Context())), context.DeadlineExceeded)
-	assert.InDelta(t, 5, time.Since(began).Seconds(), 1)
+	took := time.Since(began)
+	assert.GreaterOrEqual(t, took, 4900*time.Millisecond)
+	assert.Less(t, took, 8*time.Second)
 	assert.Equal(t, uint64(1), tel.Losses().Spans)
 	assert.Contains(t, out.String(), "telemetry was lost")
 }
