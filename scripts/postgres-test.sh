@@ -55,14 +55,22 @@ random_hex() {
   od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'
 }
 
+# abandon removes a half-made cluster when start fails.
+abandon() {
+  local status=$?
+  [ "$status" -eq 0 ] || stop "$unfinished"
+}
+
 start() {
   local dir=$1 bin port attempt started=
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd -P)
   case $dir in *\'*) fail "the folder's name must not hold a quote: $dir" ;; esac
-  if [ -f "$dir/env" ]; then
+  if [ -e "$dir/cluster" ]; then
     fail "$dir holds a cluster already: stop it first"
   fi
+  unfinished=$dir
+  trap abandon EXIT
   bin=$(find_bin) || { install_server && bin=$(find_bin); } || fail "no PostgreSQL server found"
 
   (umask 077 && random_hex 24 >"$dir/password")

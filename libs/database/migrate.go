@@ -158,7 +158,7 @@ func (db *DB) appliedVersions(ctx context.Context, table string) ([]int64, error
 	if err := db.QueryRow(ctx, exists, table).Scan(&tables); err != nil || tables == 0 {
 		return nil, err
 	}
-	rows, err := db.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied") //nolint:gosec // a checked name
+	rows, err := db.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied") // a checked name
 	if err != nil {
 		return nil, err
 	}

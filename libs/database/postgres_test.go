@@ -2,7 +2,6 @@ package database_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -159,10 +158,10 @@ func TestInTx_ConnectionLostAtCommit(t *testing.T) {
 		})
 		require.ErrorIs(t, err, database.ErrOutcomeUnknown)
 		var coded interface{ ErrorCode() string }
-		require.True(t, errors.As(err, &coded))
+		require.ErrorAs(t, err, &coded)
 		assert.Equal(t, "state_unavailable", coded.ErrorCode())
 		assert.Equal(t, 1, runs, "it is not repeated: it may be done")
-		assert.EqualValues(t, step.want, amount(t, t.Context(), direct, "a"))
+		assert.Equal(t, step.want, amount(t, t.Context(), direct, "a"))
 	}
 	require.NoError(t, set(t.Context(), db, "a", 5), "and it goes on with a new connection")
 }

@@ -58,7 +58,7 @@ func TestOpen_CreatesFolderAndFileForTheOwnerOnly(t *testing.T) {
 func TestOpen_ClosesAnExistingFileToOthers(t *testing.T) {
 	t.Parallel()
 	cfg := sqliteFile(t.TempDir(), "kms.sqlite")
-	require.NoError(t, os.WriteFile(cfg.Path.String(), nil, 0o644)) //nolint:gosec // that is the point
+	require.NoError(t, os.WriteFile(cfg.Path.String(), nil, 0o644))
 	dbtest.Open(t, cfg)
 	info, err := os.Stat(cfg.Path.String())
 	require.NoError(t, err)

@@ -92,18 +92,19 @@ func (r *Row) Scan(dest ...any) error {
 
 // reading is the transaction in which ctx reads, nil for none.
 func (db *DB) reading(ctx context.Context) (*transaction, error) {
-	switch s := db.scope(ctx); {
-	case s.tx != nil:
-		return s.tx, s.tx.usable()
-	case s.unit != nil:
+	s := db.scope(ctx)
+	t := s.tx
+	if s.unit != nil {
 		if s.unit.over.Load() {
 			return nil, ErrEnded
 		}
-		if t := s.unit.active.Load(); t != nil {
-			return t, t.usable()
-		}
+		t = s.unit.active.Load()
 	}
-	return nil, nil
+	if t == nil {
+		return nil, nil
+	}
+	err := t.usable()
+	return t, err
 }
 
 func (t *transaction) exec(ctx context.Context, query string, args []any) (sql.Result, error) {

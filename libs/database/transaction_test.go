@@ -144,8 +144,9 @@ func TestInTx_ContextIsRefusedAfterTheEnd(t *testing.T) {
 
 		require.ErrorIs(t, set(leaked, db, "a", 1), database.ErrEnded)
 		require.ErrorIs(t, db.InTx(leaked, func(context.Context) error { return nil }), database.ErrEnded)
-		_, err := db.Query(leaked, "SELECT id FROM accounts") //nolint:rowserrcheck,sqlclosecheck // there are none
+		rows, err := db.Query(leaked, "SELECT id FROM accounts") //nolint:rowserrcheck // there are none
 		require.ErrorIs(t, err, database.ErrEnded)
+		require.Nil(t, rows)
 		var n int
 		require.ErrorIs(t, db.QueryRow(leaked, "SELECT amount FROM accounts").Scan(&n), database.ErrEnded)
 		assert.EqualValues(t, 100, amount(t, t.Context(), db, "a"))

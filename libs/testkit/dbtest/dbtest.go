@@ -25,7 +25,7 @@ import (
 // The environment that names the PostgreSQL server.
 const (
 	urlVariable      = "CRYPTOUTIL_TEST_POSTGRES"
-	passwordVariable = "CRYPTOUTIL_TEST_POSTGRES_PASSWORD_FILE" //nolint:gosec // the name of a file
+	passwordVariable = "CRYPTOUTIL_TEST_POSTGRES_PASSWORD_FILE"
 )
 
 // connections is the pool of one test: many tests share a server.
@@ -65,6 +65,7 @@ func Open(t testing.TB, cfg database.Config, sets ...database.Set) *database.DB 
 
 // Options log into the test's output, from warnings on.
 func Options(t testing.TB) database.Options {
+	t.Helper()
 	handler := slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})
 	return database.Options{Log: slog.New(handler), Application: "test"}
 }

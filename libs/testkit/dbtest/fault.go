@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/url"
 	"sync"
@@ -35,8 +36,8 @@ func Faulty(t testing.TB, cfg database.Config) (database.Config, *Fault) {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	server := u.Host
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ctx, server := t.Context(), u.Host
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
@@ -51,7 +52,7 @@ func Faulty(t testing.TB, cfg database.Config) (database.Config, *Fault) {
 			if err != nil {
 				return // the test is over
 			}
-			connections.Go(func() { fault.relay(t, client, server) })
+			connections.Go(func() { fault.relay(ctx, client, server) })
 		}
 	})
 	t.Cleanup(func() {
@@ -86,8 +87,8 @@ func (f *Fault) take(message []byte) loss {
 }
 
 // relay copies both directions of one connection until either side ends.
-func (f *Fault) relay(t testing.TB, client net.Conn, address string) {
-	server, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+func (f *Fault) relay(ctx context.Context, client net.Conn, address string) {
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		_ = client.Close()
 		return
