@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -22,7 +23,8 @@ var (
 	errScheme   = errors.New("neither Bearer nor Basic")
 	errKind     = errors.New("a credential of another kind")
 	errUser     = errors.New("the user name is not the client's id")
-	errSecret   = errors.New("unknown, or a wrong secret")
+	errUnknown  = errors.New("unknown")
+	errSecret   = errors.New("a wrong secret")
 	errDisabled = errors.New("disabled")
 	errExpired  = errors.New("expired")
 	errTenant   = errors.New("the tenant is suspended")
@@ -43,15 +45,19 @@ func (f *FileRealm) Authenticate(_ context.Context, r *http.Request) (*server.Pr
 	matches, _, err := f.cfg.Hashes.Verify(presented.Secret(), hash)
 	switch {
 	case err != nil:
-		return nil, refuse(err)
-	case !known || !matches:
-		return nil, refuse(errSecret)
+	case !known:
+		err = errUnknown
+	case !matches:
+		err = errSecret
 	case entry.Disabled:
-		return nil, refuse(errDisabled)
+		err = errDisabled
 	case !entry.ExpiresAt.IsZero() && !f.cfg.Now().Before(entry.ExpiresAt):
-		return nil, refuse(errExpired)
+		err = errExpired
 	case state.tenants[entry.Tenant].Status == TenantSuspended:
-		return nil, refuse(errTenant)
+		err = errTenant
+	}
+	if err != nil {
+		return nil, refuse(fmt.Errorf("%s: %w", presented, err))
 	}
 	return &server.Principal{
 		Tenant: entry.Tenant, Realm: realmName, Kind: principalKind(presented.Kind()), ID: entry.ID, Name: entry.Name,

@@ -21,6 +21,9 @@ var ErrExists = errors.New("exists already")
 // ErrAbsent is an entry that the realm does not have.
 var ErrAbsent = errors.New("does not exist")
 
+// ErrBusy is a realm file that somebody else is editing.
+var ErrBusy = errors.New("is being edited")
+
 // header is the first lines of a realm file.
 const header = `# Who may call this service: tenants, clients (Basic) and API tokens (Bearer).
 # Secrets stand here as hashes. A change takes effect within a second.
@@ -37,10 +40,18 @@ func CreateFile(file string, tenants ...string) error {
 		fmt.Fprintf(&text, "  - id: %s\n", tenant)
 	}
 	text.WriteString("clients: []\napi_tokens: []\n")
+	r, err := replace(file)
+	if err != nil {
+		return fmt.Errorf("create realm: %w", err)
+	}
+	defer r.cancel()
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("create realm: %s %w", file, ErrExists)
 	}
-	return replaceFile(file, text.Bytes())
+	if err := errors.Join(r.write(text.Bytes()), r.commit()); err != nil {
+		return fmt.Errorf("create realm: %w", err)
+	}
+	return nil
 }
 
 // NewEntry is what Add needs to know of a client or an API token.
@@ -131,6 +142,15 @@ func listName(kind credential.Kind) (string, error) {
 
 // edit changes the YAML tree of a realm file that is sound before and after.
 func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.Node) error) error {
+	file, err := filepath.EvalSymlinks(file) // a link stays one
+	if err != nil {
+		return err
+	}
+	r, err := replace(file)
+	if err != nil {
+		return err
+	}
+	defer r.cancel()
 	before, err := readListing(file, hashes)
 	if err != nil {
 		return err
@@ -155,7 +175,13 @@ func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.N
 	if err := errors.Join(encoder.Encode(&document), encoder.Close()); err != nil {
 		return fmt.Errorf("write realm: %w", err)
 	}
-	return replaceFile(file, text.Bytes())
+	if err := r.write(text.Bytes()); err != nil {
+		return err
+	}
+	if _, err := readListing(r.beside, hashes); err != nil {
+		return fmt.Errorf("the change would spoil the realm: %w", err)
+	}
+	return r.commit()
 }
 
 // sequence finds the list of that name, or makes it.
@@ -199,34 +225,4 @@ func (e Entry) node() *yaml.Node {
 		text("expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
 	}
 	return n
-}
-
-// replaceFile writes content beside file and renames it there, so that a reader sees the one or the other, whole. The name beside it is also
-// the lock that keeps two edits apart.
-func replaceFile(file string, content []byte) (err error) {
-	beside := file + ".new"
-	out, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("another edit of %s is under way; if none is, remove %s", file, beside)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(beside))
-		}
-	}()
-	_, err = out.Write(content)
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(beside, file); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return nil // renamed; the folder cannot be synced
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"time"
@@ -52,6 +53,13 @@ type listing struct {
 
 // readListing reads a realm file strictly: the error lists everything that is wrong with it.
 func readListing(file string, hashes *secrethash.Registry) (listing, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return listing{}, fmt.Errorf("read realm: %w", err)
+	}
+	if info.Mode().Perm()&0o022 != 0 { // whoever writes it decides who gets in
+		return listing{}, fmt.Errorf("read realm: %s can be written by others than its owner: chmod go-w %s", file, file)
+	}
 	var l listing
 	if err := config.Load(&l, config.Source{File: file}); err != nil {
 		return listing{}, fmt.Errorf("read realm: %w", err)

@@ -39,7 +39,7 @@ type FileRealm struct {
 	current atomic.Pointer[entries]
 
 	mu   sync.Mutex // one reload at a time
-	seen []byte     // the content last looked at, good or bad; guarded by mu
+	seen []byte     // the content in force; guarded by mu
 }
 
 // entries is one state of the file. It does not change.
@@ -84,11 +84,11 @@ func (f *FileRealm) Reload() error {
 	if f.current.Load() != nil && bytes.Equal(content, f.seen) {
 		return nil
 	}
-	f.seen = content
 	l, err := readListing(f.cfg.File, f.cfg.Hashes)
 	if err != nil {
 		return err
 	}
+	f.seen = content
 	f.current.Store(l.entries())
 	f.cfg.Log.Info("realm loaded", "file", f.cfg.File, "tenants", len(l.Tenants), "clients", len(l.Clients), "api_tokens", len(l.APITokens))
 	return nil
@@ -112,18 +112,20 @@ func (l listing) entries() *entries {
 func (f *FileRealm) Run(ctx context.Context) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	missing := false
+	logged := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		err := f.Reload()
-		gone := errors.Is(err, os.ErrNotExist)
-		if err != nil && !(gone && missing) {
-			f.cfg.Log.Error("realm not reloaded; the one before stays in force", "file", f.cfg.File, "error", err)
+		fault := ""
+		if err := f.Reload(); err != nil {
+			fault = err.Error()
 		}
-		missing = gone
+		if fault != "" && fault != logged {
+			f.cfg.Log.Error("realm not reloaded; the one before stays in force", "file", f.cfg.File, "error", fault)
+		}
+		logged = fault
 	}
 }

@@ -2,7 +2,6 @@ package auth_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -65,6 +64,7 @@ func basic(t *testing.T, user, password string) *http.Request {
 	return r
 }
 
+// refused wants the one answer that every bad credential gets, and no secret in the text for the log.
 func refused(t *testing.T, realm *auth.FileRealm, r *http.Request, why string) {
 	t.Helper()
 	principal, err := realm.Authenticate(t.Context(), r)
@@ -77,6 +77,9 @@ func refused(t *testing.T, realm *auth.FileRealm, r *http.Request, why string) {
 	require.ErrorAs(t, err, &coded)
 	assert.Equal(t, "unauthenticated", coded.ErrorCode(), why)
 	assert.Equal(t, "present an API token (Bearer) or client credentials (Basic) that are known and in force", coded.ErrorDetail(), why)
+	if _, secret, long := strings.Cut(r.Header.Get("Authorization"), "cu_"); long && len(secret) > 43 {
+		assert.NotContains(t, err.Error(), secret[len(secret)-43:], why)
+	}
 }
 
 func TestAuthenticate_KnowsTokensAndClients(t *testing.T) {
@@ -188,7 +191,7 @@ func TestRun_TakesOverChangesAndSurvivesABadFile(t *testing.T) {
 
 		second := add(t, file, auth.NewEntry{Kind: credential.APIToken, Tenant: "default", ID: "second"})
 		require.NoError(t, auth.Remove(file, hashes(t), credential.APIToken, "default", "first"))
-		time.Sleep(time.Second + time.Millisecond) // the bubble's clock
+		<-time.After(time.Second + time.Millisecond) // the bubble's clock
 		synctest.Wait()
 		assert.True(t, known(second), "added within a second")
 		assert.False(t, known(first), "removed within a second")
@@ -196,18 +199,29 @@ func TestRun_TakesOverChangesAndSurvivesABadFile(t *testing.T) {
 		good, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(file, []byte("clients: [{id: x, secret: y}]\n"), 0o600))
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		synctest.Wait()
 		assert.True(t, known(second), "a bad file changes nothing")
+		require.Error(t, realm.Reload(), "and stays bad")
 		require.NoError(t, os.Remove(file))
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		synctest.Wait()
 		assert.True(t, known(second), "a missing file changes nothing")
 		assert.Equal(t, 2, strings.Count(log.String(), "realm not reloaded"), "each fault is logged once")
 		require.NoError(t, os.WriteFile(file, good, 0o600))
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		assert.True(t, known(second))
+
+		require.NoError(t, os.WriteFile(file, []byte("tenants: [{id: default}]\n"), 0o600))
+		require.NoError(t, os.Chmod(file, 0o666))
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		assert.True(t, known(second), "others can write the file")
+		require.NoError(t, os.Chmod(file, 0o600))
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		assert.False(t, known(second), "the same content, now that it can be trusted")
 	})
 }
 
@@ -265,8 +279,7 @@ func TestAdd_AnotherEditUnderWayIsNamed(t *testing.T) {
 	file := newFile(t, "default")
 	require.NoError(t, os.WriteFile(file+".new", nil, 0o600))
 	_, err := auth.Add(file, hashes(t), auth.NewEntry{Kind: credential.APIToken, Tenant: "default", ID: "a"})
+	require.ErrorIs(t, err, auth.ErrBusy)
 	require.ErrorContains(t, err, "remove "+file+".new")
-	_, err = os.Stat(file + ".new")
-	assert.NoError(t, err, "the other edit's file stays")
-	assert.False(t, errors.Is(err, os.ErrNotExist))
+	assert.FileExists(t, file+".new", "the other edit's file stays")
 }
