@@ -145,9 +145,16 @@ func TestLoad_ReportsWhatIsWrongInTheFile(t *testing.T) {
 			"public:\n  dns_names:\n  - a\n  - 7\n",
 			[]brief{{4, "public.dns_names[1]", `"7" is not text`, `put it in quotes: "7"`}},
 		},
-		"alias": {
+		"anchor and alias": {
 			"log_level: &a info\npublic: {address: *a}\n",
-			[]brief{{2, "public.address", "is an alias", "anchors and aliases are not supported; write the value out"}},
+			[]brief{
+				{1, "log_level", "has an anchor", "anchors and aliases are not supported; put a value that begins with & in quotes"},
+				{2, "public.address", "is an alias", "anchors and aliases are not supported; write the value out"},
+			},
+		},
+		"unknown alias": {
+			"ratio: 1.0\nlog_level: *a\n",
+			[]brief{{2, "", "is not YAML: a value begins with a star and is read as an alias; put it in quotes", ""}},
 		},
 		"merge key": {
 			"public:\n  <<: {http2: true}\n",

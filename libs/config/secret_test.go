@@ -124,6 +124,10 @@ func TestLoad_RefusesInlineSecretsWithoutShowingThem(t *testing.T) {
 		assert.Equal(t, "database.password", found[0].Path, value)
 		assert.NotContains(t, found.Error(), canary, value)
 	}
+	for _, value := range []string{"*" + canary, "&" + canary, "'" + canary, "%" + canary, "@" + canary, "[" + canary, "!<" + canary, "&a *" + canary, "x: " + canary + ": y"} {
+		found := problems(t, config.Source{File: write(t, "log_level: info\ndatabase:\n  password: "+value+"\n")})
+		assert.NotContains(t, found.Error(), canary, value)
+	}
 	found := problems(t, config.Source{
 		Environ:   []string{"CRYPTOUTIL_DATABASE__PASSWORD=" + canary},
 		Overrides: map[string]string{"database.password": canary},

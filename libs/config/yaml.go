@@ -37,7 +37,7 @@ func (l *loader) readFile(name string) map[string]any {
 	}
 	if err != nil {
 		l.broken = true
-		message, line := syntaxError(err)
+		message, line := syntaxError(err, text)
 		l.report(origin{file: name, line: line}, "", "is not YAML: "+message, "")
 		return map[string]any{}
 	}
@@ -84,6 +84,10 @@ func (l *loader) mapping(node *yaml.Node, path string) map[string]any {
 
 // tree turns a YAML value into a tree; ok is false when it was reported as unusable.
 func (l *loader) tree(node *yaml.Node, path string, at origin) (tree any, ok bool) {
+	if node.Anchor != "" {
+		l.report(at, path, "has an anchor", "anchors and aliases are not supported; put a value that begins with & in quotes")
+		return nil, false
+	}
 	switch node.Kind {
 	case yaml.MappingNode:
 		return l.mapping(node, path), true
@@ -113,12 +117,19 @@ func (l *loader) tree(node *yaml.Node, path string, at origin) (tree any, ok boo
 // yamlLine matches the place in the errors of the YAML library ("yaml: line 3: did not find expected key").
 var yamlLine = regexp.MustCompile(`^line (\d+): `)
 
-// syntaxError takes the text and line out of an error of the YAML library.
-func syntaxError(err error) (message string, line int) {
+// syntaxError takes the text and line out of an error of the YAML library. The only one that quotes the file is replaced: what looks like
+// an alias may be a password that begins with a star.
+func syntaxError(err error, text []byte) (message string, line int) {
 	message = strings.TrimPrefix(err.Error(), "yaml: ")
 	if found := yamlLine.FindStringSubmatch(message); found != nil {
 		message = message[len(found[0]):]
 		line, _ = strconv.Atoi(found[1]) // digits by the expression; out of range cannot be a line
+	}
+	if name, found := strings.CutPrefix(message, "unknown anchor '"); found {
+		name, _, _ = strings.Cut(name, "'")
+		before, _, _ := bytes.Cut(text, []byte("*"+name))
+		line = 1 + bytes.Count(before, []byte("\n"))
+		message = "a value begins with a star and is read as an alias; put it in quotes"
 	}
 	return message, line
 }
