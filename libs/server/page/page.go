@@ -77,8 +77,8 @@ func (c *Cursors) Decode(list List, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
 	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(raw) < sha256.Size {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(raw) < sha256.Size || base64.RawURLEncoding.EncodeToString(raw) != cursor { // the decoder passes over line ends
 		return "", invalid()
 	}
 	last := string(raw[sha256.Size:])
@@ -100,9 +100,7 @@ func (c *Cursors) mac(list List, last string) ([]byte, error) {
 	defer clear(key)
 	mac := hmac.New(sha256.New, key)
 	for _, field := range append([]string{list.Tenant, list.Name, list.Sort, last}, list.Filter...) {
-		var length [8]byte
-		binary.BigEndian.PutUint64(length[:], uint64(len(field)))
-		mac.Write(length[:])
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
 		mac.Write([]byte(field))
 	}
 	return mac.Sum(nil), nil

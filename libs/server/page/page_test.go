@@ -3,6 +3,8 @@ package page_test
 import (
 	"encoding/base64"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,106 +12,139 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 func TestMain(m *testing.M) {
 	fips.Require()
-	m.Run()
+	os.Exit(m.Run())
 }
 
-// fixedKey derives the same key for every label.
-type fixedKey byte
+var list = page.List{Tenant: "acme", Name: "keys", Filter: []string{"", "active"}, Sort: "created_at"}
 
-func (k fixedKey) DeriveKey(_ string, n int) ([]byte, error) {
-	key := make([]byte, n)
-	for i := range key {
-		key[i] = byte(k)
-	}
-	return key, nil
+// keys derives from a seed, or is sealed.
+type keys struct {
+	seed   byte
+	sealed bool
 }
-
-// sealedKeys is a sealed barrier.
-type sealedKeys struct{}
 
 var errSealed = errors.New("sealed")
 
-func (sealedKeys) DeriveKey(string, int) ([]byte, error) { return nil, errSealed }
+func (k *keys) DeriveKey(label string, n int) ([]byte, error) {
+	if k.sealed {
+		return nil, errSealed
+	}
+	key := make([]byte, n)
+	copy(key, label)
+	key[n-1] = k.seed
 
-func newCursors(t *testing.T, keys page.Keys) *page.Cursors {
+	return key, nil
+}
+
+func cursors(t testing.TB, seed byte) *page.Cursors {
 	t.Helper()
-	cursors, err := page.New(keys)
+	c, err := page.New(&keys{seed: seed})
 	require.NoError(t, err)
-	return cursors
+
+	return c
 }
 
-func TestCursor_ContinuesTheListItCameFrom(t *testing.T) {
-	t.Parallel()
-	list := page.List{Tenant: "a", Name: "keys", Sort: "id", Filter: []string{"x", ""}}
-	cursor, err := newCursors(t, fixedKey(1)).Encode(list, "0198-z")
+func encode(t testing.TB, c *page.Cursors, list page.List, last string) string {
+	t.Helper()
+	cursor, err := c.Encode(list, last)
 	require.NoError(t, err)
-	last, err := newCursors(t, fixedKey(1)).Decode(list, cursor)
-	require.NoError(t, err, "another replica with the same key")
-	assert.Equal(t, "0198-z", last)
-	first, err := newCursors(t, fixedKey(1)).Decode(list, "")
-	require.NoError(t, err)
-	assert.Empty(t, first)
+
+	return cursor
 }
 
-func TestCursor_IsRefusedForAnythingElse(t *testing.T) {
+func refused(t *testing.T, c *page.Cursors, list page.List, cursor string) {
+	t.Helper()
+	_, err := c.Decode(list, cursor)
+	var p *problem.Error
+	require.ErrorAs(t, err, &p)
+	assert.Equal(t, "invalid_cursor", p.ErrorCode())
+	assert.Equal(t, "start again without a cursor, or repeat the filter of the page before", p.ErrorDetail())
+}
+
+func TestCursor_ComesBack(t *testing.T) {
 	t.Parallel()
-	list := page.List{Tenant: "a", Name: "keys", Sort: "id", Filter: []string{"x", ""}}
-	cursors := newCursors(t, fixedKey(1))
-	cursor, err := cursors.Encode(list, "last")
-	require.NoError(t, err)
-	refused := func(c *page.Cursors, list page.List, cursor, why string) {
-		t.Helper()
-		_, err := c.Decode(list, cursor)
-		var coded interface{ ErrorCode() string }
-		require.ErrorAs(t, err, &coded, why)
-		assert.Equal(t, "invalid_cursor", coded.ErrorCode(), why)
+	for _, last := range []string{"0199-id", "", "ü\x00\n", strings.Repeat("x", 5000)} {
+		cursor := encode(t, cursors(t, 1), list, last)
+		assert.Regexp(t, "^[A-Za-z0-9_-]+$", cursor)
+		got, err := cursors(t, 1).Decode(list, cursor)
+		require.NoError(t, err)
+		assert.Equal(t, last, got)
 	}
-	for why, change := range map[string]func(*page.List){
-		"another tenant":       func(l *page.List) { l.Tenant = "b" },
-		"another list":         func(l *page.List) { l.Name = "other" },
-		"another order":        func(l *page.List) { l.Sort = "-id" },
-		"another filter":       func(l *page.List) { l.Filter = []string{"", "x"} },
-		"a filter more":        func(l *page.List) { l.Filter = []string{"x", "", ""} },
-		"a moved field border": func(l *page.List) { l.Tenant, l.Name = "ak", "eys" },
+	got, err := cursors(t, 1).Decode(list, "")
+	require.NoError(t, err)
+	assert.Empty(t, got, "the first page has no cursor")
+}
+
+func TestCursor_BelongsToOneList(t *testing.T) {
+	t.Parallel()
+	c := cursors(t, 1)
+	cursor := encode(t, c, list, "last")
+	for _, other := range []page.List{
+		{Tenant: "other", Name: "keys", Filter: []string{"", "active"}, Sort: "created_at"},
+		{Tenant: "acme", Name: "versions", Filter: []string{"", "active"}, Sort: "created_at"},
+		{Tenant: "acme", Name: "keys", Filter: []string{"", "disabled"}, Sort: "created_at"},
+		{Tenant: "acme", Name: "keys", Filter: []string{"active", ""}, Sort: "created_at"},
+		{Tenant: "acme", Name: "keys", Filter: []string{"", "active", ""}, Sort: "created_at"},
+		{Tenant: "acme", Name: "keys", Sort: "created_at"},
+		{Tenant: "acme", Name: "keys", Filter: []string{"", "active"}, Sort: "name"},
+		{Tenant: "acmekeys", Name: "", Filter: []string{"", "active"}, Sort: "created_at"},
 	} {
-		other := list
-		change(&other)
-		refused(cursors, other, cursor, why)
+		refused(t, c, other, cursor)
 	}
-	refused(newCursors(t, fixedKey(2)), list, cursor, "another key")
+	refused(t, cursors(t, 2), list, cursor)
+}
+
+func TestCursor_EveryBitCounts(t *testing.T) {
+	t.Parallel()
+	c := cursors(t, 1)
+	cursor := encode(t, c, list, "last")
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	require.NoError(t, err)
 	for i := range raw {
-		raw[i] ^= 1
-		refused(cursors, list, base64.RawURLEncoding.EncodeToString(raw), "a flipped bit")
-		raw[i] ^= 1
+		for bit := range 8 {
+			raw[i] ^= 1 << bit
+			refused(t, c, list, base64.RawURLEncoding.EncodeToString(raw))
+			raw[i] ^= 1 << bit
+		}
 	}
-	for _, broken := range []string{"x", "!!!!", cursor[:40], cursor + "=", base64.RawURLEncoding.EncodeToString(raw[:31])} {
-		refused(cursors, list, broken, broken)
+	for _, text := range []string{"x", "====", cursor + "=", cursor + "A", cursor[1:], "\n" + cursor, base64.RawURLEncoding.EncodeToString(raw[:31])} {
+		refused(t, c, list, text)
 	}
 }
 
-func TestCursor_FailsWhileSealed(t *testing.T) {
+func TestCursor_WithoutKeyThereIsNone(t *testing.T) {
 	t.Parallel()
-	cursors := newCursors(t, sealedKeys{})
-	_, err := cursors.Encode(page.List{}, "x")
-	require.ErrorIs(t, err, errSealed)
-	good, err := newCursors(t, fixedKey(1)).Encode(page.List{}, "x")
-	require.NoError(t, err)
-	_, err = cursors.Decode(page.List{}, good)
-	require.ErrorIs(t, err, errSealed)
-	_, err = page.New(nil)
+	_, err := page.New(nil)
 	require.Error(t, err)
+	c, err := page.New(&keys{sealed: true})
+	require.NoError(t, err)
+	_, err = c.Encode(list, "last")
+	require.ErrorIs(t, err, errSealed)
+	_, err = c.Decode(list, encode(t, cursors(t, 1), list, "last"))
+	require.ErrorIs(t, err, errSealed)
 }
 
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, page.DefaultLimit, page.Limit(nil))
-	for asked, want := range map[int]int{-5: 1, 0: 1, 1: 1, 7: 7, 1000: 1000, 1001: 1000} {
+	assert.Equal(t, 100, page.Limit(nil))
+	for asked, want := range map[int]int{1: 1, 500: 500, 1000: 1000, 0: 1, -5: 1, 1001: 1000} {
 		assert.Equal(t, want, page.Limit(&asked))
 	}
+}
+
+func FuzzDecode(f *testing.F) {
+	c := cursors(f, 1)
+	f.Add(encode(f, c, list, "last"))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		last, err := c.Decode(list, cursor)
+		if err == nil && cursor != "" && encode(t, c, list, last) != cursor {
+			t.Fatalf("two cursors for one position: %q", cursor)
+		}
+	})
 }
