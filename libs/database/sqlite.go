@@ -123,7 +123,9 @@ func probeSQLite(ctx context.Context, db *DB, journal string) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.Rollback(); err != nil {
+		// SQLite opens what it may not write for reading, and BEGIN IMMEDIATE succeeds there.
+		_, err = tx.ExecContext(ctx, "PRAGMA user_version = 1")
+		if err := errors.Join(err, tx.Rollback()); err != nil {
 			return err
 		}
 		var tables int
