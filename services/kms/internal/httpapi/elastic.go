@@ -10,7 +10,7 @@ import (
 )
 
 // CreateElasticKey implements POST /elastic-keys.
-func (h *Handler) CreateElasticKey(ctx context.Context, request CreateElasticKeyRequestObject) (CreateElasticKeyResponseObject, error) {
+func (h *Operations) CreateElasticKey(ctx context.Context, request CreateElasticKeyRequestObject) (CreateElasticKeyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (h *Handler) CreateElasticKey(ctx context.Context, request CreateElasticKey
 }
 
 // ListElasticKeys implements GET /elastic-keys.
-func (h *Handler) ListElasticKeys(ctx context.Context, request ListElasticKeysRequestObject) (ListElasticKeysResponseObject, error) {
+func (h *Operations) ListElasticKeys(ctx context.Context, request ListElasticKeysRequestObject) (ListElasticKeysResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,11 @@ func (h *Handler) ListElasticKeys(ctx context.Context, request ListElasticKeysRe
 	answer := ListElasticKeys200JSONResponse{Items: []ElasticKey{}}
 	if len(keys) > limit {
 		keys = keys[:limit]
-		answer.NextCursor = optional(h.cursors.Encode(list, keys[limit-1].ID))
+		next, err := h.cursors.Encode(list, keys[limit-1].ID)
+		if err != nil {
+			return nil, err
+		}
+		answer.NextCursor = &next
 	}
 	for _, key := range keys {
 		answer.Items = append(answer.Items, elasticKey(key))
@@ -71,7 +75,7 @@ func (h *Handler) ListElasticKeys(ctx context.Context, request ListElasticKeysRe
 }
 
 // GetElasticKey implements GET /elastic-keys/{id}.
-func (h *Handler) GetElasticKey(ctx context.Context, request GetElasticKeyRequestObject) (GetElasticKeyResponseObject, error) {
+func (h *Operations) GetElasticKey(ctx context.Context, request GetElasticKeyRequestObject) (GetElasticKeyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (h *Handler) GetElasticKey(ctx context.Context, request GetElasticKeyReques
 }
 
 // GetPublicKey implements GET /elastic-keys/{id}/public-key.
-func (h *Handler) GetPublicKey(ctx context.Context, request GetPublicKeyRequestObject) (GetPublicKeyResponseObject, error) {
+func (h *Operations) GetPublicKey(ctx context.Context, request GetPublicKeyRequestObject) (GetPublicKeyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err

@@ -18,24 +18,24 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
-// Handler implements the operations of the OpenAPI document. One file holds one resource.
-type Handler struct {
+// Operations implements the operations of the OpenAPI document. One file holds one resource.
+type Operations struct {
 	keys    *keyring.Keyring
 	cursors *page.Cursors
 }
 
-var _ StrictServerInterface = (*Handler)(nil)
+var _ StrictServerInterface = (*Operations)(nil)
 
-// New returns a Handler.
-func New(keys *keyring.Keyring, cursors *page.Cursors) (*Handler, error) {
+// New returns Operations.
+func New(keys *keyring.Keyring, cursors *page.Cursors) (*Operations, error) {
 	if keys == nil || cursors == nil {
 		return nil, errors.New("httpapi: a keyring and cursors are required")
 	}
-	return &Handler{keys: keys, cursors: cursors}, nil
+	return &Operations{keys: keys, cursors: cursors}, nil
 }
 
 // Mount registers the operations.
-func (h *Handler) Mount(r chi.Router, errs server.ErrorHandlers) {
+func (h *Operations) Mount(r chi.Router, errs server.ErrorHandlers) {
 	strict := NewStrictHandlerWithOptions(h, nil, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  errs.Request,
 		ResponseErrorHandlerFunc: errs.Response,

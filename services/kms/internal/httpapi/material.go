@@ -11,7 +11,7 @@ import (
 )
 
 // RotateElasticKey implements POST /elastic-keys/{id}/rotate.
-func (h *Handler) RotateElasticKey(ctx context.Context, request RotateElasticKeyRequestObject) (RotateElasticKeyResponseObject, error) {
+func (h *Operations) RotateElasticKey(ctx context.Context, request RotateElasticKeyRequestObject) (RotateElasticKeyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func (h *Handler) RotateElasticKey(ctx context.Context, request RotateElasticKey
 }
 
 // ListMaterialKeys implements GET /elastic-keys/{id}/material-keys.
-func (h *Handler) ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error) {
+func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,11 @@ func (h *Handler) ListMaterialKeys(ctx context.Context, request ListMaterialKeys
 	answer := ListMaterialKeys200JSONResponse{Items: []MaterialKey{}}
 	if len(versions) > limit {
 		versions = versions[:limit]
-		answer.NextCursor = optional(h.cursors.Encode(list, strconv.FormatInt(versions[limit-1].Version, 10)))
+		next, err := h.cursors.Encode(list, strconv.FormatInt(versions[limit-1].Version, 10))
+		if err != nil {
+			return nil, err
+		}
+		answer.NextCursor = &next
 	}
 	for _, version := range versions {
 		answer.Items = append(answer.Items, materialKey(version, key.PrimaryVersion))
@@ -55,7 +59,7 @@ func (h *Handler) ListMaterialKeys(ctx context.Context, request ListMaterialKeys
 }
 
 // below decodes a cursor into the version that the page before ended with; 0 without one.
-func (h *Handler) below(list page.List, cursor string) (int64, error) {
+func (h *Operations) below(list page.List, cursor string) (int64, error) {
 	last, err := h.cursors.Decode(list, cursor)
 	if err != nil || last == "" {
 		return 0, err
@@ -68,7 +72,7 @@ func (h *Handler) below(list page.List, cursor string) (int64, error) {
 }
 
 // GetMaterialKey implements GET /elastic-keys/{id}/material-keys/{version}.
-func (h *Handler) GetMaterialKey(ctx context.Context, request GetMaterialKeyRequestObject) (GetMaterialKeyResponseObject, error) {
+func (h *Operations) GetMaterialKey(ctx context.Context, request GetMaterialKeyRequestObject) (GetMaterialKeyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err

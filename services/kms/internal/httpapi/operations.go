@@ -7,7 +7,7 @@ import (
 )
 
 // Encrypt implements POST /elastic-keys/{id}/encrypt.
-func (h *Handler) Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error) {
+func (h *Operations) Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (h *Handler) Encrypt(ctx context.Context, request EncryptRequestObject) (En
 }
 
 // Decrypt implements POST /elastic-keys/{id}/decrypt.
-func (h *Handler) Decrypt(ctx context.Context, request DecryptRequestObject) (DecryptResponseObject, error) {
+func (h *Operations) Decrypt(ctx context.Context, request DecryptRequestObject) (DecryptResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func (h *Handler) Decrypt(ctx context.Context, request DecryptRequestObject) (De
 }
 
 // Sign implements POST /elastic-keys/{id}/sign.
-func (h *Handler) Sign(ctx context.Context, request SignRequestObject) (SignResponseObject, error) {
+func (h *Operations) Sign(ctx context.Context, request SignRequestObject) (SignResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (h *Handler) Sign(ctx context.Context, request SignRequestObject) (SignResp
 }
 
 // Verify implements POST /elastic-keys/{id}/verify.
-func (h *Handler) Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error) {
+func (h *Operations) Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err

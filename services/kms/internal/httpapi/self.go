@@ -8,7 +8,7 @@ import (
 )
 
 // GetSelf implements GET /self.
-func (h *Handler) GetSelf(ctx context.Context, _ GetSelfRequestObject) (GetSelfResponseObject, error) {
+func (h *Operations) GetSelf(ctx context.Context, _ GetSelfRequestObject) (GetSelfResponseObject, error) {
 	principal, ok := server.PrincipalFrom(ctx)
 	if !ok {
 		return nil, problem.New(problem.Unauthenticated, "the request carries no credential")

@@ -1,0 +1,220 @@
+package kms_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"github.com/cryptoutil/cryptoutil/libs/config"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
+
+	"github.com/cryptoutil/cryptoutil/services/kms"
+)
+
+func TestMain(m *testing.M) {
+	fips.Require()
+	m.Run()
+}
+
+// service is a running KMS, on real TLS and a real database, and what a test needs to talk to it.
+type service struct {
+	*kms.Instance
+
+	cfg   kms.Config
+	files kms.Files
+	http  *http.Client
+	stop  func()
+}
+
+// prepare makes a data directory and its configuration with free ports and a database of the engine.
+func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
+	t.Helper()
+	files, _, err := kms.Setup{Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Derive}.Prepare()
+	require.NoError(t, err)
+	cfg, err := kms.Load(config.Source{
+		File:      files.Config,
+		Overrides: map[string]string{"public.address": "127.0.0.1:0", "admin.address": "127.0.0.1:0", "telemetry.log_level": "error"},
+	}, false)
+	require.NoError(t, err)
+	if engine == database.EnginePostgres {
+		cfg.Database = dbtest.Fresh(t, engine)
+	}
+	return cfg, files
+}
+
+// run starts a KMS and stops it with the test.
+func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	logs := &bytes.Buffer{}
+	instance, err := kms.Build(ctx, cfg, false, logs)
+	if err != nil {
+		cancel()
+		require.NoError(t, err)
+	}
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- instance.Run(ctx, func(*kms.Instance) { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-done:
+		cancel()
+		require.NoError(t, err, "the service ended before it was ready")
+	}
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		require.NoError(t, <-done)
+		if t.Failed() {
+			t.Log(logs.String())
+		}
+	}
+	t.Cleanup(stop)
+	roots, err := tlsconfig.LoadRoots(instance.RootFile())
+	require.NoError(t, err)
+	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &service{Instance: instance, cfg: cfg, files: files, http: &http.Client{Transport: transport}, stop: stop}
+}
+
+// each runs test against a KMS on every engine.
+func each(t *testing.T, test func(t *testing.T, s *service)) {
+	t.Helper()
+	t.Parallel()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, engine)
+			test(t, run(t, cfg, files))
+		})
+	}
+}
+
+// operator is the credential that a data directory comes with.
+func (s *service) operator(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(s.files.Credential)
+	require.NoError(t, err)
+	return strings.TrimSpace(string(text))
+}
+
+// token adds an API token to the realm.
+func (s *service) token(t testing.TB, tenant, id string, scopes ...string) string {
+	t.Helper()
+	hashes, err := kms.OpenHashes(s.cfg)
+	require.NoError(t, err)
+	made, err := auth.Add(s.cfg.Realm.File.String(), hashes, auth.NewEntry{Kind: credential.APIToken, Tenant: tenant, ID: id, Scopes: scopes})
+	require.NoError(t, err)
+	require.NoError(t, s.Reload(s.cfg))
+	return made.Text()
+}
+
+// answer is a response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// member reads a member of the JSON object that was answered.
+func (a answer) member(t testing.TB, name string) string {
+	t.Helper()
+	var object map[string]any
+	require.NoError(t, json.Unmarshal(a.body, &object), "%s", a.body)
+	text, _ := object[name].(string)
+	return text
+}
+
+// call sends a request as the holder of a token. A body that is no string is sent as JSON.
+func (s *service) call(t testing.TB, token, method, path string, body any, header ...string) answer {
+	t.Helper()
+	var reader io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		require.NoError(t, err)
+		reader = bytes.NewReader(text)
+	}
+	if !strings.HasPrefix(path, "/") {
+		path = "/service/api/v1/" + path
+	}
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, s.URL()+path, reader)
+	require.NoError(t, err)
+	if reader != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := s.http.Do(request)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, response.Body.Close()) }()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return answer{status: response.StatusCode, header: response.Header, body: content}
+}
+
+// create makes a key and returns its id.
+func (s *service) create(t testing.TB, token, name, algorithm string) string {
+	t.Helper()
+	made := s.call(t, token, http.MethodPost, "elastic-keys", map[string]any{"name": name, "algorithm": algorithm})
+	require.Equal(t, http.StatusCreated, made.status, "%s", made.body)
+	return made.member(t, "id")
+}
+
+func TestService_SpeaksTLS13Only(t *testing.T) {
+	t.Parallel()
+	cfg, files := prepare(t, database.EngineSQLite)
+	s := run(t, cfg, files)
+	for _, url := range []string{s.URL(), s.AdminURL()} {
+		dialer := tls.Dialer{Config: &tls.Config{MaxVersion: tls.VersionTLS12, RootCAs: s.http.Transport.(*http.Transport).TLSClientConfig.RootCAs}}
+		_, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "https://"))
+		require.ErrorContains(t, err, "protocol version", url)
+	}
+}
+
+func TestService_EncryptsAndDecryptsAcrossARestart(t *testing.T) {
+	t.Parallel()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, engine)
+			first := run(t, cfg, files)
+			token := first.operator(t)
+			first.create(t, token, "payroll", "A256GCM/A256KW")
+			sealed := first.call(t, token, http.MethodPost, "elastic-keys/payroll/encrypt", map[string]any{"plaintext": "aGVsbG8", "context": map[string]string{"r": "1"}})
+			require.Equal(t, http.StatusOK, sealed.status, "%s", sealed.body)
+			first.stop()
+
+			second := run(t, cfg, files)
+			opened := second.call(t, token, http.MethodPost, "elastic-keys/payroll/decrypt",
+				map[string]any{"ciphertext": sealed.member(t, "ciphertext"), "context": map[string]string{"r": "1"}})
+			require.Equal(t, http.StatusOK, opened.status, "%s", opened.body)
+			require.Equal(t, "aGVsbG8", opened.member(t, "plaintext"))
+		})
+	}
+}

@@ -1,0 +1,255 @@
+package kms
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+)
+
+// Setup says what a new data directory is made for.
+type Setup struct {
+	// Dir is the data directory. It is created with mode 0700.
+	Dir string
+	// Tenant is the first tenant; DefaultTenant if empty.
+	Tenant string
+	// UnsealMode is derive, shamir or dev.
+	UnsealMode unseal.Mode
+	// Shares and Threshold are for mode shamir: that many shares, of which that many unseal.
+	Shares, Threshold int
+	// PostgresURL and PostgresPassword (a file) choose PostgreSQL; without them the database is a SQLite file in Dir.
+	PostgresURL, PostgresPassword string
+}
+
+// DefaultTenant is the tenant of an installation that has one.
+const DefaultTenant = "default"
+
+// firstToken is the id of the API token that a new data directory comes with.
+const firstToken = "operator"
+
+// Files are the parts of a data directory that people and programs need to know.
+type Files struct {
+	Config     string // kms.yaml
+	Credential string // the first API token, 0600
+	AdminToken string // written at first start
+	Root       string // the root certificate, written at first start
+	Shares     []string
+}
+
+func filesOf(dir string) Files {
+	return Files{
+		Config:     filepath.Join(dir, "kms.yaml"),
+		Credential: filepath.Join(dir, "credentials", "kms.token"),
+		AdminToken: filepath.Join(dir, "admin.token"),
+		Root:       filepath.Join(dir, "tls", "root.pem"),
+	}
+}
+
+// Prepare makes what a data directory lacks: secrets, the realm with one API token that may do everything, and kms.yaml, which comes
+// last. What is there is left as it is, so that a directory whose making was cut off is completed by the next call, and a complete
+// one is not touched. It tells whether it was complete already.
+func (s Setup) Prepare() (files Files, existed bool, err error) {
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		return Files{}, false, fmt.Errorf("prepare %s: %w", s.Dir, err)
+	}
+	s.Dir = dir
+	files = filesOf(dir)
+	if _, err := os.Stat(files.Config); err == nil {
+		return files, true, nil
+	}
+	if err := s.prepare(&files); err != nil {
+		return Files{}, false, fmt.Errorf("prepare %s: %w", dir, err)
+	}
+	return files, false, nil
+}
+
+func (s Setup) prepare(files *Files) error {
+	if s.Tenant == "" {
+		s.Tenant = DefaultTenant
+	}
+	for _, folder := range []string{"", "secrets", "kms", "credentials"} {
+		if err := os.MkdirAll(filepath.Join(s.Dir, folder), 0o700); err != nil {
+			return err
+		}
+	}
+	pepper, err := secretFile(filepath.Join(s.Dir, "secrets", "pepper"), secrethash.MinPepper)
+	if err != nil {
+		return err
+	}
+	if s.UnsealMode == unseal.Shamir {
+		if files.Shares, err = s.makeShares(); err != nil {
+			return err
+		}
+	} else if _, err := secretFile(filepath.Join(s.Dir, "secrets", "unseal"), unseal.SecretSize); err != nil {
+		return err
+	}
+	if err := s.makeRealm(files.Credential, pepper); err != nil {
+		return err
+	}
+	text, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	return writeFile(files.Config, text)
+}
+
+// secretFile reads a file of n random bytes, or makes it.
+func secretFile(file string, n int) ([]byte, error) {
+	secret, err := os.ReadFile(file)
+	if err == nil && len(secret) == n {
+		return secret, nil
+	}
+	if err == nil {
+		return nil, fmt.Errorf("%s has %d bytes, not %d; it was damaged or made by something else", file, len(secret), n)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	secret = make([]byte, n)
+	if _, err := rand.Read(secret); err != nil {
+		return nil, err
+	}
+	return secret, writeFile(file, secret)
+}
+
+// makeShares writes new unseal shares, a file for each.
+func (s Setup) makeShares() ([]string, error) {
+	folder := filepath.Join(s.Dir, "shares")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	texts, err := unseal.NewShares(s.Shares, s.Threshold)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for i, text := range texts {
+		file := filepath.Join(folder, fmt.Sprintf("share-%d", i+1))
+		if err := writeFile(file, []byte(text+"\n")); err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+// makeRealm writes the realm file with the first API token, and the token into its own file. A token file without the realm is from a
+// setup that was cut off; its token was never valid.
+func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
+	realm := filepath.Join(s.Dir, "kms", "realm.yaml")
+	if err := os.Remove(realm); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := auth.CreateFile(realm, s.Tenant); err != nil {
+		return err
+	}
+	hashes, err := secrethash.New(secrethash.Config{Peppers: map[int][]byte{pepperVersion: pepper}})
+	if err != nil {
+		return err
+	}
+	token, err := auth.Add(realm, hashes, auth.NewEntry{
+		Kind: credential.APIToken, Tenant: s.Tenant, ID: firstToken, Name: "made at setup", Scopes: []string{keyring.ScopeAdmin},
+	})
+	if err != nil {
+		return err
+	}
+	return writeFile(tokenFile, []byte(token.Text()+"\n"))
+}
+
+// configurationText is kms.yaml. What it leaves out has its default.
+var configurationText = template.Must(template.New("kms.yaml").Parse(`# Configuration of kms-server. Relative paths start at this file's folder.
+# Check a change with: kms-server validate --config kms.yaml
+data_dir: .
+
+public:
+  address: 127.0.0.1:8080   # 0.0.0.0:8080 to serve other machines
+admin:
+  address: 127.0.0.1:9090   # always loopback
+
+tls:
+  mode: auto                # a private hierarchy in tls/; clients need tls/root.pem
+  # dns_names: [kms.example.net]
+
+database:
+{{- if .PostgresURL}}
+  engine: postgres
+  url: {{printf "%q" .PostgresURL}}
+  password: {{printf "%q" .PostgresPassword}}
+{{- else}}
+  engine: sqlite
+  path: kms/kms.sqlite
+{{- end}}
+
+unseal:
+  mode: {{.Unseal}}
+{{- if .UnsealSecret}}
+  secret: {{printf "%q" .UnsealSecret}}
+{{- end}}
+
+realm:
+  file: kms/realm.yaml      # add callers with: kms-server credential add
+  pepper: {{printf "%q" .Pepper}}
+
+telemetry:
+  log_level: {{.LogLevel}}
+  log_format: {{.LogFormat}}
+`))
+
+func (s Setup) configuration() ([]byte, error) {
+	values := map[string]string{
+		"PostgresURL": s.PostgresURL, "PostgresPassword": "", "Unseal": string(s.UnsealMode), "UnsealSecret": "",
+		"Pepper": fileReference(filepath.Join(s.Dir, "secrets", "pepper")), "LogLevel": "info", "LogFormat": "json",
+	}
+	if s.PostgresURL != "" {
+		password, err := filepath.Abs(s.PostgresPassword)
+		if err != nil {
+			return nil, err
+		}
+		values["PostgresPassword"] = fileReference(password)
+	}
+	if s.UnsealMode != unseal.Shamir {
+		values["UnsealSecret"] = fileReference(filepath.Join(s.Dir, "secrets", "unseal"))
+	}
+	if s.UnsealMode == unseal.Dev {
+		values["LogLevel"], values["LogFormat"] = "warn", "text"
+	}
+	var text bytes.Buffer
+	if err := configurationText.Execute(&text, values); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+// writeFile writes a file of mode 0600 so that it is there whole, also after a crash, or not at all.
+func writeFile(file string, content []byte) (err error) {
+	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(out.Name()))
+		}
+	}()
+	_, err = out.Write(content)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(out.Name(), file)
+}
+
+func fileReference(path string) string {
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
