@@ -244,7 +244,7 @@ func TestSeal_WhileOperationsAreInFlight(t *testing.T) {
 			}
 		})
 	}
-	for range 300 {
+	for range 100 {
 		b.Seal()
 		assert.NoError(t, b.Unseal(t.Context(), unsealKey(), unsealKeyID))
 		<-progress

@@ -68,11 +68,14 @@ func TestCombine_RandomSizesAndOrdersThroughTheText(t *testing.T) {
 
 func TestSplit_Limits(t *testing.T) {
 	t.Parallel()
-	secret := randomBytes(t, secretshare.MaxSecret)
-	set := split(t, secret, secretshare.MaxShares, secretshare.MaxShares)
-	got, err := secretshare.Combine(set)
-	require.NoError(t, err)
-	assert.Equal(t, secret, got)
+	for _, c := range []struct{ size, shares, threshold int }{
+		{32, secretshare.MaxShares, secretshare.MaxShares}, {secretshare.MaxSecret, 3, secretshare.MinThreshold}, {1, 2, 2},
+	} {
+		secret := randomBytes(t, c.size)
+		got, err := secretshare.Combine(split(t, secret, c.shares, c.threshold))
+		require.NoError(t, err)
+		assert.Equal(t, secret, got)
+	}
 
 	for _, c := range []struct {
 		size, shares, threshold int
