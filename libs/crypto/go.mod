@@ -5,6 +5,7 @@ go 1.26.0
 godebug fips140=only
 
 require (
+	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/google/uuid v1.6.0
 	github.com/stretchr/testify v1.11.1
 )

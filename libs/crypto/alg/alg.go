@@ -215,6 +215,16 @@ func LookupContentEncryption(name string) (ContentEncryption, error) {
 	return ContentEncryption{}, Unsupported(name)
 }
 
+// IsContentEncryption says whether a name is that of a content encryption.
+func IsContentEncryption(name string) bool {
+	switch name {
+	case "A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512":
+		return true
+	default:
+		return false
+	}
+}
+
 func contentEncryptionNames() []string {
 	return []string{"A128GCM", "A192GCM", "A256GCM", "A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512"}
 }

@@ -141,10 +141,11 @@ func (w *workspace) recoverKey(key *jwk.Key, management alg.KeyManagement, enc a
 	if wantsKey != (encodedKey != "") {
 		return w.keep(nil, enc), nil
 	}
-	encryptedKey, err := base64url.Decode(encodedKey)
+	w.encrypted, err = base64url.AppendDecode(w.encrypted[:0], encodedKey)
 	if err != nil {
 		return w.keep(nil, enc), nil
 	}
+	encryptedKey := w.encrypted
 	switch management.Family {
 	case alg.Direct:
 		return w.keep(key.Secret(), enc), nil

@@ -40,11 +40,11 @@ func Encrypt(key *jwk.Key, h Header, plaintext []byte) (string, error) {
 }
 
 func (w *workspace) encrypt(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header, plaintext []byte) (string, error) {
-	encryptedKey, members, err := w.produceKey(key, management, enc, h)
+	encryptedKey, p, err := w.produceKey(key, management, enc, h)
 	if err != nil {
 		return "", fmt.Errorf("encrypt: %w", err)
 	}
-	if w.header, err = h.append(w.header[:0], members); err != nil {
+	if w.header, err = h.append(w.header[:0], p); err != nil {
 		return "", err
 	}
 	sealedLen := content.SealedLen(enc, len(plaintext))
@@ -77,38 +77,36 @@ func (w *workspace) encrypt(key *jwk.Key, management alg.KeyManagement, enc alg.
 
 // produceKey puts the content encryption key into w.key and returns its wrapped form and what the
 // header says about it.
-func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, members func([]byte) []byte, err error) {
+func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, p produced, err error) {
 	contentKey := w.key[:enc.KeySize/8]
 	switch management.Family {
 	case alg.Direct:
 		if key.Size() != enc.KeySize {
-			return nil, nil, fault.New(fault.KeyMismatch, "a key of %d bits does not fit %s", key.Size(), enc.Name)
+			return nil, p, fault.New(fault.KeyMismatch, "a key of %d bits does not fit %s", key.Size(), enc.Name)
 		}
 		copy(contentKey, key.Secret())
-		return nil, nil, nil
+		return nil, p, nil
 	case alg.AESKeyWrap:
 		block, err := key.AESBlock()
 		if err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 		randomize(contentKey)
 		encryptedKey, err = keywrap.AppendWrap(w.wrapped[:0], block, contentKey)
-		return encryptedKey, nil, err
+		return encryptedKey, p, err
 	case alg.AESGCMKeyWrap:
 		aead, err := key.AESGCM()
 		if err != nil {
-			return nil, nil, err
+			return nil, p, err
 		}
 		randomize(contentKey)
 		sealed := aead.Seal(w.wrapped[:0], nil, contentKey, nil)
-		iv, tag := sealed[:gcmIVSize], sealed[len(sealed)-gcmTagSize:]
-		return sealed[gcmIVSize : len(sealed)-gcmTagSize], func(out []byte) []byte {
-			return appendEncoded(appendEncoded(out, "iv", iv), "tag", tag)
-		}, nil
+		p.iv, p.tag = sealed[:gcmIVSize], sealed[len(sealed)-gcmTagSize:]
+		return sealed[gcmIVSize : len(sealed)-gcmTagSize], p, nil
 	case alg.RSAOAEP:
 		randomize(contentKey)
 		encryptedKey, err = keywrap.WrapRSAOAEP(rsaPublic(key), management.Hash, contentKey)
-		return encryptedKey, nil, err
+		return encryptedKey, p, err
 	default:
 		return w.agreeForSender(key, management, enc, h)
 	}
@@ -120,42 +118,33 @@ const (
 	gcmTagSize = 16
 )
 
-func (w *workspace) agreeForSender(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, members func([]byte) []byte, err error) {
+func (w *workspace) agreeForSender(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, p produced, err error) {
 	recipient, err := key.ECDHPublic()
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	ephemeral, err := recipient.Curve().GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	agreed, err := agree(ephemeral, recipient, management, enc, h)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	defer clear(agreed)
-	members = func(out []byte) []byte {
-		out = appendEphemeral(out, key.Curve(), ephemeral.PublicKey())
-		if h.PartyUInfo != nil {
-			out = appendEncoded(out, "apu", h.PartyUInfo)
-		}
-		if h.PartyVInfo != nil {
-			out = appendEncoded(out, "apv", h.PartyVInfo)
-		}
-		return out
-	}
+	p.ephemeral, p.curve = ephemeral.PublicKey(), key.Curve()
 	contentKey := w.key[:enc.KeySize/8]
 	if management.Family == alg.ECDHES {
 		copy(contentKey, agreed)
-		return nil, members, nil
+		return nil, p, nil
 	}
 	block, err := aes.NewCipher(agreed)
 	if err != nil {
-		return nil, nil, err
+		return nil, p, err
 	}
 	randomize(contentKey)
 	encryptedKey, err = keywrap.AppendWrap(w.wrapped[:0], block, contentKey)
-	return encryptedKey, members, err
+	return encryptedKey, p, err
 }
 
 func randomize(key []byte) { _, _ = rand.Read(key) } // never fails: it ends the process instead

@@ -1,6 +1,8 @@
 package jwe
 
 import (
+	"crypto/ecdh"
+
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/joseheader"
@@ -19,7 +21,7 @@ type Header struct {
 	Type string
 	// ContentType is the "cty".
 	ContentType string
-	// PartyUInfo and PartyVInfo are "apu" and "apv" of ECDH-ES, not encoded.
+	// PartyUInfo and PartyVInfo are "apu" and "apv" of ECDH-ES, not encoded. Other algorithms carry them along unused.
 	PartyUInfo, PartyVInfo []byte
 	// Extra are further members. Reading them gives string, bool, nil, json.Number, []any or
 	// map[string]any.
@@ -33,9 +35,26 @@ type parameters struct {
 	iv, tag   []byte // characters of "iv" and "tag"
 }
 
+// produced is what a key management algorithm puts into the header of a new message.
+type produced struct {
+	ephemeral *ecdh.PublicKey
+	curve     string
+	iv, tag   []byte
+}
+
+func (p *produced) append(out []byte) []byte {
+	if p.ephemeral != nil {
+		out = appendEphemeral(out, p.curve, p.ephemeral)
+	}
+	if p.iv != nil {
+		out = appendEncoded(appendEncoded(out, "iv", p.iv), "tag", p.tag)
+	}
+	return out
+}
+
 // append writes the header as JSON; the order of members is fixed, so that equal headers have equal
 // texts.
-func (h *Header) append(out []byte, members func([]byte) []byte) ([]byte, error) {
+func (h *Header) append(out []byte, p produced) ([]byte, error) {
 	out = append(out, '{')
 	out = strictjson.AppendMember(out, "alg", h.Algorithm)
 	out = strictjson.AppendMember(out, "enc", h.Encryption)
@@ -44,8 +63,12 @@ func (h *Header) append(out []byte, members func([]byte) []byte) ([]byte, error)
 			out = strictjson.AppendMember(out, member[0], member[1])
 		}
 	}
-	if members != nil {
-		out = members(out)
+	out = p.append(out)
+	if h.PartyUInfo != nil {
+		out = appendEncoded(out, "apu", h.PartyUInfo)
+	}
+	if h.PartyVInfo != nil {
+		out = appendEncoded(out, "apv", h.PartyVInfo)
 	}
 	if len(h.Extra) > 0 {
 		if err := joseheader.CheckExtra(h.Extra); err != nil {

@@ -87,15 +87,16 @@ func split(compact string) (p parts, err error) {
 // resolve finds the algorithms from the key and from what the caller asks for. A key's own "alg"
 // binds; for dir it is the content encryption. The content encryption stays empty if nobody names it.
 func resolve(key *jwk.Key, algorithm, encryption string) (management alg.KeyManagement, enc string, err error) {
-	if _, err := alg.LookupContentEncryption(key.Algorithm); err == nil {
+	switch {
+	case key.Algorithm == "":
+	case alg.IsContentEncryption(key.Algorithm):
 		if encryption != "" && encryption != key.Algorithm || algorithm != "" && algorithm != "dir" {
 			return alg.KeyManagement{}, "", fault.New(fault.KeyMismatch, "the key is for %s alone", key.Algorithm)
 		}
 		algorithm, encryption = "dir", key.Algorithm
-	} else if key.Algorithm != "" {
-		if algorithm != "" && algorithm != key.Algorithm {
-			return alg.KeyManagement{}, "", fault.New(fault.KeyMismatch, "the key is for %s alone", key.Algorithm)
-		}
+	case algorithm != "" && algorithm != key.Algorithm:
+		return alg.KeyManagement{}, "", fault.New(fault.KeyMismatch, "the key is for %s alone", key.Algorithm)
+	default:
 		algorithm = key.Algorithm
 	}
 	if algorithm == "" {
@@ -125,12 +126,13 @@ func operations(family alg.KeyManagementFamily, decrypt bool) []string {
 
 // workspace holds what one operation needs and the next can use again.
 type workspace struct {
-	key     [alg.MaxContentKeyBytes]byte      // the content encryption key; cleared after every use
-	wrapped [alg.MaxContentKeyBytes + 32]byte // room for initialization vector and tag
-	decoy   [alg.MaxContentKeyBytes]byte      // stands in for a key that cannot be unwrapped
-	header  []byte
-	sealed  []byte
-	out     []byte
+	key       [alg.MaxContentKeyBytes]byte      // the content encryption key; cleared after every use
+	wrapped   [alg.MaxContentKeyBytes + 32]byte // room for initialization vector and tag, or for key wrap's scratch
+	decoy     [alg.MaxContentKeyBytes]byte      // stands in for a key that cannot be unwrapped
+	encrypted []byte
+	header    []byte
+	sealed    []byte
+	out       []byte
 }
 
 //nolint:gochecknoglobals // buffers, of use to every message

@@ -11,10 +11,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Overhead is by how many bytes AES key wrap makes a key longer.
 const Overhead = semiblock
+
+// Scratch is the number of bytes that the Append functions use behind their result and clear again.
+const Scratch = aes.BlockSize
 
 const (
 	semiblock = 8 // bytes; RFC 3394 works on halves of an AES block
@@ -52,25 +56,26 @@ func Unwrap(kek, wrapped []byte) ([]byte, error) {
 	return AppendUnwrap(nil, block, wrapped)
 }
 
-// AppendWrap is Wrap with a prepared AES cipher; the result is appended to dst.
+// AppendWrap is Wrap with a prepared AES cipher; the result is appended to dst. It allocates nothing if
+// dst has room for the result and [Scratch] bytes more.
 func AppendWrap(dst []byte, block cipher.Block, key []byte) ([]byte, error) {
 	if len(key) < minKey || len(key)%semiblock != 0 || len(key) > maxKey {
 		return nil, errLength
 	}
-	dst, out := grow(dst, semiblock+len(key))
+	dst, out, buffer := grow(dst, semiblock+len(key))
 	copy(out[semiblock:], key)
-	wrapBlocks(block, initial, out)
+	wrapBlocks(block, initial, out, buffer)
 	return dst, nil
 }
 
-// AppendUnwrap is Unwrap with a prepared AES cipher; the result is appended to dst. After an error
-// what dst had beyond its length may have been overwritten.
+// AppendUnwrap is Unwrap with a prepared AES cipher; the result is appended to dst. It allocates
+// nothing if dst has room for the result and [Scratch] bytes more.
 func AppendUnwrap(dst []byte, block cipher.Block, wrapped []byte) ([]byte, error) {
 	if len(wrapped) < semiblock+minKey || len(wrapped)%semiblock != 0 || len(wrapped) > semiblock+maxKey {
 		return nil, ErrUnwrap
 	}
-	dst, out := grow(dst, len(wrapped)-semiblock)
-	check := unwrapBlocks(block, out, wrapped)
+	dst, out, buffer := grow(dst, len(wrapped)-semiblock)
+	check := unwrapBlocks(block, out, wrapped, buffer)
 	if !equal64(check, initial) {
 		clear(out)
 		return nil, ErrUnwrap
@@ -78,21 +83,17 @@ func AppendUnwrap(dst []byte, block cipher.Block, wrapped []byte) ([]byte, error
 	return dst, nil
 }
 
-// grow lengthens dst by n bytes and returns it together with the new part.
-func grow(dst []byte, n int) (whole, added []byte) {
+// grow lengthens dst by n bytes and returns it together with the new part and, behind that, room for
+// one block: a local array would escape through the interface of the cipher.
+func grow(dst []byte, n int) (whole, added, buffer []byte) {
 	start := len(dst)
-	if cap(dst)-start < n {
-		dst = append(make([]byte, 0, start+n), dst...)
-	}
-	dst = dst[:start+n]
-	return dst, dst[start:]
+	dst = slices.Grow(dst, n+Scratch)[:start+n+Scratch]
+	return dst[:start+n], dst[start : start+n], dst[start+n:]
 }
 
 // wrapBlocks is the function W of SP 800-38F section 6.1: out holds room for the check value and then
 // the semiblocks, and is overwritten. There are at least two semiblocks.
-func wrapBlocks(block cipher.Block, check uint64, out []byte) {
-	var ab [2 * semiblock]byte
-	buffer := ab[:]
+func wrapBlocks(block cipher.Block, check uint64, out, buffer []byte) {
 	binary.BigEndian.PutUint64(buffer, check)
 	t := uint64(0)
 	for range rounds {
@@ -110,9 +111,7 @@ func wrapBlocks(block cipher.Block, check uint64, out []byte) {
 
 // unwrapBlocks is the inverse of wrapBlocks: it fills out with the semiblocks and returns the check
 // value, which the caller must compare.
-func unwrapBlocks(block cipher.Block, out, wrapped []byte) (check uint64) {
-	var ab [2 * semiblock]byte
-	buffer := ab[:]
+func unwrapBlocks(block cipher.Block, out, wrapped, buffer []byte) (check uint64) {
 	copy(buffer, wrapped[:semiblock])
 	copy(out, wrapped[semiblock:])
 	t := uint64(rounds * (len(out) / semiblock))

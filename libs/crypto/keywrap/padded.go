@@ -24,7 +24,7 @@ func WrapPadded(kek, key []byte) ([]byte, error) {
 	}
 	check := uint64(paddedPrefix)<<32 | uint64(len(key))
 	padded := (len(key) + semiblock - 1) / semiblock * semiblock
-	out := make([]byte, semiblock+padded)
+	_, out, buffer := grow(nil, semiblock+padded)
 	copy(out[semiblock:], key)
 	if padded == semiblock {
 		// One semiblock is encrypted as one AES block (RFC 5649 section 4.1).
@@ -32,7 +32,7 @@ func WrapPadded(kek, key []byte) ([]byte, error) {
 		block.Encrypt(out, out)
 		return out, nil
 	}
-	wrapBlocks(block, check, out)
+	wrapBlocks(block, check, out, buffer)
 	return out, nil
 }
 
@@ -60,9 +60,8 @@ func openPadded(block cipher.Block, wrapped []byte) (out []byte, check uint64) {
 		block.Decrypt(whole, wrapped)
 		return whole[semiblock:], binary.BigEndian.Uint64(whole)
 	}
-	out = make([]byte, len(wrapped)-semiblock)
-	check = unwrapBlocks(block, out, wrapped)
-	return out, check
+	_, out, buffer := grow(nil, len(wrapped)-semiblock)
+	return out, unwrapBlocks(block, out, wrapped, buffer)
 }
 
 // paddedLength makes the three checks of RFC 5649 section 3 without a branch on what it looks at: the

@@ -5,7 +5,7 @@ package base64url
 import (
 	"encoding/base64"
 	"errors"
-	"strings"
+	"slices"
 )
 
 // ErrEncoding is the one error of the decoder.
@@ -30,18 +30,15 @@ func Decode(s string) ([]byte, error) {
 
 // AppendDecode appends the bytes that s encodes to dst.
 func AppendDecode(dst []byte, s string) ([]byte, error) {
-	// The standard decoder skips line breaks, also in its strict form.
-	if strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, '\r') >= 0 {
+	if len(s)%4 == 1 {
+		return nil, ErrEncoding // the length of no encoding
+	}
+	start, n := len(dst), DecodedLen(len(s))
+	dst = slices.Grow(dst, n)[:start+n]
+	written, err := base64.RawURLEncoding.Strict().Decode(dst[start:], []byte(s))
+	// The standard decoder skips line breaks, also in its strict form; then the result is shorter.
+	if err != nil || written != n {
 		return nil, ErrEncoding
 	}
-	n := DecodedLen(len(s))
-	start := len(dst)
-	if cap(dst)-start < n {
-		dst = append(make([]byte, 0, start+n), dst...)
-	}
-	written, err := base64.RawURLEncoding.Strict().Decode(dst[start:start+n], []byte(s))
-	if err != nil {
-		return nil, ErrEncoding
-	}
-	return dst[:start+written], nil
+	return dst, nil
 }
