@@ -62,8 +62,8 @@ func (w *workspace) decrypt(key *jwk.Key, management alg.KeyManagement, encrypti
 	if !ok {
 		return nil, Header{}, ErrDecryption
 	}
-	aad := append(w.out[:0], parts.header...)
-	w.out = aad
+	w.out = append(w.out[:0], parts.header...)
+	aad := w.out
 	if management.Family == alg.Direct && enc.Family == alg.AESGCM {
 		plaintext, err := openDirect(key, enc, parts.encryptedKey, sealed, aad)
 		return plaintext, h, err
@@ -173,7 +173,7 @@ func (w *workspace) recoverKey(key *jwk.Key, management alg.KeyManagement, enc a
 func (w *workspace) agreeForRecipient(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header, p parameters, encryptedKey []byte) (bool, error) {
 	private, err := key.ECDHPrivate()
 	if err != nil {
-		return w.keep(nil, enc), nil //nolint:nilerr // fails later, like with a wrong tag
+		return w.keep(nil, enc), nil // fails later, like with a wrong tag
 	}
 	ephemeral, err := parseEphemeral(p.ephemeral, private.Curve(), key.Curve())
 	if err != nil {
@@ -181,7 +181,7 @@ func (w *workspace) agreeForRecipient(key *jwk.Key, management alg.KeyManagement
 	}
 	agreed, err := agree(private, ephemeral, management, enc, h)
 	if err != nil {
-		return w.keep(nil, enc), nil //nolint:nilerr // fails later, like with a wrong tag
+		return w.keep(nil, enc), nil // fails later, like with a wrong tag
 	}
 	defer clear(agreed)
 	if management.Family == alg.ECDHES {

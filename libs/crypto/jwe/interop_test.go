@@ -64,7 +64,7 @@ func TestInterop_UnderEnforcement(t *testing.T) {
 
 			ours, err := jwe.Encrypt(key, header(spec), []byte("from us"))
 			require.NoError(t, err)
-			parsed, err := jose.ParseEncrypted(ours, []jose.KeyAlgorithm{jose.KeyAlgorithm(spec.KeyManagement)}, []jose.ContentEncryption{jose.ContentEncryption(spec.ContentEncryption)})
+			parsed, err := jose.ParseEncryptedCompact(ours, []jose.KeyAlgorithm{jose.KeyAlgorithm(spec.KeyManagement)}, []jose.ContentEncryption{jose.ContentEncryption(spec.ContentEncryption)})
 			require.NoError(t, err)
 			plaintext, err := parsed.Decrypt(decrypterKey.Key)
 			require.NoError(t, err)

@@ -140,7 +140,10 @@ func TestFromMaterial_RefusesWithoutPanic(t *testing.T) {
 	require.NoError(t, err)
 	otherEC, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	mixedEC := &ecdsa.PrivateKey{PublicKey: otherEC.PublicKey, D: ec.D}
+	mixedEC := *ec
+	mixedEC.PublicKey = otherEC.PublicKey
+	otherCurve := ec.PublicKey
+	otherCurve.Curve = elliptic.P384()
 	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
@@ -150,7 +153,8 @@ func TestFromMaterial_RefusesWithoutPanic(t *testing.T) {
 	wrongD := &rsa.PrivateKey{PublicKey: r.PublicKey, D: big.NewInt(3), Primes: r.Primes}
 	wrongN := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Add(r.N, big.NewInt(2)), E: r.E}, D: r.D, Primes: r.Primes}
 	for i, material := range []any{
-		nil, "text", 17, struct{}{},
+		nil, "text", 17,
+		struct{}{},
 		(*rsa.PrivateKey)(nil), (*rsa.PublicKey)(nil), &rsa.PublicKey{}, &rsa.PrivateKey{}, wrongD, wrongN,
 		&rsa.PrivateKey{PublicKey: r.PublicKey}, &rsa.PrivateKey{PublicKey: r.PublicKey, D: r.D, Primes: []*big.Int{nil, nil}},
 		&rsa.PublicKey{N: r.N, E: 3}, &rsa.PublicKey{N: r.N, E: 65538}, &rsa.PublicKey{N: r.N, E: 1}, &rsa.PublicKey{N: r.N, E: -65537},
@@ -158,13 +162,15 @@ func TestFromMaterial_RefusesWithoutPanic(t *testing.T) {
 		&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 1023, 1), E: 65537}, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8193, 1), E: 65537},
 		(*ecdsa.PrivateKey)(nil), (*ecdsa.PublicKey)(nil), &ecdsa.PublicKey{}, &ecdsa.PrivateKey{},
 		&ecdsa.PublicKey{Curve: elliptic.P256()}, &ecdsa.PrivateKey{PublicKey: ec.PublicKey},
-		&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)},
-		&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(0), Y: big.NewInt(0)},
-		&ecdsa.PublicKey{Curve: elliptic.P384(), X: ec.X, Y: ec.Y},
-		mixedEC, p224, &p224.PublicKey,
+		&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, //nolint:staticcheck // the only way to a bad point
+		&ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(0), Y: big.NewInt(0)}, //nolint:staticcheck // the same
+		&otherCurve,
+		&mixedEC, p224, &p224.PublicKey,
 		(*ecdh.PrivateKey)(nil), (*ecdh.PublicKey)(nil),
 		ed, ed[:32], ed25519.PrivateKey(nil), ed25519.PublicKey(nil), ed25519.PublicKey(ed),
-		[]byte(nil), []byte{}, make([]byte, 15),
+		[]byte(nil),
+		[]byte{},
+		make([]byte, 15),
 	} {
 		_, err := jwk.FromMaterial(material, jwk.Attributes{})
 		require.Error(t, err, "%d: %T", i, material)
@@ -310,7 +316,8 @@ func TestZero_OverwritesThePrivatePart(t *testing.T) {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	newKey(t, ec, jwk.Attributes{}).Zero()
-	assert.Zero(t, ec.D.Sign())
+	_, err = ecdsa.SignASN1(rand.Reader, ec, make([]byte, 32))
+	require.Error(t, err)
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	numbers := append([]*big.Int{private.D, private.Precomputed.Dp, private.Precomputed.Dq, private.Precomputed.Qinv}, private.Primes...)

@@ -74,7 +74,7 @@ func appendDER(dst, p1363 []byte, size int) (der []byte, ok bool) {
 	if body >= 0x80 {
 		dst = append(dst, 0x81)
 	}
-	dst = append(dst, byte(body))
+	dst = append(dst, byte(body)) //nolint:gosec // at most maxDER
 	return appendInteger(appendInteger(dst, r), s), true
 }
 
@@ -88,9 +88,9 @@ func trim(number []byte) []byte {
 
 func appendInteger(dst, number []byte) []byte {
 	if number[0]&0x80 != 0 {
-		dst = append(dst, tagInteger, byte(len(number)+1), 0)
+		dst = append(dst, tagInteger, byte(len(number)+1), 0) //nolint:gosec // at most maxScalar
 	} else {
-		dst = append(dst, tagInteger, byte(len(number)))
+		dst = append(dst, tagInteger, byte(len(number))) //nolint:gosec // at most maxScalar
 	}
 	return append(dst, number...)
 }

@@ -73,14 +73,14 @@ func paddedLength(check uint64, out []byte) (length, ok int) {
 	longest := uint64(len(out))
 	shortest := longest - semiblock + 1
 	// For numbers below 2^62 the sign bit of a difference says which is larger.
-	ok &= int(1 ^ (longest-claimed)>>63)
-	ok &= int(1 ^ (claimed-shortest)>>63)
+	ok &= int(1 ^ (longest-claimed)>>63)  //nolint:gosec // 0 or 1
+	ok &= int(1 ^ (claimed-shortest)>>63) //nolint:gosec // 0 or 1
 	// If the length is out of range the key is refused already: look at some padding all the same.
-	length = subtle.ConstantTimeSelect(ok, int(claimed), len(out)) //nolint:gosec // at most 2^32
+	length = subtle.ConstantTimeSelect(ok, int(claimed), len(out))
 	var padding byte
 	for i := len(out) - semiblock; i < len(out); i++ {
 		beyond := subtle.ConstantTimeLessOrEq(length, i)
-		padding |= out[i] & byte(-beyond)
+		padding |= out[i] & byte(-beyond) //nolint:gosec // all bits or none
 	}
 	ok &= subtle.ConstantTimeByteEq(padding, 0)
 	return length, ok

@@ -135,7 +135,7 @@ func TestOpen_EveryDamageIsTheSameError(t *testing.T) {
 			require.ErrorIs(t, err, content.ErrOpen)
 			sealed[bit/8] ^= 1 << (bit % 8)
 		}
-		for length := range len(sealed) {
+		for length := range sealed {
 			_, err := content.Open(enc, key, sealed[:length], []byte("aad"))
 			require.ErrorIs(t, err, content.ErrOpen)
 		}

@@ -60,7 +60,7 @@ func serve(line []byte) (string, error) {
 		}
 		return message.CompactSerialize()
 	}
-	message, err := jose.ParseEncrypted(r.Text, []jose.KeyAlgorithm{jose.KeyAlgorithm(r.Algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(r.Encryption)})
+	message, err := jose.ParseEncryptedCompact(r.Text, []jose.KeyAlgorithm{jose.KeyAlgorithm(r.Algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(r.Encryption)})
 	if err != nil {
 		return "", err
 	}
