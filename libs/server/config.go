@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 )
 
 // Config says where a server listens and what it takes. [Defaults] is the place to begin.
@@ -22,8 +21,6 @@ type Config struct {
 type PublicConfig struct {
 	// Address is IP:port; port 0 takes any free one.
 	Address string `koanf:"address"`
-	// TLS is where the certificate of both listeners comes from.
-	TLS tlsconfig.Config `koanf:"tls"`
 }
 
 // AdminConfig is the listener for the machine's own operator.
@@ -51,7 +48,7 @@ type Limits struct {
 // Defaults is the configuration of a server on these addresses.
 func Defaults(public, admin string) Config {
 	return Config{
-		Public: PublicConfig{Address: public, TLS: tlsconfig.Config{Mode: tlsconfig.ModeAuto}},
+		Public: PublicConfig{Address: public},
 		Admin:  AdminConfig{Address: admin},
 		Limits: Limits{
 			MaxHeader:         32 * config.KiB,

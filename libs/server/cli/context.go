@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cryptoutil/cryptoutil/libs/config"
+)
+
+// ContextVariable is the environment variable that names the context file.
+const ContextVariable = "CRYPTOUTIL_CONTEXT"
+
+// Context tells client commands where services are and what to present to them. It is a YAML file of mode 0600; secrets stand in
+// files of their own.
+type Context struct {
+	// RootCertificate is the PEM file by which the services are known.
+	RootCertificate config.Path `koanf:"root_certificate" yaml:"root_certificate"`
+	// Services are by product: "kms".
+	Services map[string]Endpoint `koanf:"services" yaml:"services"`
+}
+
+// Endpoint is one service.
+type Endpoint struct {
+	// URL is the public listener's, AdminURL the admin listener's.
+	URL      string `koanf:"url" yaml:"url"`
+	AdminURL string `koanf:"admin_url" yaml:"admin_url,omitempty"`
+	// Credential and AdminToken are references to files, file:///path.
+	Credential string `koanf:"credential" yaml:"credential,omitempty"`
+	AdminToken string `koanf:"admin_token" yaml:"admin_token,omitempty"`
+}
+
+// ContextFile finds the context file: the flag's value, else CRYPTOUTIL_CONTEXT, else cryptoutil/context.yaml in the user's
+// configuration directory.
+func ContextFile(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if named := os.Getenv(ContextVariable); named != "" {
+		return named, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find the context file: %w; name it with --context or %s", err, ContextVariable)
+	}
+
+	return filepath.Join(dir, "cryptoutil", "context.yaml"), nil
+}
+
+// LoadContext reads the context file that ContextFile finds.
+func LoadContext(flag string) (Context, error) {
+	file, err := ContextFile(flag)
+	if err != nil {
+		return Context{}, err
+	}
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		return Context{}, fmt.Errorf("the context file %s does not exist; name one with --context or %s, or let `cryptoutil dev` or `cryptoutil init` write it: %w",
+			file, ContextVariable, err)
+	}
+	var c Context
+	if err := config.Load(&c, config.Source{File: file}); err != nil {
+		return Context{}, err
+	}
+
+	return c, nil
+}
+
+// WriteContext writes a context file so that it is there whole, or not at all. Folders are made as needed.
+func WriteContext(file string, c Context) error {
+	if err := writeContext(file, c); err != nil {
+		return fmt.Errorf("write context file %s: %w", file, err)
+	}
+
+	return nil
+}
+
+func writeContext(file string, c Context) error {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(dir, ".context-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = temporary.Write(text)
+	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err == nil {
+		err = os.Rename(temporary.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(temporary.Name()))
+	}
+
+	return nil
+}
+
+// Service finds a product's endpoint.
+func (c Context) Service(product string) (Endpoint, error) {
+	endpoint, known := c.Services[product]
+	if !known {
+		return Endpoint{}, fmt.Errorf("the context file has no service %q; add services.%s.url", product, product)
+	}
+
+	return endpoint, nil
+}
+
+// ReadCredential reads what Credential refers to.
+func (e Endpoint) ReadCredential() (string, error) {
+	secret, err := config.NewSecret(e.Credential, config.Policy{})
+	if err != nil {
+		return "", fmt.Errorf("credential in the context file: it %w; write file:///path", err)
+	}
+
+	return secret.ReadText()
+}
