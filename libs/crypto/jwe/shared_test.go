@@ -1,0 +1,57 @@
+package jwe_test
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+)
+
+// Messages share buffers one after the other; what was handed out must not change by it.
+func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range []string{"A256GCM/dir", "A256GCM/A256KW", "A128CBC-HS256/A128GCMKW"} {
+		s := spec(t, algorithm)
+		key := newKey(t, s)
+		var wait sync.WaitGroup
+		for worker := range 8 {
+			wait.Go(func() { exchange(t, key, jwe.Header{Encryption: s.ContentEncryption}, byte(worker)) })
+		}
+		wait.Wait()
+	}
+}
+
+func exchange(t *testing.T, key *jwk.Key, h jwe.Header, worker byte) {
+	t.Helper()
+	var opened [][]byte
+	for i := range 100 {
+		message, err := jwe.Encrypt(key, h, bytes.Repeat([]byte{worker}, 7*i))
+		assert.NoError(t, err)
+		plaintext, got, err := jwe.Decrypt(key, message, jwe.Expect{})
+		assert.NoError(t, err)
+		assert.Equal(t, "k1", got.KeyID)
+		opened = append(opened, plaintext)
+	}
+	for i, plaintext := range opened {
+		assert.True(t, bytes.Equal(bytes.Repeat([]byte{worker}, 7*i), plaintext))
+	}
+}
+
+// The hot path makes the result and the prepared ciphers of a fresh key, and nothing else.
+func TestAllocations(t *testing.T) { //nolint:paralleltest // counts what the whole process allocates
+	for algorithm, most := range map[string]float64{"A256GCM/dir": 2, "A256GCM/A256KW": 4} {
+		s := spec(t, algorithm)
+		key := newKey(t, s)
+		plaintext := make([]byte, 1024)
+		h := jwe.Header{Encryption: s.ContentEncryption}
+		message, err := jwe.Encrypt(key, h, plaintext)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, testing.AllocsPerRun(200, func() { _, _ = jwe.Encrypt(key, h, plaintext) }), most, algorithm)
+		assert.LessOrEqual(t, testing.AllocsPerRun(200, func() { _, _, _ = jwe.Decrypt(key, message, jwe.Expect{}) }), most+1, algorithm) // and the name of the content encryption
+	}
+}
