@@ -2,16 +2,25 @@
 # Writes the replace lines by which each module reaches its siblings, direct and transitive ones, so that
 # `go mod tidy` and `GOWORK=off go build ./...` work in every module by itself.
 #
-# When to run it: after adding or removing the requirement of a sibling. For a new one:
-#   go -C services/x mod edit -require=github.com/cryptoutil/cryptoutil/libs/y@v0.0.0
-#   scripts/replaces.sh && (cd services/x && GOWORK=off go mod tidy)
+# When to run it: after the first import of a sibling, before `go mod tidy`; scripts/tidy.sh does both.
 # `scripts/replaces.sh --check` changes nothing and fails where a line is missing, wrong or no longer needed.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
+all=$(modules)
 
-# required MODULE: the siblings its go.mod requires.
-required() {
-  sed -n "/=>/d; s#^\(require\)\{0,1\}[[:space:]]*$module_prefix/\([^ ]*\) v.*#\2#p" "$root/$1/go.mod"
+# siblings MODULE: those its go.mod requires and those its Go files import.
+siblings() {
+  local path module
+  {
+    sed -n "/=>/d; s#^\(require\)\{0,1\}[[:space:]]*$module_prefix/\([^ ]*\) v.*#\2#p" "$root/$1/go.mod"
+    find "$root/$1" -mindepth 1 -type d -exec test -e '{}/go.mod' \; -prune -o -name '*.go' -exec \
+      sed -n "s#^\(import\)\{0,1\}[[:space:]]*[a-z_.]*[[:space:]]*\"$module_prefix/\([^\"]*\)\".*#\2#p" '{}' +
+  } | sort -u | while read -r path; do
+    # The longest module path that begins it: a module may lie inside another.
+    for module in $all; do
+      case "$path/" in "$module/"*) echo "${#module} $module" ;; esac
+    done | sort -rn | head -1 | cut -d' ' -f2
+  done | sort -u
 }
 
 # reachable MODULE: its siblings and theirs, sorted, without itself.
@@ -20,7 +29,7 @@ reachable() {
   while [ -n "$todo" ]; do
     next=
     for module in $todo; do
-      for sibling in $(required "$module"); do
+      for sibling in $(siblings "$module"); do
         case "$seen" in
           *" $sibling "*) ;;
           *) seen="$seen$sibling " next="$next $sibling" ;;
@@ -47,7 +56,7 @@ present() {
 }
 
 stale=0
-for module in $(modules); do
+for module in $all; do
   want=$(wanted "$module")
   have=$(present "$module")
   [ "$want" != "$have" ] || continue

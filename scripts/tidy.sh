@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Brings go.mod and go.sum of every module in order: the modules of the workspace agree on versions (`go work sync`),
-# and each module is tidy by itself.
+# Brings go.mod and go.sum of every module in order: replace lines reach the siblings (scripts/replaces.sh), the modules of
+# the workspace agree on versions (`go work sync`), and each module is tidy by itself.
 #
-# When to run it: after changing a dependency. `scripts/tidy.sh --check` changes nothing and fails where it would.
+# When to run it: after changing a dependency or importing another sibling. `scripts/tidy.sh --check` changes nothing and fails where it would.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 if [ "${1:-}" != --check ]; then
+  "$root/scripts/replaces.sh"
   go -C "$root" work sync
   for module in $(modules); do
     alone "$module" go mod tidy
   done
+  "$root/scripts/replaces.sh" # a requirement may have gone
   exit 0
 fi
 
@@ -19,14 +21,15 @@ for module in $(modules); do
   alone "$module" go mod tidy -diff || { echo "$module is not tidy" && failed=1; }
 done
 
-# go.sum is left out of the second comparison: sync adds sums to it that tidy takes out again.
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 copy_tree "$copy"
 go -C "$copy" work sync
 for module in $(modules); do
-  diff -u --label "$module/go.mod" --label "$module/go.mod after go work sync" \
-    "$root/$module/go.mod" "$copy/$module/go.mod" || failed=1
+  for file in "$module/go.mod" "$module/go.sum"; do
+    [ ! -e "$copy/$file" ] || diff -uN --label "$file" --label "$file after go work sync" "$root/$file" "$copy/$file" ||
+      failed=1
+  done
 done
 
 if [ "$failed" -ne 0 ]; then
