@@ -68,7 +68,6 @@ func Root(p Program, more ...*cobra.Command) *cobra.Command {
 		Use:   p.Name,
 		Short: p.Summary,
 		Long:  p.Summary + ".",
-		Args:  cobra.NoArgs,
 	}
 	root.AddCommand(Commands(p, p.Name)...)
 	root.AddCommand(versionCommand(p.Name))

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
+	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
@@ -33,8 +35,25 @@ type Endpoint struct {
 	AdminToken string `koanf:"admin_token" yaml:"admin_token,omitempty"`
 }
 
-// ContextFile finds the context file: the flag's value, else CRYPTOUTIL_CONTEXT, else cryptoutil/context.yaml in the user's
-// configuration directory.
+// ContextName is the context file's name in the data directory that it was made for.
+const ContextName = "context.yaml"
+
+// DefaultDir is the data directory of development mode, and so the place of the context file, unless they are named:
+// $XDG_DATA_HOME/cryptoutil, by default ~/.local/share/cryptoutil (XDG Base Directory Specification); on macOS and Windows cryptoutil in
+// the user's configuration directory.
+func DefaultDir() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "cryptoutil"), nil
+	}
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		dir, err := os.UserConfigDir()
+		return filepath.Join(dir, "cryptoutil"), err
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".local", "share", "cryptoutil"), err
+}
+
+// ContextFile finds the context file: the flag's value, else CRYPTOUTIL_CONTEXT, else context.yaml in DefaultDir.
 func ContextFile(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
@@ -42,12 +61,20 @@ func ContextFile(flag string) (string, error) {
 	if named := os.Getenv(ContextVariable); named != "" {
 		return named, nil
 	}
-	dir, err := os.UserConfigDir()
+	dir, err := DefaultDir()
 	if err != nil {
 		return "", fmt.Errorf("find the context file: %w; name it with --context or %s", err, ContextVariable)
 	}
 
-	return filepath.Join(dir, "cryptoutil", "context.yaml"), nil
+	return filepath.Join(dir, ContextName), nil
+}
+
+// AddContextFlag gives a client command --context.
+func AddContextFlag(cmd *cobra.Command) *string {
+	file := cmd.Flags().String("context", "", "context file (default $"+ContextVariable+", else that of cryptoutil dev)")
+	_ = cmd.MarkFlagFilename("context", "yaml", "yml") // fails only for a flag that the command lacks
+
+	return file
 }
 
 // LoadContext reads the context file that ContextFile finds.

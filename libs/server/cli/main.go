@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ func Main(ctx context.Context, root *cobra.Command) int {
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
-	entered := markEntry(root)
+	entered := prepare(root)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -62,25 +63,41 @@ func Main(ctx context.Context, root *cobra.Command) int {
 	return code
 }
 
-// markEntry tells by its result whether any command began: errors before that are the command line's.
-func markEntry(root *cobra.Command) *bool {
-	entered := new(bool)
+// prepare has every command note when it begins, which the result tells: errors before that are the command line's. A command that only
+// holds others refuses what it does not hold, at every level.
+func prepare(cmd *cobra.Command) (entered *bool) {
+	entered = new(bool)
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		if run := cmd.RunE; run != nil {
+		switch run := cmd.RunE; {
+		case run != nil:
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
 				*entered = true
 
 				return run(cmd, args)
 			}
+		case cmd.HasSubCommands() && !cmd.Runnable():
+			cmd.Args, cmd.RunE, cmd.DisableFlagsInUseLine = cobra.ArbitraryArgs, help, true
 		}
 		for _, child := range cmd.Commands() {
 			visit(child)
 		}
 	}
-	visit(root)
+	visit(cmd)
 
 	return entered
+}
+
+func help(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	text := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+
+	return Usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), text)
 }
 
 func exitCode(err error, entered bool) int {

@@ -67,17 +67,17 @@ Exits with 0 once the barrier is open, and with 1 while it waits for more shares
 		if err != nil {
 			return err
 		}
-		var status server.SealStatus
-		if err := t.order(cmd.Context(), http.MethodGet, "/seal", nil, &status); err != nil {
+		var before, status server.SealStatus
+		if err := t.order(cmd.Context(), http.MethodGet, "/seal", nil, &before); err != nil {
 			return err
 		}
 		body := map[string]string{}
-		if status.Mode == string(unseal.Shamir) {
+		if before.Mode == string(unseal.Shamir) {
 			if body["share"], err = readShare(cmd, *shareFile); err != nil {
 				return err
 			}
 		} else if *shareFile != "" {
-			return Usage("this service opens in mode %s and takes no share", status.Mode)
+			return Usage("this service opens in mode %s and takes no share", before.Mode)
 		}
 		if err := t.order(cmd.Context(), http.MethodPost, "/unseal", body, &status); err != nil {
 			return err

@@ -41,7 +41,7 @@ type targetFlags struct {
 
 func addTargetFlags(p Program, cmd *cobra.Command) *targetFlags {
 	f := &targetFlags{source: addSourceFlags(cmd), program: p}
-	cmd.Flags().StringVar(&f.context, "context", "", "context file, in place of --config (default $"+ContextVariable+")")
+	cmd.Flags().StringVar(&f.context, "context", "", "context file, in place of --config (default $"+ContextVariable+", else that of cryptoutil dev)")
 	cmd.MarkFlagsMutuallyExclusive("config", "context")
 
 	return f
@@ -71,12 +71,18 @@ func (f *targetFlags) open() (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoint, err := c.Service(f.program.Product)
+
+	return targetOf(f.program, c)
+}
+
+// targetOf finds a program's admin listener by the context file.
+func targetOf(p Program, c Context) (*target, error) {
+	endpoint, err := c.Service(p.Product)
 	if err != nil {
 		return nil, err
 	}
 	if endpoint.AdminURL == "" {
-		return nil, fmt.Errorf("the context file does not say where the admin listener is; add services.%s.admin_url", f.program.Product)
+		return nil, fmt.Errorf("the context file does not say where the admin listener is; add services.%s.admin_url", p.Product)
 	}
 	token, err := config.NewSecret(endpoint.AdminToken, config.Policy{})
 	if err != nil && endpoint.AdminToken != "" {
