@@ -16,3 +16,9 @@ replace (
 	github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
 	github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client
 )
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/cobra v1.10.2 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)

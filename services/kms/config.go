@@ -1,6 +1,7 @@
 package kms
 
 import (
+	"os"
 	"path/filepath"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
@@ -139,4 +140,18 @@ func Load(src config.Source, dev bool) (Config, error) {
 // tlsDir is where the private certificate hierarchy is kept.
 func (c Config) tlsDir() string {
 	return filepath.Join(c.DataDir.String(), "tls")
+}
+
+// rootFile is the certificate that the service's own commands know it by: the private hierarchy's root, or the configured chain.
+func (c Config) rootFile() string {
+	if c.TLS.Mode == tlsconfig.ModeExternal {
+		return c.TLS.Certificate.String()
+	}
+	return filepath.Join(c.tlsDir(), "root.pem")
+}
+
+// isDev tells whether a configuration file lies in a data directory of development mode.
+func isDev(file string) bool {
+	_, err := os.Lstat(filepath.Join(filepath.Dir(file), server.DevMarker))
+	return err == nil
 }

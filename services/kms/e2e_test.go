@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,8 +39,27 @@ type service struct {
 
 	cfg   kms.Config
 	files kms.Files
+	logs  *logBuffer
 	http  *http.Client
 	stop  func()
+}
+
+// logBuffer keeps what a running service logs.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // prepare makes a data directory and its configuration with free ports and a database of the engine.
@@ -51,6 +72,8 @@ func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
 		Overrides: map[string]string{"public.address": "127.0.0.1:0", "admin.address": "127.0.0.1:0", "telemetry.log_level": "error"},
 	}, false)
 	require.NoError(t, err)
+	// Keys made ahead of need would compete with the other tests for processors.
+	cfg.Keys.Pools = map[string]int{"RSA-2048": 0, "RSA-3072": 0, "RSA-4096": 0, "P-256": 2, "P-384": 2, "P-521": 2, "Ed25519": 2}
 	if engine == database.EnginePostgres {
 		cfg.Database = dbtest.Fresh(t, engine)
 	}
@@ -61,7 +84,7 @@ func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
 func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	logs := &bytes.Buffer{}
+	logs := &logBuffer{}
 	instance, err := kms.Build(ctx, cfg, false, logs)
 	if err != nil {
 		cancel()
@@ -92,7 +115,7 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 	require.NoError(t, err)
 	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &service{Instance: instance, cfg: cfg, files: files, http: &http.Client{Transport: transport}, stop: stop}
+	return &service{Instance: instance, cfg: cfg, files: files, logs: logs, http: &http.Client{Transport: transport}, stop: stop}
 }
 
 // each runs test against a KMS on every engine.
@@ -119,13 +142,41 @@ func (s *service) operator(t testing.TB) string {
 // token adds an API token to the realm.
 func (s *service) token(t testing.TB, tenant, id string, scopes ...string) string {
 	t.Helper()
+	return s.enroll(t, auth.NewEntry{Kind: credential.APIToken, Tenant: tenant, ID: id, Scopes: scopes})
+}
+
+// enroll adds a credential to the realm and has it take effect at once.
+func (s *service) enroll(t testing.TB, entry auth.NewEntry) string {
+	t.Helper()
 	hashes, err := kms.OpenHashes(s.cfg)
 	require.NoError(t, err)
-	made, err := auth.Add(s.cfg.Realm.File.String(), hashes, auth.NewEntry{Kind: credential.APIToken, Tenant: tenant, ID: id, Scopes: scopes})
+	made, err := auth.Add(s.cfg.Realm.File.String(), hashes, entry)
 	require.NoError(t, err)
 	require.NoError(t, s.Reload(s.cfg))
 	return made.Text()
 }
+
+// editRealm changes the text of the realm file as an operator does, with an editor that replaces the file. It takes effect by itself.
+func (s *service) editRealm(t testing.TB, change func(text string) string) {
+	t.Helper()
+	file := s.cfg.Realm.File.String()
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	after := change(string(before))
+	require.NotEqual(t, string(before), after, "the edit changes nothing")
+	require.NoError(t, os.WriteFile(file+".edited", []byte(after), 0o600))
+	require.NoError(t, os.Rename(file+".edited", file))
+}
+
+// tenant adds a tenant to the realm.
+func (s *service) tenant(t testing.TB, id string) {
+	t.Helper()
+	s.editRealm(t, func(text string) string { return strings.Replace(text, "tenants:\n", "tenants:\n  - id: "+id+"\n", 1) })
+	require.NoError(t, s.Reload(s.cfg))
+}
+
+// apiBase is where programs find the API.
+const apiBase = "/service/api/v1/"
 
 // answer is a response, read whole.
 type answer struct {
@@ -134,30 +185,50 @@ type answer struct {
 	body   []byte
 }
 
-// member reads a member of the JSON object that was answered.
-func (a answer) member(t testing.TB, name string) string {
+// object is the JSON object that was answered.
+func (a answer) object(t testing.TB) map[string]any {
 	t.Helper()
 	var object map[string]any
 	require.NoError(t, json.Unmarshal(a.body, &object), "%s", a.body)
-	text, _ := object[name].(string)
+	return object
+}
+
+// member reads a text member of the JSON object that was answered.
+func (a answer) member(t testing.TB, name string) string {
+	t.Helper()
+	text, _ := a.object(t)[name].(string)
 	return text
 }
 
-// call sends a request as the holder of a token. A body that is no string is sent as JSON.
-func (s *service) call(t testing.TB, token, method, path string, body any, header ...string) answer {
+// items are the members of a list.
+func (a answer) items(t testing.TB) (items []map[string]any) {
+	t.Helper()
+	list, ok := a.object(t)["items"].([]any)
+	require.True(t, ok, "%s", a.body)
+	for _, item := range list {
+		items = append(items, item.(map[string]any))
+	}
+	return items
+}
+
+// request makes a request as the holder of a token. A body that is neither text nor a reader is sent as JSON; header are pairs of a name and
+// a value, which replace those set before; no value removes the header.
+func (s *service) request(t testing.TB, token, method, path string, body any, header ...string) *http.Request {
 	t.Helper()
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
 	case string:
 		reader = strings.NewReader(b)
+	case io.Reader:
+		reader = b
 	default:
 		text, err := json.Marshal(b)
 		require.NoError(t, err)
 		reader = bytes.NewReader(text)
 	}
 	if !strings.HasPrefix(path, "/") {
-		path = "/service/api/v1/" + path
+		path = apiBase + path
 	}
 	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, s.URL()+path, reader)
 	require.NoError(t, err)
@@ -168,22 +239,59 @@ func (s *service) call(t testing.TB, token, method, path string, body any, heade
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	for i := 0; i+1 < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
+		request.Header.Del(header[i])
+		if header[i+1] != "" {
+			request.Header.Set(header[i], header[i+1])
+		}
 	}
+	return request
+}
+
+// exchange sends a request and reads the answer. It may be used by many goroutines.
+func (s *service) exchange(request *http.Request) (answer, error) {
 	response, err := s.http.Do(request)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, response.Body.Close()) }()
+	if err != nil {
+		return answer{}, err
+	}
 	content, err := io.ReadAll(response.Body)
+	return answer{status: response.StatusCode, header: response.Header, body: content}, errors.Join(err, response.Body.Close())
+}
+
+// send sends a request. Whatever is answered must keep the conventions of the API.
+func (s *service) send(t testing.TB, request *http.Request) answer {
+	t.Helper()
+	got, err := s.exchange(request)
 	require.NoError(t, err)
-	return answer{status: response.StatusCode, header: response.Header, body: content}
+	got.keepsConventions(t, request)
+	return got
+}
+
+// call is request and send.
+func (s *service) call(t testing.TB, token, method, path string, body any, header ...string) answer {
+	t.Helper()
+	return s.send(t, s.request(t, token, method, path, body, header...))
+}
+
+// post is call for an operation that succeeds.
+func (s *service) post(t testing.TB, token, path string, body any, header ...string) answer {
+	t.Helper()
+	got := s.call(t, token, http.MethodPost, path, body, header...)
+	require.Equal(t, 2, got.status/100, "%s: %s", path, got.body)
+	return got
+}
+
+// get is call for a GET that succeeds.
+func (s *service) get(t testing.TB, token, path string) answer {
+	t.Helper()
+	got := s.call(t, token, http.MethodGet, path, nil)
+	require.Equal(t, http.StatusOK, got.status, "%s: %s", path, got.body)
+	return got
 }
 
 // create makes a key and returns its id.
 func (s *service) create(t testing.TB, token, name, algorithm string) string {
 	t.Helper()
-	made := s.call(t, token, http.MethodPost, "elastic-keys", map[string]any{"name": name, "algorithm": algorithm})
-	require.Equal(t, http.StatusCreated, made.status, "%s", made.body)
-	return made.member(t, "id")
+	return s.post(t, token, "elastic-keys", map[string]any{"name": name, "algorithm": algorithm}).member(t, "id")
 }
 
 func TestService_SpeaksTLS13Only(t *testing.T) {

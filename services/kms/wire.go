@@ -86,12 +86,7 @@ func Build(ctx context.Context, cfg Config, dev bool, logOut io.Writer) (_ *Inst
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := OpenHashes(cfg)
-	if err != nil {
-		return nil, err
-	}
-	k.realm, err = auth.OpenFileRealm(auth.FileRealmConfig{File: cfg.Realm.File.String(), Hashes: hashes, Log: log, Now: time.Now})
-	if err != nil {
+	if k.realm, err = openRealm(cfg, log); err != nil {
 		return nil, err
 	}
 	if k.pool, err = keygen.NewPool(keygen.Config{Depths: cfg.Keys.Pools}); err != nil {
@@ -190,6 +185,14 @@ func openBarrier(ctx context.Context, cfg Config, db *database.DB, log *slog.Log
 		log.Warn("sealed", "mode", string(status.Mode), "reason", status.Reason)
 	}
 	return sealer, operator, nil
+}
+
+func openRealm(cfg Config, log *slog.Logger) (*auth.FileRealm, error) {
+	hashes, err := OpenHashes(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return auth.OpenFileRealm(auth.FileRealmConfig{File: cfg.Realm.File.String(), Hashes: hashes, Log: log, Now: time.Now})
 }
 
 // OpenHashes opens the registry that the realm's secrets are hashed with.

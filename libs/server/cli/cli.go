@@ -70,7 +70,7 @@ func Root(p Program, more ...*cobra.Command) *cobra.Command {
 		Long:  p.Summary + ".",
 	}
 	root.AddCommand(Commands(p, p.Name)...)
-	root.AddCommand(versionCommand(p.Name))
+	root.AddCommand(Version(p.Name))
 	root.AddCommand(more...)
 
 	return root

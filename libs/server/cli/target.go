@@ -93,7 +93,11 @@ func targetOf(p Program, c Context) (*target, error) {
 }
 
 func newTarget(url, rootFile, tokenFile string) (*target, error) {
-	roots, err := tlsconfig.LoadRoots(rootFile)
+	name, err := serverName(rootFile)
+	var roots *x509.CertPool
+	if err == nil {
+		roots, err = tlsconfig.LoadRoots(rootFile)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w; the service writes it when it starts for the first time", err)
 	}
@@ -101,10 +105,7 @@ func newTarget(url, rootFile, tokenFile string) (*target, error) {
 		return nil, err
 	}
 	t := tlsconfig.ClientConfig(roots)
-	t.ServerName, err = serverName(rootFile)
-	if err != nil {
-		return nil, err
-	}
+	t.ServerName = name
 
 	return &target{url: url, tokenFile: tokenFile, client: &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: t, DisableKeepAlives: true}, // no proxy: it is this machine
@@ -117,12 +118,9 @@ func newTarget(url, rootFile, tokenFile string) (*target, error) {
 // elsewhere, for the service's public names. It then is itself the first in the file, and any of its names proves the service.
 func serverName(rootFile string) (string, error) {
 	text, err := os.ReadFile(rootFile)
-	if err != nil {
-		return "", err
-	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return "", fmt.Errorf("%s holds no PEM certificate", rootFile)
+		return "", errors.Join(err, fmt.Errorf("%s holds no PEM certificate", rootFile))
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	switch {

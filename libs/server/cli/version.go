@@ -8,7 +8,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/telemetry/buildinfo"
 )
 
-func versionCommand(path string) *cobra.Command {
+// Version is the command that says what the binary was built from. path is the command it stands below.
+func Version(path string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Say what this binary was built from",

@@ -33,13 +33,18 @@ func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialK
 	if err != nil {
 		return nil, err
 	}
-	list := page.List{Tenant: who.Tenant, Name: "material-keys", Sort: "-version", Filter: []string{request.Id}}
+	// The list is the key's, however the path calls it.
+	key, err := h.keys.Get(ctx, who, keyring.Ref(request.Id))
+	if err != nil {
+		return nil, err
+	}
+	list := page.List{Tenant: who.Tenant, Name: "material-keys", Sort: "-version", Filter: []string{key.ID}}
 	limit := page.Limit(request.Params.Limit)
 	below, err := h.below(list, value(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	key, versions, err := h.keys.Versions(ctx, who, keyring.Ref(request.Id), below, limit+1)
+	key, versions, err := h.keys.Versions(ctx, who, keyring.Ref(key.ID), below, limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,47 @@
+// Package cryptoutil is the suite: every service in one binary, and development mode, which starts them all with everything generated.
+package cryptoutil
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+
+	"github.com/cryptoutil/cryptoutil/services/kms"
+)
+
+// name is the suite's command.
+const name = "cryptoutil"
+
+// Main runs the command line of cryptoutil and returns its exit code.
+func Main(args []string) int {
+	root := command()
+	root.SetArgs(args)
+	return cli.Main(context.Background(), root)
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   name,
+		Short: "Keys, certificates, tokens and identity from one binary",
+		Long: `cryptoutil is a suite of cryptographic services. Begin with "cryptoutil dev", which starts
+them on this machine with everything generated.`,
+		Args: cobra.NoArgs,
+	}
+	root.AddCommand(
+		devCommand(),
+		product("kms", "Keys that encrypt and sign, and never leave", kms.Program(), append(kms.ClientCommands(), kms.SetupCommands(name+" kms")...)...),
+		cli.SuiteStatus(name, kms.Program()),
+		cli.Version(name),
+	)
+	return root
+}
+
+// product is the command under which all of one product's commands stand.
+func product(use, short string, p cli.Program, more ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+	cmd.AddCommand(cli.Commands(p, name+" "+use)...)
+	cmd.AddCommand(more...)
+	return cmd
+}

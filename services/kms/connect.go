@@ -1,0 +1,57 @@
+package kms
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
+	kmscli "github.com/cryptoutil/cryptoutil/services/kms/internal/cli"
+)
+
+// ClientCommands are the commands that talk to a KMS: key, encrypt, decrypt, sign, verify and self. They find it by the context file.
+func ClientCommands() []*cobra.Command {
+	commands := kmscli.Commands(connect)
+	for _, command := range commands {
+		addContextFlags(command)
+	}
+	return commands
+}
+
+// addContextFlags gives --context to every command that runs.
+func addContextFlags(command *cobra.Command) {
+	if command.RunE != nil {
+		cli.AddContextFlag(command)
+	}
+	for _, child := range command.Commands() {
+		addContextFlags(child)
+	}
+}
+
+// connect opens a client of the KMS that the context file names.
+func connect(command *cobra.Command) (*client.KMS, error) {
+	file, err := command.Flags().GetString("context")
+	if err != nil {
+		return nil, err
+	}
+	place, err := cli.LoadContext(file)
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := place.Service(Product)
+	if err != nil {
+		return nil, err
+	}
+	token, err := endpoint.ReadCredential()
+	if err != nil {
+		return nil, err
+	}
+	roots, err := tlsconfig.LoadRoots(place.RootCertificate.String())
+	if err != nil {
+		return nil, fmt.Errorf("root certificate in the context file: %w", err)
+	}
+	return client.New(client.Config{URL: endpoint.URL, Roots: roots, Token: token})
+}

@@ -1,0 +1,201 @@
+package kms_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
+)
+
+var (
+	snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+	timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)
+	pointer   = regexp.MustCompile(`^(/([^~]|~[01])*)*$`)
+	// insides are words that only the inside of a program or of its database would say.
+	insides = regexp.MustCompile(`(?i)goroutine|panic|runtime error|\.go\b|0x[0-9a-f]{4}|\bsql|postgres|pgx|constraint|relation|` +
+		`json:|strconv|unmarshal|invalid character|illegal base64|unexpected eof|github\.com|crypto/|context canceled|no rows|<nil>|%!`)
+)
+
+// keepsConventions checks what must hold for every answer of the public listener, whatever was asked.
+func (a answer) keepsConventions(t testing.TB, request *http.Request) {
+	t.Helper()
+	where := request.Method + " " + request.URL.Path
+	assert.True(t, isUUIDv7(a.header.Get("X-Request-Id")), "%s: X-Request-Id %q", where, a.header.Get("X-Request-Id"))
+	assert.Empty(t, a.header.Values("Server"), where)
+	if strings.HasPrefix(request.URL.Path, "/service/") || strings.HasPrefix(request.URL.Path, "/browser/") {
+		assert.Equal(t, "no-store", a.header.Get("Cache-Control"), where)
+		assert.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"), where)
+		assert.NotEmpty(t, a.header.Get("Strict-Transport-Security"), where)
+	}
+	if a.status >= http.StatusBadRequest {
+		a.isProblem(t, where)
+		a.repeatsNothing(t, request)
+		return
+	}
+	assert.Equal(t, "application/json", a.header.Get("Content-Type"), where)
+	checkMembers(t, where, a.object(t))
+}
+
+// isProblem checks a problem document (RFC 9457).
+func (a answer) isProblem(t testing.TB, where string) {
+	t.Helper()
+	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), "%s: %d %s", where, a.status, a.body)
+	var doc struct {
+		Type      string          `json:"type"`
+		Title     string          `json:"title"`
+		Status    int             `json:"status"`
+		Detail    string          `json:"detail"`
+		Code      string          `json:"code"`
+		RequestID string          `json:"request_id"`
+		Errors    []problem.Field `json:"errors"`
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(a.body)))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&doc), "%s: %s", where, a.body)
+	codes, err := problem.Platform().Extend(httpapi.Codes())
+	require.NoError(t, err)
+	kind, known := codes[doc.Code]
+	assert.True(t, known, "%s: the code %q stands in no table", where, doc.Code)
+	assert.Equal(t, kind.Status, a.status, "%s: %s", where, a.body)
+	assert.Equal(t, a.status, doc.Status, where)
+	assert.Equal(t, kind.Title, doc.Title, where)
+	assert.Equal(t, "urn:cryptoutil:problem:"+doc.Code, doc.Type, where)
+	assert.Equal(t, a.header.Get("X-Request-Id"), doc.RequestID, where)
+	assert.NotRegexp(t, insides, string(a.body), where)
+	for _, fault := range doc.Errors {
+		assert.Regexp(t, pointer, fault.Pointer, where)
+		assert.NotEmpty(t, fault.Detail, where)
+	}
+	if a.status == http.StatusInternalServerError {
+		t.Errorf("%s: %s", where, a.body)
+	}
+}
+
+// telling is from how many characters on a text of the request, found in a problem, was not put there by chance.
+const telling = 8
+
+// repeatsNothing checks that a problem shows no value of the request. The place of a fault, a member's or parameter's name, is no value.
+func (a answer) repeatsNothing(t testing.TB, request *http.Request) {
+	t.Helper()
+	var values []string
+	for _, segment := range strings.Split(strings.TrimPrefix(request.URL.Path, apiBase), "/") {
+		if segment != "elastic-keys" && segment != "material-keys" && segment != "public-key" {
+			values = append(values, segment)
+		}
+	}
+	for _, several := range request.URL.Query() {
+		values = append(values, several...)
+	}
+	for name, several := range request.Header {
+		if name != "Content-Type" {
+			values = append(values, several...)
+		}
+	}
+	if request.GetBody != nil {
+		body, err := request.GetBody()
+		require.NoError(t, err)
+		content, err := io.ReadAll(body)
+		require.NoError(t, err)
+		var value any
+		if json.Unmarshal(content, &value) == nil {
+			values = append(values, texts(value)...)
+		}
+	}
+	shown := string(a.body)
+	for _, value := range values {
+		if len(value) >= telling {
+			assert.NotContains(t, shown, value, "%s %s repeats the request", request.Method, request.URL.Path)
+		}
+	}
+}
+
+// texts are all strings in a JSON value, names of members left out.
+func texts(value any) (all []string) {
+	switch v := value.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, item := range v {
+			all = append(all, texts(item)...)
+		}
+	case map[string]any:
+		for _, member := range v {
+			all = append(all, texts(member)...)
+		}
+	}
+	return all
+}
+
+// checkMembers holds an answer to the conventions about names, times and identifiers.
+func checkMembers(t testing.TB, where string, object map[string]any) {
+	t.Helper()
+	_, isCaller := object["tenant"] // whose id is the realm's
+	for name, value := range object {
+		assert.Regexp(t, snakeCase, name, where)
+		text, isText := value.(string)
+		switch {
+		case strings.HasSuffix(name, "_at"):
+			assert.Regexp(t, timestamp, text, "%s: %s", where, name)
+			at, err := time.Parse(time.RFC3339, text)
+			assert.NoError(t, err, where)
+			assert.WithinDuration(t, time.Now(), at, time.Hour, "%s: %s", where, name)
+		case isText && (name == "id" && !isCaller || strings.HasSuffix(name, "_id")):
+			assert.True(t, isUUIDv7(text), "%s: %s is %q", where, name, text)
+		case name == "jwk": // its members are RFC 7517's
+		default:
+			list, _ := value.([]any)
+			for _, item := range append(list, value) {
+				if inner, ok := item.(map[string]any); ok {
+					checkMembers(t, where, inner)
+				}
+			}
+		}
+	}
+}
+
+func isUUIDv7(text string) bool {
+	id, err := uuid.Parse(text)
+	return err == nil && id.Version() == 7 && id.String() == text
+}
+
+// refused checks that an answer is the problem of this status and code.
+func (a answer) refused(t testing.TB, status int, code, what string, args ...any) {
+	t.Helper()
+	require.Equal(t, status, a.status, append([]any{what + ": %s", args}, a.body)...)
+	require.Equal(t, code, a.member(t, "code"), append([]any{what + ": %s", args}, a.body)...)
+}
+
+// essence is an answer without what differs from one request to the next.
+func (a answer) essence(t testing.TB) string {
+	t.Helper()
+	object := a.object(t)
+	delete(object, "request_id")
+	header := a.header.Clone()
+	for _, name := range []string{"X-Request-Id", "Date", "Content-Length"} {
+		header.Del(name)
+	}
+	text, err := json.MarshalIndent(map[string]any{"status": a.status, "header": header, "body": object}, "", " ")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// query makes a path with a query.
+func query(path string, pairs ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Add(pairs[i], pairs[i+1])
+	}
+	return path + "?" + values.Encode()
+}

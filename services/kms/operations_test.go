@@ -1,0 +1,191 @@
+package kms_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/contract"
+)
+
+// holding is what a tenant has, and what somebody else might try to reach.
+type holding struct {
+	tenant, token string
+	secret        string // a key that encrypts, by id or name
+	signer        string // a key that signs
+	secretID      string
+	secretName    string
+	signerID      string
+	signerName    string
+	description   string
+	materialID    string // of the first version of secret
+	ciphertext    string // made by secret
+	jws, raw      string // made by signer, the latter bare
+	keysCursor    string // of a list of keys
+	versionCursor string // of the list of the versions of secret
+}
+
+// newHolding makes a tenant's keys and uses each operation on them.
+func newHolding(t testing.TB, s *service, tenant, token string) holding {
+	t.Helper()
+	h := holding{
+		tenant: tenant, token: token,
+		secretName: tenant + "-secret", signerName: tenant + "-signer", description: "a description of " + tenant,
+	}
+	h.secretID = s.post(t, token, "elastic-keys",
+		map[string]any{"name": h.secretName, "algorithm": "A256GCM/A256KW", "description": h.description}).member(t, "id")
+	h.signerID = s.create(t, token, h.signerName, "ES256")
+	h.secret, h.signer = h.secretID, h.signerID
+	h.ciphertext = s.post(t, token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8"}).member(t, "ciphertext")
+	h.jws = s.post(t, token, "elastic-keys/"+h.signer+"/sign", map[string]any{"payload": "aGVsbG8"}).member(t, "signature")
+	h.raw = s.post(t, token, "elastic-keys/"+h.signer+"/sign",
+		map[string]any{"payload": "aGVsbG8", "input": "message", "format": "der"}).member(t, "signature")
+	h.materialID = s.get(t, token, "elastic-keys/"+h.secret+"/material-keys/1").member(t, "id")
+	s.post(t, token, "elastic-keys/"+h.secret+"/rotate", nil)
+	h.keysCursor = s.get(t, token, "elastic-keys?limit=1").member(t, "next_cursor")
+	h.versionCursor = s.get(t, token, "elastic-keys/"+h.secret+"/material-keys?limit=1").member(t, "next_cursor")
+	require.NotEmpty(t, h.keysCursor)
+	require.NotEmpty(t, h.versionCursor)
+	return h
+}
+
+// nobody is a holding of well-formed things that do not exist.
+func nobody(like holding) holding {
+	id, signerID := uuid.Must(uuid.NewV7()).String(), uuid.Must(uuid.NewV7()).String()
+	elsewhere := func(message, kid string) string {
+		encoded, rest, _ := strings.Cut(message, ".")
+		var header map[string]any
+		text, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err == nil {
+			err = json.Unmarshal(text, &header)
+		}
+		if err != nil {
+			panic(err)
+		}
+		header["kid"] = kid
+		text, _ = json.Marshal(header)
+		return base64.RawURLEncoding.EncodeToString(text) + "." + rest
+	}
+	cursor := base64.RawURLEncoding.EncodeToString([]byte(rand.Text() + rand.Text() + id))
+	return holding{
+		tenant: "nobody", secret: id, signer: signerID, secretID: id, signerID: signerID,
+		secretName: "nobodys-secret", signerName: "nobodys-signer",
+		materialID: uuid.Must(uuid.NewV7()).String(),
+		ciphertext: elsewhere(like.ciphertext, id+".1"),
+		jws:        elsewhere(like.jws, signerID+".1"),
+		raw:        base64.RawURLEncoding.EncodeToString([]byte(rand.Text() + rand.Text() + rand.Text())),
+		keysCursor: cursor, versionCursor: cursor,
+	}
+}
+
+// byName is the holding with its keys called by name.
+func (h holding) byName() holding {
+	h.secret, h.signer = h.secretName, h.signerName
+	return h
+}
+
+// upperCase is the holding with its keys called by their ids in the other spelling of UUIDs.
+func (h holding) upperCase() holding {
+	h.secret, h.signer, h.materialID = strings.ToUpper(h.secretID), strings.ToUpper(h.signerID), strings.ToUpper(h.materialID)
+	return h
+}
+
+// with is the holding with all that is inside requests, not in their paths, taken from another one.
+func (h holding) with(other holding) holding {
+	h.materialID, h.ciphertext, h.jws, h.raw = other.materialID, other.ciphertext, other.jws, other.raw
+	h.keysCursor, h.versionCursor = other.keysCursor, other.versionCursor
+	return h
+}
+
+// ask is a request for an operation.
+type ask struct {
+	path string
+	body any
+}
+
+// asks are, for each operation, requests that concern a holding. The holder gets 2xx for the first one of each.
+var asks = map[string]func(h holding) []ask{
+	"getSelf": func(holding) []ask { return []ask{{path: "self"}} },
+	"createElasticKey": func(holding) []ask {
+		return []ask{{"elastic-keys", map[string]any{"name": "made-" + strings.ToLower(rand.Text()), "algorithm": "A256GCM/A256KW"}}}
+	},
+	"listElasticKeys": func(h holding) []ask {
+		return []ask{{path: "elastic-keys"}, {path: query("elastic-keys", "limit", "1", "cursor", h.keysCursor)}}
+	},
+	"getElasticKey":    func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret}} },
+	"rotateElasticKey": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/rotate"}} },
+	"listMaterialKeys": func(h holding) []ask {
+		path := "elastic-keys/" + h.secret + "/material-keys"
+		return []ask{{path: path}, {path: query(path, "limit", "1", "cursor", h.versionCursor)}}
+	},
+	"getMaterialKey": func(h holding) []ask {
+		path := "elastic-keys/" + h.secret + "/material-keys/"
+		return []ask{{path: path + h.materialID}, {path: path + "1"}}
+	},
+	"getPublicKey": func(h holding) []ask {
+		return []ask{{path: "elastic-keys/" + h.signer + "/public-key"}, {path: "elastic-keys/" + h.signer + "/public-key?version=1"}}
+	},
+	"encrypt": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.secret + "/encrypt", map[string]any{"plaintext": "aGVsbG8"}}}
+	},
+	"decrypt": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.secret + "/decrypt", map[string]any{"ciphertext": h.ciphertext}}}
+	},
+	"sign": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.signer + "/sign", map[string]any{"payload": "aGVsbG8"}}}
+	},
+	"verify": func(h holding) []ask {
+		path := "elastic-keys/" + h.signer + "/verify"
+		return []ask{
+			{path, map[string]any{"signature": h.jws}},
+			{path, map[string]any{"signature": h.raw, "payload": "aGVsbG8", "input": "message", "format": "der"}},
+		}
+	},
+}
+
+// operations are all that the document describes.
+func operations(t testing.TB) []*contract.Operation {
+	t.Helper()
+	document, err := os.ReadFile("api/openapi.yaml")
+	require.NoError(t, err)
+	c, err := contract.Load(document)
+	require.NoError(t, err)
+	return c.Operations()
+}
+
+func TestOperations_EveryOneOfTheDocumentIsTried(t *testing.T) {
+	t.Parallel()
+	described := map[string]bool{}
+	for _, op := range operations(t) {
+		described[op.ID] = true
+		assert.Contains(t, asks, op.ID, "%s %s is new: say how it is asked, so that every property test here covers it", op.Method, op.Path)
+	}
+	for id := range asks {
+		assert.True(t, described[id], "%s is no operation any more", id)
+	}
+}
+
+func TestOperations_TheHolderSucceedsWithEach(t *testing.T) {
+	each(t, func(t *testing.T, s *service) {
+		h := newHolding(t, s, "default", s.operator(t))
+		for _, h := range []holding{h, h.byName(), h.upperCase()} {
+			for _, op := range operations(t) {
+				for _, ask := range asks[op.ID](h) {
+					got := s.call(t, h.token, op.Method, ask.path, ask.body)
+					assert.Equal(t, 2, got.status/100, "%s %s: %s", op.Method, ask.path, got.body)
+				}
+			}
+		}
+		opened := s.post(t, h.token, "elastic-keys/"+h.secretName+"/decrypt", map[string]any{"ciphertext": h.ciphertext})
+		assert.Equal(t, "aGVsbG8", opened.member(t, "plaintext"))
+		assert.Equal(t, http.StatusOK, opened.status)
+	})
+}
