@@ -16,8 +16,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 )
 
-// pollInterval is how often Run looks at the file, and so how long a change takes to be seen.
-const pollInterval = time.Second
+// pollInterval is how often Run looks at the file. A change must be in force within a second, reading it included.
+const pollInterval = 250 * time.Millisecond
 
 // FileRealmConfig is what a FileRealm needs.
 type FileRealmConfig struct {
