@@ -121,7 +121,6 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 // each runs test against a KMS on every engine.
 func each(t *testing.T, test func(t *testing.T, s *service)) {
 	t.Helper()
-	t.Parallel()
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()

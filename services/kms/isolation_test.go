@@ -54,6 +54,7 @@ func (s *service) snapshot(t testing.TB, h holding) string {
 }
 
 func TestTenants_CannotReachEachOthersKeysByAnyRoute(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		ours, theirs := tenants(t, s)
 		before := s.snapshot(t, theirs)
@@ -77,6 +78,7 @@ func TestTenants_CannotReachEachOthersKeysByAnyRoute(t *testing.T) {
 
 // What stands inside a request that is otherwise the caller's own is answered like something that does not exist.
 func TestTenants_CannotUseWhatOthersMade(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		ours, theirs := tenants(t, s)
 		for _, op := range operations(t) {
@@ -113,6 +115,7 @@ func asText(t testing.TB, ask ask) string {
 }
 
 func TestTenants_DoNotShowInEachOthersLists(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		ours, theirs := tenants(t, s)
 		for _, path := range []string{"self", "elastic-keys", "elastic-keys?limit=1", "elastic-keys?limit=1000", "elastic-keys?status=active"} {
@@ -127,6 +130,7 @@ func TestTenants_DoNotShowInEachOthersLists(t *testing.T) {
 }
 
 func TestTenants_HaveNamesAndIdempotencyKeysOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		ours, theirs := tenants(t, s)
 		ask := map[string]any{"name": "payroll", "algorithm": "A256GCM/A256KW"}
@@ -174,6 +178,7 @@ func retenant(token, from, to string) string {
 }
 
 func TestBrowser_AnswersNothingBut401And403(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		h := newHolding(t, s, "default", s.operator(t))
 		seen := map[string]string{}
@@ -206,6 +211,7 @@ func TestBrowser_AnswersNothingBut401And403(t *testing.T) {
 }
 
 func TestStrangers_LearnNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		h := newHolding(t, s, "default", s.operator(t))
 		for name, token := range map[string]string{"none": "", "malformed": "cu_at_default", "not ours": "Zm9v", "of nobody": retenant(h.token, "operator", "nobody")} {

@@ -174,6 +174,7 @@ func TestOperations_EveryOneOfTheDocumentIsTried(t *testing.T) {
 }
 
 func TestOperations_TheHolderSucceedsWithEach(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
 		h := newHolding(t, s, "default", s.operator(t))
 		for _, h := range []holding{h, h.byName(), h.upperCase()} {

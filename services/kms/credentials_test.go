@@ -1,0 +1,101 @@
+package kms_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+)
+
+// takesEffect is how soon a change of the realm file must be in force.
+const takesEffect = time.Second
+
+var hashLine = regexp.MustCompile(`secret_hash: .*`)
+
+// A change is seen on a connection that is kept open, without a signal and without a restart.
+func TestCredentials_StopWorkingWithinASecond(t *testing.T) {
+	t.Parallel()
+	for what, edit := range map[string]func(text string) string{
+		"disabled": func(text string) string {
+			return strings.Replace(text, "  - id: victim\n", "  - id: victim\n    disabled: true\n", 1)
+		},
+		"expired": func(text string) string {
+			return strings.Replace(text, "  - id: victim\n", "  - id: victim\n    expires_at: 2026-01-01T00:00:00Z\n", 1)
+		},
+		"removed":     func(text string) string { return text[:strings.Index(text, "  - id: victim\n")] },
+		"of no scope": func(text string) string { return strings.Replace(text, "['kms:read']", "[]", 1) },
+		"of another secret": func(text string) string { // the hash of the token above it
+			before, after, _ := strings.Cut(text, "  - id: victim\n")
+			return before + "  - id: victim\n" + hashLine.ReplaceAllLiteralString(after, hashLine.FindString(before))
+		},
+		"suspended tenant": func(text string) string {
+			return strings.Replace(text, "  - id: default\n", "  - id: default\n    status: suspended\n", 1)
+		},
+	} {
+		t.Run(strings.ReplaceAll(what, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, database.EngineSQLite)
+			s := run(t, cfg, files)
+			token := s.token(t, "default", "victim", "kms:read")
+			s.get(t, token, "elastic-keys")
+			s.editRealm(t, edit)
+			edited := time.Now()
+			for {
+				sent := time.Since(edited)
+				got := s.call(t, token, http.MethodGet, "elastic-keys", nil)
+				if got.status != http.StatusOK {
+					assert.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, got.status)
+					return
+				}
+				require.Less(t, sent, takesEffect, "%s: it still works", what)
+			}
+		})
+	}
+}
+
+func TestCredentials_EndAtTheirTime(t *testing.T) {
+	t.Parallel()
+	cfg, files := prepare(t, database.EngineSQLite)
+	s := run(t, cfg, files)
+	ends := time.Now().Add(2 * time.Second).Truncate(time.Second) // in one to two seconds: a realm file has whole ones
+	token := s.enroll(t, auth.NewEntry{Kind: credential.APIToken, Tenant: "default", ID: "short", Scopes: []string{"kms:read"}, ExpiresAt: ends})
+	self := s.get(t, token, "self")
+	assert.Equal(t, ends.UTC().Format("2006-01-02T15:04:05.000000Z"), self.member(t, "expires_at"))
+	worked := 0
+	require.Eventually(t, func() bool {
+		expired := !time.Now().Before(ends)
+		got, err := s.exchange(s.request(t, token, http.MethodGet, "self", nil))
+		if err != nil || got.status == http.StatusUnauthorized {
+			return err == nil
+		}
+		assert.False(t, expired, "it works after its end")
+		worked++
+		return false
+	}, 10*time.Second, 5*time.Millisecond)
+	assert.Positive(t, worked)
+	assert.False(t, time.Now().Before(ends), "it ended early")
+}
+
+// A realm file that cannot be used neither opens the door nor closes it; one without entries closes it.
+func TestCredentials_SurviveASpoiltRealmFile(t *testing.T) {
+	t.Parallel()
+	cfg, files := prepare(t, database.EngineSQLite)
+	s := run(t, cfg, files)
+	token := s.operator(t)
+	for _, spoilt := range []string{"tenants: [", "nonsense: true\n", "tenants:\n  - id: default\napi_tokens:\n  - id: operator\n", "- 1\n", "\x00"} {
+		s.editRealm(t, func(string) string { return spoilt })
+		require.Error(t, s.Reload(s.cfg), spoilt)
+		s.get(t, token, "self")
+	}
+	s.editRealm(t, func(string) string { return "tenants: []\n" })
+	require.NoError(t, s.Reload(s.cfg))
+	s.call(t, token, http.MethodGet, "self", nil).refused(t, http.StatusUnauthorized, "unauthenticated", "nobody is left")
+}

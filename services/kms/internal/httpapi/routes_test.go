@@ -1,0 +1,95 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/contract"
+	"github.com/cryptoutil/cryptoutil/libs/server/page"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+)
+
+func TestMain(m *testing.M) {
+	fips.Require()
+	m.Run()
+}
+
+// described are the operations of the API document.
+func described(t *testing.T) []*contract.Operation {
+	t.Helper()
+	document, err := os.ReadFile("../../api/openapi.yaml")
+	require.NoError(t, err)
+	c, err := contract.Load(document)
+	require.NoError(t, err)
+	return c.Operations()
+}
+
+func TestMount_ServesWhatTheDocumentDescribes(t *testing.T) {
+	t.Parallel()
+	handler, err := httpapi.New(&keyring.Keyring{}, &page.Cursors{})
+	require.NoError(t, err)
+	mux := chi.NewMux()
+	handler.Mount(mux, server.ErrorHandlers{})
+	var served, documented []string
+	require.NoError(t, chi.Walk(mux, func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		served = append(served, method+" "+path)
+		return nil
+	}))
+	for _, op := range described(t) {
+		documented = append(documented, op.Method+" "+op.Path)
+	}
+	assert.ElementsMatch(t, documented, served)
+}
+
+// domain says what each operation of the document is to the choke point; nothing for what concerns the caller alone.
+var domain = map[string]keyring.Operation{
+	"createElasticKey": keyring.OpCreate,
+	"listElasticKeys":  keyring.OpRead,
+	"getElasticKey":    keyring.OpRead,
+	"rotateElasticKey": keyring.OpRotate,
+	"listMaterialKeys": keyring.OpRead,
+	"getMaterialKey":   keyring.OpRead,
+	"getPublicKey":     keyring.OpRead,
+	"encrypt":          keyring.OpEncrypt,
+	"decrypt":          keyring.OpDecrypt,
+	"sign":             keyring.OpSign,
+	"verify":           keyring.OpVerify,
+	"getSelf":          "",
+}
+
+// The scopes are stated twice, for the edge and for the choke point. They must not part.
+func TestDocument_AsksForTheScopesOfTheChokePoint(t *testing.T) {
+	t.Parallel()
+	for _, op := range described(t) {
+		known, listed := domain[op.ID]
+		if !assert.True(t, listed, "%s is new: say what it is to the choke point", op.ID) {
+			continue
+		}
+		var want [][]string
+		if known != "" {
+			require.NotEmpty(t, known.Scope(), op.ID)
+			want = [][]string{{known.Scope()}, {keyring.ScopeAdmin}}
+		}
+		assert.Equal(t, want, op.Scopes, op.ID)
+		assert.False(t, op.Anonymous, op.ID)
+	}
+}
+
+// What changes nothing is stateless, and what changes something honours an Idempotency-Key.
+func TestDocument_MarksWhatChangesState(t *testing.T) {
+	t.Parallel()
+	changing := []keyring.Operation{keyring.OpCreate, keyring.OpRotate}
+	for _, op := range described(t) {
+		assert.Equal(t, slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
+	}
+}
