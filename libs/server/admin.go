@@ -43,9 +43,7 @@ func (s *Server) adminHandler() http.Handler {
 	serve := chain([]stage{s.recoverPanic, s.guardAdmin}, s.serveAdmin)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{Context: r.Context(), id: newRequestID()}
-		c.response.ResponseWriter = w
-		w.Header()[headerRequestID] = []string{c.id}
+		c := newCall(w, r)
 		w.Header()["Cache-Control"] = []string{"no-store"}
 		serve(c, &c.response, r.WithContext(c))
 	})
@@ -95,12 +93,12 @@ func (s *Server) serveAdmin(c *call, w http.ResponseWriter, r *http.Request) {
 	}
 	if !route.open {
 		if !s.holdsToken(r) {
-			s.log.WarnContext(c, "admin request refused", "request_id", c.id, "path", r.URL.Path)
+			s.log.WarnContext(c, "admin request refused", "request_id", c.requestID(), "path", r.URL.Path)
 			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present the token in %s as a bearer token", AdminTokenFile))
 
 			return
 		}
-		s.log.InfoContext(c, "admin request", "request_id", c.id, "method", r.Method, "path", r.URL.Path)
+		s.log.InfoContext(c, "admin request", "request_id", c.requestID(), "method", r.Method, "path", r.URL.Path)
 	}
 	route.serve(c, w, r)
 }

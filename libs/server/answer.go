@@ -19,7 +19,7 @@ const statusClientClosed = 499
 // fail answers an error. It is the one place where errors become answers.
 func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error) {
 	if c.response.status != 0 {
-		s.log.ErrorContext(c, "error after the answer had begun", "request_id", c.id, "error", err)
+		s.log.ErrorContext(c, "error after the answer had begun", "request_id", c.requestID(), "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	if errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) {
@@ -27,12 +27,12 @@ func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error
 
 		return
 	}
-	doc := s.codes.Document(err, c.id)
+	doc := s.codes.Document(err, c.requestID())
 	switch {
 	case doc.Status >= http.StatusInternalServerError && doc.Code != problem.Overloaded && doc.Code != problem.Sealed:
-		s.log.ErrorContext(c, "request failed", "request_id", c.id, "code", doc.Code, "error", err)
+		s.log.ErrorContext(c, "request failed", "request_id", c.requestID(), "code", doc.Code, "error", err)
 	case errors.Unwrap(err) != nil:
-		s.log.DebugContext(c, "request refused", "request_id", c.id, "code", doc.Code, "error", err)
+		s.log.DebugContext(c, "request refused", "request_id", c.requestID(), "code", doc.Code, "error", err)
 	}
 	challenge(c, w, r, doc.Code)
 	s.answer(c, w, doc)

@@ -15,7 +15,7 @@ type callKey struct{}
 type call struct {
 	context.Context
 
-	id        string
+	id        [1]string // the request id, as it stands in the header
 	face      *face
 	route     *route      // nil when the path or the method is unknown
 	params    chi.Context // where the path's parameters are
@@ -23,7 +23,25 @@ type call struct {
 	body      []byte // what the validation has read
 	response  response
 	code      string // of the problem that was answered
+
+	// Room for what chi writes about most routes.
+	names, values [4]string
+	patterns      [1]string
 }
+
+// newCall begins a call and names it to its sender.
+func newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{Context: r.Context(), id: [1]string{newRequestID()}}
+	c.response.ResponseWriter = w
+	c.params.URLParams = chi.RouteParams{Keys: c.names[:0], Values: c.values[:0]}
+	c.params.RoutePatterns = c.patterns[:0]
+	w.Header()[headerRequestID] = c.id[:]
+
+	return c
+}
+
+// requestID is the id of the request.
+func (c *call) requestID() string { return c.id[0] }
 
 // Value answers for the call itself and for chi's path parameters.
 func (c *call) Value(key any) any {

@@ -34,11 +34,11 @@ func (s *Server) recoverPanic(next handler) handler {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
-			s.log.ErrorContext(c, "panic in a request", "request_id", c.id, "panic", cause, "stack", string(debug.Stack()))
+			s.log.ErrorContext(c, "panic in a request", "request_id", c.requestID(), "panic", cause, "stack", string(debug.Stack()))
 			if c.response.status != 0 {
 				panic(http.ErrAbortHandler)
 			}
-			s.answer(c, w, s.codes.Document(errPanicked, c.id))
+			s.answer(c, w, s.codes.Document(errPanicked, c.requestID()))
 		}()
 		next(c, w, r)
 	}

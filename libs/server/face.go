@@ -31,6 +31,7 @@ type face struct {
 // route is an operation as one face has it.
 type route struct {
 	pattern string // with the prefix
+	name    string // method and pattern
 	op      *contract.Operation
 	handler http.Handler
 	marks   marks
@@ -110,7 +111,7 @@ func (f *face) add(op *contract.Operation, h http.Handler) {
 		methods = map[string]*route{}
 		f.resources[op.Path] = methods
 	}
-	methods[op.Method] = &route{pattern: f.base + op.Path, op: op, handler: h}
+	methods[op.Method] = &route{pattern: f.base + op.Path, name: op.Method + " " + f.base + op.Path, op: op, handler: h}
 }
 
 // owns tells whether a path belongs to the face.

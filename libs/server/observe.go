@@ -27,13 +27,15 @@ var durationBounds = []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 
 
 // measures are the server's instruments: rate, errors and duration come from the one histogram.
 type measures struct {
+	spanOptions []trace.SpanStartOption
+
 	duration   metric.Float64Histogram
 	active     metric.Int64UpDownCounter
 	overloaded metric.Int64Counter
 }
 
 func (s *Server) loadMeasures() (err error) {
-	var m measures
+	m := measures{spanOptions: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}}
 	meter := s.deps.Meter
 	if m.duration, err = meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of public requests"), metric.WithExplicitBucketBoundaries(durationBounds...)); err != nil {
@@ -58,8 +60,11 @@ func (s *Server) observe(next handler) handler {
 	return func(c *call, w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		// The call is the parent of everything that the handler does, and the span becomes part of it.
-		parent := propagation.TraceContext{}.Extract(c.Context, propagation.HeaderCarrier(r.Header))
-		ctx, span := s.deps.Tracer.Start(parent, c.method(r)+" "+c.pattern(), trace.WithSpanKind(trace.SpanKindServer))
+		parent := c.Context
+		if len(r.Header["Traceparent"]) > 0 {
+			parent = propagation.TraceContext{}.Extract(parent, propagation.HeaderCarrier(r.Header))
+		}
+		ctx, span := s.deps.Tracer.Start(parent, c.spanName(r), s.measures.spanOptions...)
 		c.Context = ctx
 		s.measures.active.Add(ctx, 1)
 		finished := false
@@ -111,7 +116,7 @@ func endSpan(c *call, r *http.Request, span trace.Span, status int) {
 	if span.IsRecording() {
 		span.SetAttributes(
 			attribute.String(attrMethod, c.method(r)), attribute.String(attrRoute, c.pattern()), attribute.Int(attrStatus, status),
-			attribute.String("cryptoutil.request_id", c.id),
+			attribute.String("cryptoutil.request_id", c.requestID()),
 		)
 		if c.principal != nil {
 			span.SetAttributes(attribute.String("cryptoutil.tenant", c.principal.Tenant))
@@ -130,7 +135,7 @@ func (s *Server) logAccess(c *call, r *http.Request, status int, took time.Durat
 	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs,
 		slog.String("method", c.method(r)), slog.String("route", c.pattern()), slog.Int("status", status),
-		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", c.response.bytes), slog.String("request_id", c.id),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.Int64("bytes", c.response.bytes), slog.String("request_id", c.requestID()),
 	)
 	if c.code != "" {
 		attrs = append(attrs, slog.String("code", c.code))
@@ -148,6 +153,15 @@ func (c *call) pattern() string {
 	}
 
 	return c.route.pattern
+}
+
+// spanName is method and route.
+func (c *call) spanName(r *http.Request) string {
+	if c.route == nil {
+		return c.method(r) + " " + c.pattern()
+	}
+
+	return c.route.name
 }
 
 // method is the request's method, if it is one.

@@ -44,9 +44,7 @@ func chain(stages []stage, last handler) handler {
 // ServeHTTP is the public listener's handler: it begins the call, finds its face and route, which no answer depends on before the
 // authorization, and sends it down the pipeline.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{Context: r.Context(), id: newRequestID()}
-	c.response.ResponseWriter = w
-	w.Header()[headerRequestID] = []string{c.id}
+	c := newCall(w, r)
 	s.resolve(c, r)
 	c.face.serve(c, &c.response, r.WithContext(c))
 }

@@ -48,7 +48,7 @@ func RequestIDFrom(ctx context.Context) string {
 		return ""
 	}
 
-	return c.id
+	return c.requestID()
 }
 
 // WithPrincipal returns a context as a handler of this caller would see it, for tests of handlers and for work done on

@@ -49,7 +49,7 @@ func (s *Server) repeat(next handler) handler {
 		switch {
 		case errors.Is(err, errNotKept):
 			if err != errNotKept { //nolint:errorlint // whether there is more to it than that
-				s.log.WarnContext(c, "idempotency key is not released", "request_id", c.id, "error", err)
+				s.log.WarnContext(c, "idempotency key is not released", "request_id", c.requestID(), "error", err)
 			}
 			held.send(w)
 		case err != nil:

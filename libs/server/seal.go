@@ -50,7 +50,7 @@ func (s *Server) seal(c *call, w http.ResponseWriter, r *http.Request) {
 
 		return
 	}
-	s.log.WarnContext(c, "sealed by an operator", "request_id", c.id)
+	s.log.WarnContext(c, "sealed by an operator", "request_id", c.requestID())
 	s.sealStatus(c, w, r)
 }
 
@@ -80,7 +80,7 @@ func (s *Server) unseal(c *call, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.deps.Barrier.Sealed() {
-		s.log.WarnContext(c, "unsealed by an operator", "request_id", c.id)
+		s.log.WarnContext(c, "unsealed by an operator", "request_id", c.requestID())
 	}
 	s.sealStatus(c, w, r)
 }

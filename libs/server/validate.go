@@ -67,25 +67,37 @@ func readBody(op *contract.Operation, r *http.Request) ([]byte, error) {
 	return content, op.CheckBody(contentType, content)
 }
 
+// readAtMost reads a body that may have so many bytes.
 func readAtMost(r *http.Request, limit int64) ([]byte, error) {
-	tooLarge := problem.New(problem.PayloadTooLarge, "the operation takes a body of at most %s", config.ByteSize(limit))
 	if r.ContentLength > limit {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
-	size := int64(firstRead)
-	if r.ContentLength > 0 {
-		size = min(size, r.ContentLength)
+	if r.ContentLength >= 0 && r.ContentLength <= firstRead {
+		content := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, content); err != nil {
+			return nil, unreadable(err)
+		}
+
+		return content, nil
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // with the room that ReadFrom wants to find the end
+	buffer := bytes.NewBuffer(make([]byte, 0, firstRead))
 	n, err := buffer.ReadFrom(io.LimitReader(r.Body, limit+1))
 	if err != nil {
-		return nil, problem.New(problem.BadRequest, "the body ended early or took too long").Because(fmt.Errorf("read body: %w", err))
+		return nil, unreadable(err)
 	}
 	if n > limit {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 
 	return buffer.Bytes(), nil
+}
+
+func tooLarge(limit int64) error {
+	return problem.New(problem.PayloadTooLarge, "the operation takes a body of at most %s", config.ByteSize(limit))
+}
+
+func unreadable(err error) error {
+	return problem.New(problem.BadRequest, "the body ended early or took too long").Because(fmt.Errorf("read body: %w", err))
 }
 
 // memoryBody is a body that has been read.

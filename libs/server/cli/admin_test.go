@@ -281,8 +281,14 @@ func TestAdmin_KnowsItsService(t *testing.T) {
 	got := s.run(t, "", "health", "--config", s.config, "--admin-address", strings.TrimPrefix(other.AdminURL(), "https://"))
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.err, "is not this service: its certificate is not from the root it was made with")
-	s.write(t, filepath.Join(s.dir, "tls", "root.pem"), "no PEM")
-	assert.Contains(t, s.run(t, "", "health", "--config", s.config).err, "load root certificates")
+	for text, want := range map[string]string{
+		"no PEM": "root.pem holds no PEM certificate",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n":                                                                                 "root.pem: x509",
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.root(t)})) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n": "load root certificates",
+	} {
+		s.write(t, filepath.Join(s.dir, "tls", "root.pem"), text)
+		assert.Contains(t, s.run(t, "", "health", "--config", s.config).err, want)
+	}
 }
 
 func TestAdmin_AnswersThatAreNone(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -236,6 +237,16 @@ func (s *service) tls(t *testing.T) *tls.Config {
 	c.Certificates = []tls.Certificate{*certificate}
 
 	return c
+}
+
+// root is the certificate in root.pem.
+func (s *service) root(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "tls", "root.pem"))
+	require.NoError(t, err)
+	block, _ := pem.Decode(text)
+
+	return block.Bytes
 }
 
 func (s *service) write(t *testing.T, file, text string) {

@@ -6,6 +6,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -19,6 +20,7 @@ type parameter struct {
 	required bool
 	kind     string // JSON type of the value, or of each item when it may be repeated
 	repeated bool
+	plain    bool // a text of which at most the length is bounded
 	schema   *openapi3.Schema
 }
 
@@ -76,7 +78,17 @@ func newParameter(in *openapi3.Parameter) (parameter, error) {
 		return p, fmt.Errorf("it must be a string, an integer, a number or a boolean, or in the query a list of these")
 	}
 
+	p.plain = !p.repeated && p.kind == openapi3.TypeString && isPlain(p.schema)
+
 	return p, checkSchema(in.Schema)
+}
+
+// isPlain tells whether the length is all that a string schema is about.
+func isPlain(s *openapi3.Schema) bool {
+	rest := *s
+	rest.Type, rest.MinLength, rest.MaxLength, rest.Nullable, rest.Description, rest.Example, rest.Default, rest.Title = nil, 0, nil, false, "", nil, nil, ""
+
+	return rest.IsEmpty()
 }
 
 func typeOf(ref *openapi3.SchemaRef) string {
@@ -91,9 +103,12 @@ func typeOf(ref *openapi3.SchemaRef) string {
 // parameter that the operation does not have is a fault too: a filter that is misspelt must not answer everything.
 func (o *Operation) CheckParameters(r *http.Request, path func(name string) string) error {
 	var fs faults
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return problem.New(problem.BadRequest, "the query is not well-formed")
+	var query url.Values
+	var err error
+	if r.URL.RawQuery != "" {
+		if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			return problem.New(problem.BadRequest, "the query is not well-formed")
+		}
 	}
 	for name, values := range query {
 		repeated, known := o.queries[name]
@@ -105,20 +120,19 @@ func (o *Operation) CheckParameters(r *http.Request, path func(name string) stri
 	}
 	for i := range o.parameters {
 		p := &o.parameters[i]
-		var values []string
 		switch p.in {
 		case openapi3.ParameterInPath:
 			text, err := url.PathUnescape(path(p.name))
 			if err != nil {
 				return problem.New(problem.BadRequest, "the path is not well-formed")
 			}
-			values = []string{text}
+			p.checkValue(text, &fs)
 		case openapi3.ParameterInQuery:
-			values = query[p.name]
+			err = p.check(query[p.name], &fs)
 		case openapi3.ParameterInHeader:
-			values = r.Header[p.name]
+			err = p.check(r.Header[p.name], &fs)
 		}
-		if err := p.check(values, &fs); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -163,6 +177,17 @@ func (p *parameter) check(values []string, fs *faults) error {
 }
 
 func (p *parameter) checkValue(text string, fs *faults) {
+	if p.plain { // nearly every path parameter, at no cost
+		length := uint64(utf8.RuneCountInString(text))
+		if length < p.schema.MinLength {
+			fs.add("the "+p.in+" parameter "+wording.MinLength(p.schema.MinLength), p.in, p.name)
+		}
+		if p.schema.MaxLength != nil && length > *p.schema.MaxLength {
+			fs.add("the "+p.in+" parameter "+wording.MaxLength(*p.schema.MaxLength), p.in, p.name)
+		}
+
+		return
+	}
 	value, ok := p.decode(text)
 	if !ok {
 		fs.add("the "+p.in+" parameter "+wording.Type([]string{p.kind}), p.in, p.name)
