@@ -4,15 +4,6 @@ go 1.26.0
 
 godebug fips140=only
 
-replace (
-	github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
-	github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
-	github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
-	github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
-	github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-)
-
 require (
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
@@ -38,11 +29,20 @@ require (
 	github.com/oasdiff/yaml v0.1.1 // indirect
 	github.com/oasdiff/yaml3 v0.0.14 // indirect
 	github.com/pmezard/go-difflib v1.0.0 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	go.opentelemetry.io/otel v1.43.0 // indirect
 	go.opentelemetry.io/otel/metric v1.43.0 // indirect
 	go.opentelemetry.io/otel/trace v1.43.0 // indirect
-	golang.org/x/text v0.14.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 )
+
+replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
+
+replace github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
+
+replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
+
+replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig

@@ -37,7 +37,7 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
 	golang.org/x/sync v0.22.0 // indirect
-	golang.org/x/sys v0.41.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	modernc.org/libc v1.68.0 // indirect
@@ -45,10 +45,8 @@ require (
 	modernc.org/memory v1.11.0 // indirect
 )
 
-replace (
-	github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
-	github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
-	github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
-	github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-)
+replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
+
+replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit

@@ -32,13 +32,12 @@ require (
 	github.com/pmezard/go-difflib v1.0.0 // indirect
 	github.com/pressly/goose/v3 v3.27.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	github.com/sethvargo/go-retry v0.3.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/exp v0.0.0-20260218203240-3dfff04db8fa // indirect
 	golang.org/x/sync v0.22.0 // indirect
-	golang.org/x/sys v0.41.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	modernc.org/libc v1.68.0 // indirect
@@ -47,10 +46,8 @@ require (
 	modernc.org/sqlite v1.46.1 // indirect
 )
 
-replace (
-	github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
-	github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
-	github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
-	github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-)
+replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
+
+replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
