@@ -64,21 +64,22 @@ func (s Setup) Prepare() (files Files, existed bool, err error) {
 	if err != nil {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", s.Dir, err)
 	}
-	s.Dir = dir
 	files = filesOf(dir)
 	if _, err := os.Stat(files.Config); err == nil {
 		return files, true, nil
 	}
-	if err := s.prepare(&files); err != nil {
+	whole := s
+	whole.Dir = dir
+	if whole.Tenant == "" {
+		whole.Tenant = DefaultTenant
+	}
+	if err := whole.prepare(&files); err != nil {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", dir, err)
 	}
 	return files, false, nil
 }
 
 func (s Setup) prepare(files *Files) error {
-	if s.Tenant == "" {
-		s.Tenant = DefaultTenant
-	}
 	for _, folder := range []string{"", "secrets", "kms", "credentials"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, folder), 0o700); err != nil {
 			return err

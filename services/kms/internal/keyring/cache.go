@@ -40,12 +40,21 @@ type lease struct {
 	users int
 }
 
+// leaseOf is what an element of recent holds; put alone makes them.
+func leaseOf(element *list.Element) *lease {
+	held, ok := element.Value.(*lease)
+	if !ok {
+		panic("keyring: the cache holds something else than leases")
+	}
+	return held
+}
+
 func newMaterialCache(capacity int, age time.Duration, now func() time.Time) *materialCache {
 	return &materialCache{capacity: capacity, age: age, now: now, entries: map[slot]*list.Element{}, recent: list.New()}
 }
 
 // slot is where the pin's key is cached.
-func (p *pin) slot() slot {
+func (p pin) slot() slot {
 	return slot{tenant: p.tenant, id: p.id}
 }
 
@@ -57,7 +66,7 @@ func (c *materialCache) get(at pin) *lease {
 	if !ok {
 		return nil
 	}
-	held := element.Value.(*lease)
+	held := leaseOf(element)
 	if held.pin != at || c.now().After(held.expires) {
 		c.remove(element)
 		return nil
@@ -93,7 +102,8 @@ func (c *materialCache) purge() {
 
 // remove takes an entry out. c.mu is held.
 func (c *materialCache) remove(element *list.Element) {
-	held := c.recent.Remove(element).(*lease)
+	held := leaseOf(element)
+	c.recent.Remove(element)
 	delete(c.entries, held.pin.slot())
 	held.drop()
 }

@@ -44,7 +44,6 @@ func (generate) Take(_ context.Context, spec alg.Spec) (*jwk.Key, error) {
 // each runs test on a fresh instance of every engine.
 func each(t *testing.T, test func(t *testing.T, ring instance)) {
 	t.Helper()
-	t.Parallel()
 	set, err := sqlstore.Migrations()
 	require.NoError(t, err)
 	dbtest.Each(t, []database.Set{database.PlatformMigrations(), set}, func(t *testing.T, db *database.DB) {
@@ -76,7 +75,7 @@ func codeOf(t *testing.T, err error) string {
 		return ""
 	}
 	var coded interface{ ErrorCode() string }
-	require.True(t, errors.As(err, &coded), "error without a code: %v", err)
+	require.ErrorAs(t, err, &coded)
 	return coded.ErrorCode()
 }
 
@@ -111,6 +110,7 @@ func nameOf(spec alg.Spec) string {
 }
 
 func TestEncrypt_EveryAlgorithmRoundTripsAcrossRotation(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		for _, spec := range algorithms(t, alg.UseEncrypt) {
 			key := create(t, ring, spec, nameOf(spec))
@@ -140,6 +140,7 @@ func TestEncrypt_EveryAlgorithmRoundTripsAcrossRotation(t *testing.T) {
 }
 
 func TestDecrypt_RefusesEverythingWithOneError(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/A256KW", 0, "")
 		require.NoError(t, err)
@@ -189,6 +190,7 @@ func TestDecrypt_RefusesEverythingWithOneError(t *testing.T) {
 }
 
 func TestSign_EveryAlgorithmAndFormat(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		digest := sha512.Sum512([]byte("message"))
 		for _, spec := range algorithms(t, alg.UseSign, alg.UseMAC) {
@@ -228,6 +230,7 @@ func TestSign_EveryAlgorithmAndFormat(t *testing.T) {
 }
 
 func TestVerify_ASignatureOfAnotherKeyTypeOrVersionIsNotValid(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("ES256", 0, "")
 		require.NoError(t, err)
@@ -267,6 +270,7 @@ func TestVerify_ASignatureOfAnotherKeyTypeOrVersionIsNotValid(t *testing.T) {
 }
 
 func TestSign_RefusesWhatAnAlgorithmDoesNotHave(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		for algorithm, asks := range map[string][]keyring.SignRequest{
 			"Ed25519": {
@@ -305,6 +309,7 @@ func TestSign_RefusesWhatAnAlgorithmDoesNotHave(t *testing.T) {
 }
 
 func TestCreate_RefusesWhatItCannotKeep(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		for _, refused := range []keyring.NewKey{
 			{Name: "k", Algorithm: "none"},
@@ -331,6 +336,7 @@ func TestCreate_RefusesWhatItCannotKeep(t *testing.T) {
 }
 
 func TestKeyring_AMovedOrEditedRowIsUnreadableAndNamed(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/A256KW", 0, "")
 		require.NoError(t, err)
@@ -376,6 +382,7 @@ func TestKeyring_AMovedOrEditedRowIsUnreadableAndNamed(t *testing.T) {
 }
 
 func TestKeyring_NothingPrivateInTheTables(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		for _, algorithm := range []string{"A256GCM/dir", "ES256", "Ed25519", "HS256"} {
 			spec, err := alg.ParseSpec(algorithm, 0, "")
@@ -400,6 +407,7 @@ func TestKeyring_NothingPrivateInTheTables(t *testing.T) {
 }
 
 func TestKeyring_KeysSurviveARestartAndASealedBarrierOpensNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/ECDH-ES+A256KW", 0, "")
 		require.NoError(t, err)
@@ -422,6 +430,7 @@ func TestKeyring_KeysSurviveARestartAndASealedBarrierOpensNothing(t *testing.T) 
 }
 
 func TestEncrypt_ADirectKeyRotatesBeforeItsNonceLimit(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/dir", 0, "")
 		require.NoError(t, err)
@@ -454,6 +463,7 @@ func TestEncrypt_ADirectKeyRotatesBeforeItsNonceLimit(t *testing.T) {
 }
 
 func TestRotate_ConcurrentlyLosesNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/A256KW", 0, "")
 		require.NoError(t, err)
@@ -488,6 +498,7 @@ func TestRotate_ConcurrentlyLosesNothing(t *testing.T) {
 }
 
 func TestPublic_IsWhatOthersEncryptTo(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, ring instance) {
 		spec, err := alg.ParseSpec("A256GCM/ECDH-ES+A256KW", 0, "")
 		require.NoError(t, err)

@@ -125,7 +125,7 @@ func (k *Keyring) Verify(ctx context.Context, caller Caller, ref Ref, ask Verify
 		return Verdict{}, err
 	}
 	defer held.release()
-	signature, err := base64.RawURLEncoding.Strict().DecodeString(ask.Signature)
+	signature, err := DecodeBytes(ask.Signature)
 	if err != nil {
 		return Verdict{Version: p.version.Version}, nil
 	}

@@ -28,7 +28,6 @@ func TestMain(m *testing.M) {
 // each runs the conformance test of keyring.Store on a fresh database of every engine.
 func each(t *testing.T, test func(t *testing.T, store keyring.Store)) {
 	t.Helper()
-	t.Parallel()
 	set, err := sqlstore.Migrations()
 	require.NoError(t, err)
 	dbtest.Each(t, []database.Set{set}, func(t *testing.T, db *database.DB) {
@@ -71,6 +70,7 @@ func insert(t *testing.T, store keyring.Store, key keyring.ElasticKey) keyring.M
 }
 
 func TestStore_ReadsBackWhatWasStored(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		first := insert(t, store, key)
@@ -95,6 +95,7 @@ func TestStore_ReadsBackWhatWasStored(t *testing.T) {
 }
 
 func TestStore_TenantsDoNotSeeEachOther(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		first := insert(t, store, key)
@@ -129,6 +130,7 @@ func TestStore_TenantsDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestStore_ANameIsTakenOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		const rivals = 8
 		outcomes := make([]error, rivals)
@@ -158,6 +160,7 @@ func TestStore_ANameIsTakenOnce(t *testing.T) {
 }
 
 func TestStore_AFailedTransactionLeavesNothing(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		failure := errors.New("later step failed")
@@ -174,6 +177,7 @@ func TestStore_AFailedTransactionLeavesNothing(t *testing.T) {
 }
 
 func TestStore_VersionNumbersAreNeverUsedTwice(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		insert(t, store, key)
@@ -212,6 +216,7 @@ func TestStore_VersionNumbersAreNeverUsedTwice(t *testing.T) {
 }
 
 func TestStore_AddVersionHoldsItsConditions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		insert(t, store, key)
@@ -235,6 +240,7 @@ func TestStore_AddVersionHoldsItsConditions(t *testing.T) {
 }
 
 func TestStore_ListsInPagesAndFilters(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		var want []string
 		for i, name := range []string{"c", "a", "b", "e", "d"} {
@@ -278,6 +284,7 @@ func TestStore_ListsInPagesAndFilters(t *testing.T) {
 }
 
 func TestStore_VersionsPageBackwards(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		insert(t, store, key)
@@ -300,6 +307,7 @@ func TestStore_VersionsPageBackwards(t *testing.T) {
 }
 
 func TestStore_UsesAreCountedExactly(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, store keyring.Store) {
 		key := elastic(t, "a", "payroll")
 		first := insert(t, store, key)

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +33,7 @@ func code(t *testing.T, err error) string {
 		return ""
 	}
 	var coded interface{ ErrorCode() string }
-	require.True(t, errors.As(err, &coded), "error without a code: %v", err)
+	require.ErrorAs(t, err, &coded)
 	return coded.ErrorCode()
 }
 

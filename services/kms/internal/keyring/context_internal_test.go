@@ -24,7 +24,8 @@ func TestContext_CanonicalOrderIsUTF16(t *testing.T) {
 func TestContext_CanonicalEscapes(t *testing.T) {
 	t.Parallel()
 	c := Context{"k": "\u20ac$\u000f\nA'B\"\\\"/<>&\u2028\x7f\b\t\f"}
-	assert.Equal(t, `{"k":"€$\u000f\nA'B\"\\\"/<>&`+"\u2028\x7f"+`\b\t\f"}`, string(c.canonical()))
+	want := `{"k":"€$\u000f\nA'B\"\\\"/<>&` + "\u2028\x7f" + `\b\t\f"}`
+	assert.Equal(t, []byte(want), c.canonical(), "byte for byte")
 	var back map[string]string
 	require.NoError(t, json.Unmarshal(c.canonical(), &back))
 	assert.Equal(t, map[string]string(c), back)
