@@ -158,6 +158,7 @@ func TestAdmin_WhatIsNotThere(t *testing.T) {
 	assert.Equal(t, "POST", a.Header.Get("Allow"))
 	assert.Equal(t, "not_found", f.send(f.request("GET", f.PublicURL()+"/admin/v1/livez")).problem(t).Code, "the public listener administers nothing")
 	assert.Equal(t, http.StatusOK, f.service("reader", "GET", "/things").StatusCode, "without a barrier nothing is sealed")
+	assert.JSONEq(t, `{"status":"ok","checks":[]}`, f.send(f.request("GET", f.AdminURL()+"/admin/v1/readyz")).body)
 }
 
 func TestHealth_SaysWhatIsTheMatter(t *testing.T) {
@@ -265,6 +266,11 @@ func TestSeal_ByOperators(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, a.StatusCode)
 	assert.Equal(t, "sealed: waits for shares", a.report(t).Checks[0].Detail)
 	assert.Equal(t, http.StatusOK, f.send(f.request("GET", f.AdminURL()+"/admin/v1/livez")).StatusCode)
+
+	f.seal.mu.Lock()
+	f.seal.silent = true
+	f.seal.mu.Unlock()
+	assert.Equal(t, "sealed", f.send(f.request("GET", f.AdminURL()+"/admin/v1/readyz")).report(t).Checks[0].Detail)
 
 	for body, code := range map[string]string{
 		"": "bad_request", "{": "bad_request", `{"share":1}`: "validation_failed", `{"share":"a","share":"b"}`: "duplicate_member", `{"Share":"a"}`: "unknown_member",

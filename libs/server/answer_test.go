@@ -1,11 +1,16 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 func TestAnswer_ErrorsOfHandlers(t *testing.T) {
@@ -51,8 +56,14 @@ func TestAnswer_WhatTheDecoderRefuses(t *testing.T) {
 	assert.Equal(t, "/a/b", p.Errors[0].Pointer)
 	assert.Equal(t, "must be an integer", p.Errors[0].Detail)
 	assert.NotContains(t, a.body, "canary")
-	a = f.service("reader", "PUT", "/act/mistyped", `body:"canary"`)
-	assert.Equal(t, "validation_failed", a.problem(t).Code)
+	for body, want := range map[string]string{
+		`"canary"`: " must be an object", `{"text":1}`: "/text must be a string", `{"flag":1}`: "/flag must be a boolean", `{"number":"1"}`: "/number must be a number",
+		`{"list":1}`: "/list must be an array", `{"map":1}`: "/map must be an object", `{"odd":1}`: "/odd is not valid",
+	} {
+		p = f.service("reader", "PUT", "/act/mistyped", "Content-Type", "application/octet-stream", "body:"+body).problem(t)
+		assert.Equal(t, "validation_failed", p.Code)
+		assert.Equal(t, want, p.Errors[0].Pointer+" "+p.Errors[0].Detail)
+	}
 }
 
 func TestAnswer_CutOffWhenItHadBegun(t *testing.T) {
@@ -77,4 +88,32 @@ func TestAnswer_WithoutAWord(t *testing.T) {
 	require.Len(t, lines, 2)
 	assert.EqualValues(t, 200, lines[0]["status"])
 	assert.EqualValues(t, 202, lines[1]["status"])
+}
+
+func TestAnswer_OutsideThePipeline(t *testing.T) {
+	t.Parallel()
+	f, config, deps := prepare(t)
+	_, err := server.New(config, deps)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	f.onError.Response(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), problem.New(problem.InsufficientScope, "d"))
+	assert.Equal(t, http.StatusForbidden, w.Code)
+	assert.Equal(t, `Bearer realm="cryptoutil", error="insufficient_scope"`, w.Header().Get("WWW-Authenticate"))
+}
+
+func TestPrincipal_InContexts(t *testing.T) {
+	t.Parallel()
+	_, known := server.PrincipalFrom(t.Context())
+	assert.False(t, known)
+	assert.Empty(t, server.RequestIDFrom(t.Context()))
+	type key struct{}
+	ctx := server.WithPrincipal(context.WithValue(t.Context(), key{}, "kept"), principals["reader"])
+	p, known := server.PrincipalFrom(ctx)
+	require.True(t, known)
+	assert.Same(t, principals["reader"], p)
+	assert.True(t, p.HasScope("t:read"))
+	assert.False(t, p.HasScope("t:write"))
+	assert.Equal(t, "kept", ctx.Value(key{}))
+	_, known = server.PrincipalFrom(server.WithPrincipal(t.Context(), nil))
+	assert.False(t, known)
 }

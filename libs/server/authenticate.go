@@ -25,6 +25,11 @@ func (s *Server) authenticateProgram(next handler) handler {
 
 			return
 		}
+		if len(r.Header["Authorization"]) > 1 {
+			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present one credential"))
+
+			return
+		}
 		principal, err := s.deps.Auth.Authenticate(c, r)
 		if err == nil && principal == nil {
 			err = errors.New("the authenticator returned neither a principal nor an error")

@@ -39,6 +39,7 @@ func BenchmarkPipeline(b *testing.B) {
 		return r
 	}
 	run := func(b *testing.B, h http.Handler) {
+		b.Helper()
 		b.ReportAllocs()
 		template := request()
 		for b.Loop() {
@@ -50,7 +51,7 @@ func BenchmarkPipeline(b *testing.B) {
 	b.Run("handler", func(b *testing.B) { run(b, http.HandlerFunc(handler)) })
 	for name, level := range map[string]slog.Level{"pipeline": slog.LevelWarn, "pipeline with access log": slog.LevelInfo} {
 		f, config, deps := prepare(b)
-		deps.Log = slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level}))
+		deps.Log = slog.New(slog.NewJSONHandler(struct{ io.Writer }{io.Discard}, &slog.HandlerOptions{Level: level}))
 		deps.Auth = f.realm
 		deps.API.Mount = func(r chi.Router, errs server.ErrorHandlers) {
 			f.mount(r, errs)

@@ -13,7 +13,7 @@ type callKey struct{}
 // call is everything the platform knows of one request, and the request's context: one allocation holds both. The pipeline's
 // stages write it one after the other, on the request's goroutine, before the handler runs; the handler reads it.
 type call struct {
-	context.Context
+	context.Context //nolint:containedctx // it is the context
 
 	id        [1]string // the request id, as it stands in the header
 	face      *face

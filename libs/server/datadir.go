@@ -85,7 +85,8 @@ func makeAdminToken(dir, file string) error {
 	secret := make([]byte, adminTokenSize)
 	_, _ = rand.Read(secret) // ends the process instead of failing
 	_, err = temporary.WriteString(base64.RawURLEncoding.EncodeToString(secret) + "\n")
-	if err = errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
+	err = errors.Join(err, temporary.Sync(), temporary.Close())
+	if err != nil {
 		return err
 	}
 	if err := os.Link(temporary.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {

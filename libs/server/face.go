@@ -67,8 +67,8 @@ func (s *Server) loadAPI() error {
 	}
 
 	service, browser := newFace("/service", mux), newFace("/browser", mux)
-	service.sendHeaders, service.authenticate = sendHeaders(serviceHeaders), s.authenticateProgram
-	browser.sendHeaders, browser.authenticate = sendHeaders(browserHeaders), s.authenticateBrowser
+	service.sendHeaders, service.authenticate = sendHeaders(serviceHeaders()), s.authenticateProgram
+	browser.sendHeaders, browser.authenticate = sendHeaders(browserHeaders()), s.authenticateBrowser
 	for _, f := range []*face{service, browser} {
 		for _, op := range c.Operations() {
 			f.add(op, handlers[op.Method+" "+op.Path])

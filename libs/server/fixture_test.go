@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -103,7 +104,6 @@ type fixture struct {
 	bodies  []string              // bodies that handlers read
 	roots   *x509.CertPool        //
 	onError *server.ErrorHandlers //
-	probe   func(context.Context) error
 }
 
 type logBuffer struct {
@@ -174,22 +174,23 @@ func start(t testing.TB, change func(*server.Config, *server.Deps)) *fixture {
 	t.Cleanup(func() {
 		f.client.CloseIdleConnections() // the end of an HTTP/2 connection that the client keeps takes a second
 		f.cancel()
-		<-f.ended
+		for err := range f.ended {
+			assert.NoError(t, err)
+		}
 	})
 
 	return f
 }
 
-// run starts serving; the outcome of Run goes to f.ended, twice.
+// run starts serving; the outcome of Run goes to f.ended, which is then closed.
 func (f *fixture) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
-	outcome := make(chan error, 2)
+	outcome := make(chan error, 1)
 	f.ended = outcome
 	go func() {
-		err := f.Run(ctx)
-		outcome <- err
-		outcome <- err
+		outcome <- f.Run(ctx)
+		close(outcome)
 	}()
 	select {
 	case <-f.Ready():
@@ -243,14 +244,15 @@ func (f *fixture) request(method, url string, more ...string) *http.Request {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i+1 < len(more); i += 2 {
-		if more[i] == "Host" {
-			r.Host = more[i+1]
-		} else if more[i+1] == "" {
-			r.Header.Del(more[i])
-		} else if more[i] == "Content-Type" {
-			r.Header.Set(more[i], more[i+1])
-		} else {
-			r.Header.Add(more[i], more[i+1])
+		switch name, value := more[i], more[i+1]; {
+		case name == "Host":
+			r.Host = value
+		case value == "":
+			r.Header.Del(name)
+		case name == "Content-Type":
+			r.Header.Set(name, value)
+		default:
+			r.Header.Add(name, value)
 		}
 	}
 
@@ -320,6 +322,7 @@ func (f *fixture) echo(name string) http.HandlerFunc {
 
 			return
 		}
+		_ = r.Body.Close()
 		caller, _ := server.PrincipalFrom(r.Context())
 		f.mu.Lock()
 		f.seen = append(f.seen, caller)
@@ -388,6 +391,12 @@ func (f *fixture) act(w http.ResponseWriter, r *http.Request) {
 			A struct {
 				B int `json:"b"`
 			} `json:"a"`
+			Text   string         `json:"text"`
+			Flag   bool           `json:"flag"`
+			Number float64        `json:"number"`
+			List   []int          `json:"list"`
+			Map    map[string]int `json:"map"`
+			Odd    chan int       `json:"odd"`
 		}
 		f.onError.Request(w, r, json.NewDecoder(r.Body).Decode(&into))
 	case "unreadable":
@@ -410,6 +419,7 @@ type fakeSeal struct {
 	sealed bool
 	shares []string
 	starts int
+	silent bool
 	err    error
 }
 
@@ -430,7 +440,7 @@ func (s *fakeSeal) Status() unseal.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := unseal.Status{Sealed: s.sealed, Mode: unseal.Shamir, Threshold: 2, Submitted: len(s.shares), SetID: "set"}
-	if s.sealed {
+	if s.sealed && !s.silent {
 		status.Reason = "waits for shares"
 	}
 

@@ -2,16 +2,18 @@ package server
 
 import "net/http"
 
-// Every value is a slice of its own that is shared by all answers: a header is set by pointing to it.
-var (
-	// serviceHeaders keep answers out of caches.
-	serviceHeaders = http.Header{
+// serviceHeaders keep answers out of caches.
+func serviceHeaders() http.Header {
+	return http.Header{
 		"Cache-Control":             {"no-store"},
 		"X-Content-Type-Options":    {"nosniff"},
 		"Strict-Transport-Security": {"max-age=31536000"},
 	}
-	// browserHeaders also leave a browser nothing to run, frame or report: an API is no page.
-	browserHeaders = http.Header{
+}
+
+// browserHeaders also leave a browser nothing to run, frame or report: an API is no page.
+func browserHeaders() http.Header {
+	return http.Header{
 		"Cache-Control":                {"no-store"},
 		"X-Content-Type-Options":       {"nosniff"},
 		"Strict-Transport-Security":    {"max-age=31536000"},
@@ -20,9 +22,9 @@ var (
 		"Cross-Origin-Resource-Policy": {"same-origin"},
 		"Vary":                         {"Cookie"},
 	}
-)
+}
 
-// sendHeaders sets the headers of a prefix; what comes later in the pipeline may replace them.
+// sendHeaders sets the headers of a prefix, by pointing to values that all answers share; what comes later may replace them.
 func sendHeaders(fixed http.Header) stage {
 	return func(next handler) handler {
 		return func(c *call, w http.ResponseWriter, r *http.Request) {

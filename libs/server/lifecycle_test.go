@@ -101,14 +101,14 @@ func TestRun_OnlyTLS13(t *testing.T) {
 	f := start(t, nil)
 	for _, url := range []string{f.PublicURL(), f.AdminURL()} {
 		address := strings.TrimPrefix(url, "https://")
-		_, err := tls.Dial("tcp", address, &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}) //nolint:gosec,noctx // what must be refused
+		_, err := tls.Dial("tcp", address, &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}) //nolint:noctx // short
 		require.ErrorContains(t, err, "protocol version")
 		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}) //nolint:noctx // short
 		require.NoError(t, err)
 		assert.EqualValues(t, tls.VersionTLS13, conn.ConnectionState().Version)
 		assert.Equal(t, "h2", conn.ConnectionState().NegotiatedProtocol)
 		require.NoError(t, conn.Close())
-		plain, err := http.Get("http://" + address + "/") //nolint:noctx // short
+		plain, err := f.client.Do(f.request("GET", "http://"+address+"/"))
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusBadRequest, plain.StatusCode)
 		require.NoError(t, plain.Body.Close())
@@ -128,7 +128,7 @@ func TestRun_BothHTTPVersions(t *testing.T) {
 
 func TestRun_SaysWhoHasThePort(t *testing.T) {
 	t.Parallel()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = taken.Close() })
 	for _, public := range []bool{true, false} {
@@ -169,7 +169,7 @@ func drainOn(t *testing.T, http2 bool, ask func(f *fixture)) {
 
 	ask(f)
 	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(f.PublicURL(), "https://"))
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(f.PublicURL(), "https://"))
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -238,7 +238,7 @@ func TestRun_SlowHeadersAreNotWaitedFor(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	}
 
-	bare, err := net.Dial("tcp", strings.TrimPrefix(f.PublicURL(), "https://"))
+	bare, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(f.PublicURL(), "https://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = bare.Close() })
 	require.NoError(t, bare.SetReadDeadline(time.Now().Add(5*time.Second)))
@@ -287,4 +287,31 @@ func TestRun_AdminIsFastWhileThePublicListenerIsFull(t *testing.T) {
 		assert.Equal(t, http.StatusOK, (<-done).StatusCode)
 	}
 	assert.Equal(t, http.StatusOK, f.service("reader", "GET", "/things").StatusCode, "and recovers")
+}
+
+// bare is a source of certificates without any.
+type bare struct{}
+
+func (bare) ServerConfig() *tls.Config { return &tls.Config{MinVersion: tls.VersionTLS13} }
+
+func TestRun_EndsWhenAListenerFails(t *testing.T) {
+	t.Parallel()
+	_, config, deps := prepare(t)
+	deps.TLS = bare{}
+	s, err := server.New(config, deps)
+	require.NoError(t, err)
+	require.ErrorContains(t, s.Run(t.Context()), "serve on 127.0.0.1:")
+}
+
+// wildcard is a listener on all addresses that listens on none.
+type wildcard struct{ net.Listener }
+
+func (wildcard) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv6unspecified, Port: 8080} }
+
+func TestRun_URLsCanBeUsed(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "https://localhost:8080", server.URLOf(wildcard{}))
+	f := start(t, nil)
+	assert.Regexp(t, `^https://127\.0\.0\.1:\d+$`, f.PublicURL())
+	assert.Regexp(t, `^https://127\.0\.0\.1:\d+$`, f.AdminURL())
 }

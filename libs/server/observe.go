@@ -65,6 +65,7 @@ func (s *Server) observe(next handler) handler {
 			parent = propagation.TraceContext{}.Extract(parent, propagation.HeaderCarrier(r.Header))
 		}
 		ctx, span := s.deps.Tracer.Start(parent, c.spanName(r), s.measures.spanOptions...)
+		defer span.End() // after what follows
 		c.Context = ctx
 		s.measures.active.Add(ctx, 1)
 		finished := false
@@ -79,7 +80,7 @@ func (s *Server) observe(next handler) handler {
 			}
 			s.measures.active.Add(ctx, -1)
 			s.measured(c, r, status, time.Since(start))
-			endSpan(c, r, span, status)
+			describe(span, c, r, status)
 			s.logAccess(c, r, status, time.Since(start))
 		}()
 		next(c, w, r)
@@ -112,20 +113,21 @@ func markOf(method, pattern string, status int) []metric.RecordOption {
 	))}
 }
 
-func endSpan(c *call, r *http.Request, span trace.Span, status int) {
-	if span.IsRecording() {
-		span.SetAttributes(
-			attribute.String(attrMethod, c.method(r)), attribute.String(attrRoute, c.pattern()), attribute.Int(attrStatus, status),
-			attribute.String("cryptoutil.request_id", c.requestID()),
-		)
-		if c.principal != nil {
-			span.SetAttributes(attribute.String("cryptoutil.tenant", c.principal.Tenant))
-		}
-		if status >= http.StatusInternalServerError {
-			span.SetStatus(codes.Error, strconv.Itoa(status))
-		}
+// describe tells the span what the request was and became.
+func describe(span trace.Span, c *call, r *http.Request, status int) {
+	if !span.IsRecording() {
+		return
 	}
-	span.End()
+	span.SetAttributes(
+		attribute.String(attrMethod, c.method(r)), attribute.String(attrRoute, c.pattern()), attribute.Int(attrStatus, status),
+		attribute.String("cryptoutil.request_id", c.requestID()),
+	)
+	if c.principal != nil {
+		span.SetAttributes(attribute.String("cryptoutil.tenant", c.principal.Tenant))
+	}
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, strconv.Itoa(status))
+	}
 }
 
 func (s *Server) logAccess(c *call, r *http.Request, status int, took time.Duration) {

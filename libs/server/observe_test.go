@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -209,7 +211,7 @@ func TestObserve_EveryRequestByItsRoute(t *testing.T) {
 }
 
 func itoa(v any) string {
-	return attribute.IntValue(int(v.(float64))).Emit() //nolint:forcetypeassert // JSON numbers
+	return attribute.IntValue(int(v.(float64))).Emit()
 }
 
 func TestObserve_RefusalsForLackOfRoomAreCounted(t *testing.T) {
@@ -268,4 +270,50 @@ func TestObserve_InformationalAnswersAreNotTheAnswer(t *testing.T) {
 	_, err := io.WriteString(io.Discard, a.body)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"GET /service/api/v1/act/{how} 202"}, r.measured())
+}
+
+// brokenMeter fails at its n-th instrument.
+type brokenMeter struct {
+	metricnoop.Meter
+
+	n int
+}
+
+func (m *brokenMeter) next() error {
+	m.n--
+	if m.n < 0 {
+		return errors.New("no instrument")
+	}
+
+	return nil
+}
+
+func (m *brokenMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return metricnoop.Float64Histogram{}, m.next()
+}
+
+func (m *brokenMeter) Int64UpDownCounter(string, ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	return metricnoop.Int64UpDownCounter{}, m.next()
+}
+
+func (m *brokenMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return metricnoop.Int64Counter{}, m.next()
+}
+
+func TestObserve_NeedsItsInstruments(t *testing.T) {
+	t.Parallel()
+	for n := range 4 {
+		_, config, deps := prepare(t)
+		deps.Meter = &brokenMeter{n: n}
+		_, err := server.New(config, deps)
+		assert.Equal(t, n < 3, err != nil)
+	}
+}
+
+func TestObserve_QuietWhereNobodyReadsIt(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *server.Config, d *server.Deps) {
+		d.Log = slog.New(slog.NewJSONHandler(&logBuffer{}, &slog.HandlerOptions{Level: slog.LevelError}))
+	})
+	assert.Equal(t, http.StatusOK, f.service("reader", "GET", "/things").StatusCode)
 }

@@ -201,6 +201,15 @@ func TestPipeline_WhatIsNotThere(t *testing.T) {
 		assert.Equal(t, allow, a.Header.Get("Allow"))
 	}
 	assert.Zero(t, f.calls())
+	assert.Equal(t, http.StatusNotFound, f.raw("OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").StatusCode)
+}
+
+func TestPipeline_OneCredentialOnly(t *testing.T) {
+	t.Parallel()
+	f := start(t, nil)
+	a := f.service("reader", "GET", "/things", "Authorization", "Bearer writer")
+	assert.Equal(t, "unauthenticated", a.problem(t).Code)
+	assert.Zero(t, f.realm.calls)
 }
 
 func TestPipeline_PathParametersAreDecodedOnce(t *testing.T) {

@@ -40,7 +40,6 @@ func (s *Server) Run(ctx context.Context) error {
 	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
 	public, admin := s.httpServer(requests, s), s.httpServer(requests, s.adminHandler())
-	admin.IdleTimeout = s.config.Limits.IdleTimeout
 	failed := make(chan error, 2)
 	go func() { failed <- serve(public, publicListener) }()
 	go func() { failed <- serve(admin, adminListener) }()
@@ -101,17 +100,19 @@ func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Serv
 	protocols.SetHTTP2(true)
 
 	return &http.Server{
-		Handler:           h,
-		TLSConfig:         s.tlsConfig(),
-		Protocols:         protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: l.MaxStreams},
-		ReadHeaderTimeout: l.ReadHeaderTimeout,
-		ReadTimeout:       l.ReadTimeout,
-		WriteTimeout:      l.WriteTimeout,
-		IdleTimeout:       l.IdleTimeout,
-		MaxHeaderBytes:    int(l.MaxHeader + headerRoom),
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what net/http says here is about strangers
+		Handler: h,
+
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the handler like everything else
+		TLSConfig:                    s.tlsConfig(),
+		Protocols:                    protocols,
+		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: l.MaxStreams},
+		ReadHeaderTimeout:            l.ReadHeaderTimeout,
+		ReadTimeout:                  l.ReadTimeout,
+		WriteTimeout:                 l.WriteTimeout,
+		IdleTimeout:                  l.IdleTimeout,
+		MaxHeaderBytes:               int(l.MaxHeader + headerRoom),
+		BaseContext:                  func(net.Listener) context.Context { return requests },
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what net/http says here is about strangers
 	}
 }
 

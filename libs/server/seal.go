@@ -98,5 +98,7 @@ func readShare(r *http.Request) (body unsealBody, err error) {
 		return body, err
 	}
 
-	return body, json.Unmarshal(content, &body)
+	err = json.Unmarshal(content, &body)
+
+	return body, err
 }

@@ -57,7 +57,7 @@ func TestContext_IsStrict(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestContextFile_WhereItIs(t *testing.T) { //nolint:paralleltest // environment
+func TestContextFile_WhereItIs(t *testing.T) {
 	t.Setenv("CRYPTOUTIL_CONTEXT", "")
 	for home, want := range map[string]string{
 		"/home/x/data": "/home/x/data/cryptoutil/context.yaml",

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
@@ -202,7 +203,7 @@ func start(t *testing.T) *service {
 	dir := t.TempDir()
 	material, err := tlsconfig.Open(tlsconfig.Config{Mode: tlsconfig.ModeAuto}, tlsconfig.Options{Dir: filepath.Join(dir, "tls"), Dev: true})
 	require.NoError(t, err)
-	s := &service{program: &program{}, material: material, dir: dir, barrier: &barrierDouble{mode: unseal.Shamir}, ended: make(chan error, 2), probe: func() error { return nil }}
+	s := &service{program: &program{}, material: material, dir: dir, barrier: &barrierDouble{mode: unseal.Shamir}, ended: make(chan error, 1), probe: func() error { return nil }}
 	s.Server, err = server.New(server.Defaults("127.0.0.1:0", "127.0.0.1:0"), server.Deps{
 		Log: slog.New(slog.DiscardHandler), Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
 		TLS: material, Auth: nobody{}, DataDir: dir, Barrier: s.barrier, Operator: s.barrier,
@@ -212,13 +213,14 @@ func start(t *testing.T) *service {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() {
-		err := s.Run(ctx)
-		s.ended <- err
-		s.ended <- err
+		s.ended <- s.Run(ctx)
+		close(s.ended)
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-s.ended
+		for err := range s.ended {
+			assert.NoError(t, err)
+		}
 	})
 	<-s.Ready()
 	s.config = filepath.Join(dir, "thing.yaml")

@@ -42,10 +42,10 @@ serves, healthz about everything.`,
 		if err != nil {
 			return err
 		}
-		say(cmd, "%s\n", report.Status)
+		sayf(cmd, "%s\n", report.Status)
 		for _, check := range report.Checks {
 			if check.Status != server.StatusOK {
-				say(cmd, "%s\n", printable(check.Name+": "+check.Detail))
+				sayf(cmd, "%s\n", printable(check.Name+": "+check.Detail))
 			}
 		}
 

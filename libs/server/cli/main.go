@@ -44,7 +44,8 @@ var ErrNegative error = quietError{}
 func Main(ctx context.Context, root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)()
+	forget := context.AfterFunc(ctx, stop)
+	defer forget()
 
 	entered := prepare(root)
 	root.SilenceErrors, root.SilenceUsage = true, true

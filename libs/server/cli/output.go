@@ -73,8 +73,8 @@ func (o *Output) Write(w io.Writer, value any, rows [][]string) error {
 	return nil
 }
 
-// say prints a sentence of the result. Where standard output has gone there is nobody to tell.
-func say(cmd *cobra.Command, format string, args ...any) {
+// sayf prints a sentence of the result. Where standard output has gone there is nobody to tell.
+func sayf(cmd *cobra.Command, format string, args ...any) {
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), format, args...)
 }
 

@@ -34,7 +34,7 @@ and exit. With --wait it returns when the service has gone.`,
 		if err := t.order(cmd.Context(), http.MethodPost, "/shutdown", nil, &report); err != nil {
 			return err
 		}
-		say(cmd, "%s\n", report.Status)
+		sayf(cmd, "%s\n", report.Status)
 		if *wait <= 0 {
 			return nil
 		}

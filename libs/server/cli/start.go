@@ -38,8 +38,7 @@ A data directory that development mode has made is refused.`,
 			return err
 		}
 		hangUps := make(chan os.Signal, 1)
-		signal.Notify(hangUps, syscall.SIGHUP)
-		defer signal.Stop(hangUps)
+		signal.Notify(hangUps, syscall.SIGHUP) // for good: one that comes while the service ends must not kill it
 		reload, done := make(chan struct{}), make(chan struct{})
 		defer close(done)
 		go func() {
@@ -62,7 +61,7 @@ A data directory that development mode has made is refused.`,
 			Log:    cmd.ErrOrStderr(),
 			Reload: reload,
 			Serving: func(s Serving) {
-				say(cmd, "%s serves %s, administration %s, root certificate %s\n", p.Name, s.PublicURL, s.AdminURL, s.RootFile)
+				sayf(cmd, "%s serves %s, administration %s, root certificate %s\n", p.Name, s.PublicURL, s.AdminURL, s.RootFile)
 			},
 		})
 	}
@@ -94,7 +93,7 @@ there is anything.`,
 				return err
 			}
 		}
-		say(cmd, "%s is valid\n", src.File)
+		sayf(cmd, "%s is valid\n", src.File)
 
 		return nil
 	}

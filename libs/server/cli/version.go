@@ -22,8 +22,14 @@ func Version(path string) *cobra.Command {
 		info := buildinfo.Read()
 
 		return format.Write(cmd.OutOrStdout(), info, [][]string{
-			{"Version", info.Version}, {"Commit", info.Commit}, {"Built", info.BuildDate}, {"Go", info.Go}, {"Platform", info.Platform},
-			{"FIPS module", info.FIPSModule}, {"FIPS mode", info.FIPSMode}, {"FIPS build", info.FIPSBuild},
+			{"Version", info.Version},
+			{"Commit", info.Commit},
+			{"Built", info.BuildDate},
+			{"Go", info.Go},
+			{"Platform", info.Platform},
+			{"FIPS module", info.FIPSModule},
+			{"FIPS mode", info.FIPSMode},
+			{"FIPS build", info.FIPSBuild},
 		})
 	}
 

@@ -1,7 +1,6 @@
 package contract_test
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,7 +19,7 @@ func faultsOf(t *testing.T, err error) string {
 		return ""
 	}
 	var p *problem.Error
-	require.True(t, errors.As(err, &p), "%v", err)
+	require.ErrorAs(t, err, &p)
 	var parts []string
 	for _, f := range p.Fields() {
 		parts = append(parts, f.Pointer+" "+f.Detail)

@@ -48,7 +48,11 @@ func newShape(ref *openapi3.SchemaRef, all bool) (*jsonscan.Shape, error) {
 		members = append(members, jsonscan.Member{Name: name, Shape: child, Required: all && o.required[name]})
 	}
 
-	return shape, shape.SetMembers(members)
+	if err := shape.SetMembers(members); err != nil {
+		return nil, err
+	}
+
+	return shape, nil
 }
 
 // outline gathers what a schema and the schemas it is composed of say about structure.
@@ -63,30 +67,11 @@ type outline struct {
 
 // add gathers one schema; always tells that it applies to every value, so that its required members are required.
 func (o *outline) add(s *openapi3.Schema, always bool) error {
-	composed := len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) > 0
-	if s.Type.Is(openapi3.TypeObject) || len(s.Properties) > 0 {
-		o.object = true
-		extra := s.AdditionalProperties
-		stated := extra.Schema != nil || extra.Has != nil
-		if len(s.Properties) == 0 && !stated && !composed {
-			return errors.New("an object without properties must state additionalProperties")
-		}
-		if extra.Schema != nil || extra.Has != nil && *extra.Has {
-			o.open = true
-			o.rest = extra.Schema
-		}
-	}
 	if s.Items != nil {
 		o.items = s.Items
 	}
-	for name, ref := range s.Properties {
-		if ref.Value.ReadOnly {
-			continue // only answers have it: in a request it is unknown
-		}
-		if other, described := o.members[name]; described && other.Value != ref.Value {
-			return fmt.Errorf("the member %q is described twice", name)
-		}
-		o.members[name] = ref
+	if err := o.addObject(s); err != nil {
+		return err
 	}
 	if always {
 		for _, name := range s.Required {
@@ -102,6 +87,34 @@ func (o *outline) add(s *openapi3.Schema, always bool) error {
 		if err := o.add(part.Value, false); err != nil {
 			return err
 		}
+	}
+
+	return nil
+}
+
+// addObject gathers members.
+func (o *outline) addObject(s *openapi3.Schema) error {
+	if s.Type.Is(openapi3.TypeObject) || len(s.Properties) > 0 {
+		o.object = true
+		extra := s.AdditionalProperties
+		stated := extra.Schema != nil || extra.Has != nil
+		composed := len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) > 0
+		if len(s.Properties) == 0 && !stated && !composed {
+			return errors.New("an object without properties must state additionalProperties")
+		}
+		if extra.Schema != nil || extra.Has != nil && *extra.Has {
+			o.open = true
+			o.rest = extra.Schema
+		}
+	}
+	for name, ref := range s.Properties {
+		if ref.Value.ReadOnly {
+			continue // only answers have it: in a request it is unknown
+		}
+		if other, described := o.members[name]; described && other.Value != ref.Value {
+			return fmt.Errorf("the member %q is described twice", name)
+		}
+		o.members[name] = ref
 	}
 
 	return nil

@@ -115,7 +115,7 @@ func (s *scanner) allowed(shape *Shape, kind Kinds) bool {
 
 func (s *scanner) checkString(shape *Shape, t text) {
 	if shape.MinLength > 0 || shape.MaxLength > 0 && uint64(len(t.raw)) > shape.MaxLength {
-		length := uint64(utf8.RuneCount(t.decoded()))
+		length := uint64(utf8.RuneCount(t.decoded())) //nolint:gosec // not negative
 		if length < shape.MinLength {
 			s.fault(s.pointer(), wording.MinLength(shape.MinLength))
 		}

@@ -2,7 +2,6 @@ package jsonscan_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -174,21 +173,21 @@ func TestScan_ChecksTheShape(t *testing.T) {
 		`{"text":"ab","map":{},"any_number":5.5}`:   nil,
 		`{"text":"ab","map":{},"flag":false}`:       nil,
 		`{"text":"ab","map":{},"list":[1,{"x":2}]}`: nil,
-		`{}`:                                   {"/map is required", "/text is required"},
-		`[]`:                                   {" must be an object"},
-		`"ab"`:                                 {" must be an object"},
-		`{"text":"a","map":{}}`:                {"/text must have at least 2 characters"},
-		`{"text":"äöüß","map":{}}`:             {"/text must have at most 3 characters"},
-		`{"text":5,"map":{}}`:                  {"/text must be a string"},
-		`{"text":{"ab":1},"map":{}}`:           {"/text must be a string"},
-		`{"text":["ab"],"map":{}}`:             {"/text must be a string"},
-		`{"text":null,"map":{}}`:               {"/text must be a string"},
-		`{"text":"ab","map":{},"choice":"z"}`:  {"/choice must be one of x, y"},
-		`{"text":"ab","map":{},"choice":true}`: {"/choice must be a string or null"},
-		`{"text":"ab","map":{},"whole":0}`:     {"/whole must be at least 1"},
-		`{"text":"ab","map":{},"whole":6}`:     {"/whole must be at most 5"},
-		`{"text":"ab","map":{},"whole":1.5}`:   {"/whole must be an integer"},
-		`{"text":"ab","map":{},"whole":1e0}`:   {"/whole must be an integer"},
+		`{}`:                                                    {"/map is required", "/text is required"},
+		`[]`:                                                    {" must be an object"},
+		`"ab"`:                                                  {" must be an object"},
+		`{"text":"a","map":{}}`:                                 {"/text must have at least 2 characters"},
+		`{"text":"äöüß","map":{}}`:                              {"/text must have at most 3 characters"},
+		`{"text":5,"map":{}}`:                                   {"/text must be a string"},
+		`{"text":{"ab":1},"map":{}}`:                            {"/text must be a string"},
+		`{"text":["ab"],"map":{}}`:                              {"/text must be a string"},
+		`{"text":null,"map":{}}`:                                {"/text must be a string"},
+		`{"text":"ab","map":{},"choice":"z"}`:                   {"/choice must be one of x, y"},
+		`{"text":"ab","map":{},"choice":true}`:                  {"/choice must be a string or null"},
+		`{"text":"ab","map":{},"whole":0}`:                      {"/whole must be at least 1"},
+		`{"text":"ab","map":{},"whole":6}`:                      {"/whole must be at most 5"},
+		`{"text":"ab","map":{},"whole":1.5}`:                    {"/whole must be an integer"},
+		`{"text":"ab","map":{},"whole":1e0}`:                    {"/whole must be an integer"},
 		`{"text":"ab","map":{},"whole":9223372036854775808}`:    {"/whole is too large for an integer"},
 		`{"text":"ab","map":{},"flag":"true"}`:                  {"/flag must be a boolean"},
 		`{"text":"ab","map":{},"any_number":"5"}`:               {"/any_number must be a number"},
@@ -266,7 +265,7 @@ func FuzzScan(f *testing.F) {
 			return
 		}
 		var p *problem.Error
-		require.True(t, errors.As(err, &p))
+		require.ErrorAs(t, err, &p)
 		if p.ErrorCode() == problem.DuplicateMember {
 			return
 		}
