@@ -255,5 +255,5 @@ func Unsupported(name string) error {
 	if reason := refusal(name); reason != "" {
 		return fault.New(fault.UnsupportedAlgorithm, "algorithm %q is refused: %s", name, reason)
 	}
-	return fault.New(fault.UnsupportedAlgorithm, "algorithm %.64q is not supported", name)
+	return fault.New(fault.UnsupportedAlgorithm, "algorithm %.64q is not supported", name).WithDetail("the algorithm is not supported")
 }

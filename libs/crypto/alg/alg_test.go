@@ -50,6 +50,19 @@ func TestLookup_RefusedByName(t *testing.T) {
 	}
 }
 
+func TestUnsupported_TellsClientsNothingTheySent(t *testing.T) {
+	t.Parallel()
+	const canary = "canary-text"
+	for _, ask := range [][2]string{{canary, ""}, {canary + "/A256KW", ""}, {"A256GCM/" + canary, ""}, {"ES256", canary}} {
+		_, err := alg.ParseSpec(ask[0], 0, ask[1])
+		assertUnsupported(t, err)
+		require.ErrorContains(t, err, "canary", "the log may know")
+		var coded interface{ ErrorDetail() string }
+		require.ErrorAs(t, err, &coded)
+		assert.NotContains(t, coded.ErrorDetail(), "canary")
+	}
+}
+
 func TestLookup_EdDSAIsEd25519(t *testing.T) {
 	t.Parallel()
 	sig, err := alg.LookupSignature("EdDSA")

@@ -126,7 +126,7 @@ func (s Spec) fit(keySize int, sizes []int, curve string, curves []string) (Spec
 	case curve == "" && len(curves) > 0:
 		curve = curves[0]
 	case curve != "" && !slices.Contains(curves, curve):
-		return Spec{}, fault.New(fault.UnsupportedAlgorithm, "algorithm %q has no curve %.16q", s.Algorithm, curve)
+		return Spec{}, fault.New(fault.UnsupportedAlgorithm, "algorithm %q has no curve %.16q", s.Algorithm, curve).WithDetail("the algorithm has no such curve")
 	}
 	s.KeySize, s.Curve = keySize, curve
 	return s, nil

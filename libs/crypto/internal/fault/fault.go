@@ -18,9 +18,10 @@ const (
 
 // Error carries a stable code and a text without secrets.
 type Error struct {
-	code  string
-	text  string
-	cause error
+	code   string
+	text   string
+	detail string // for clients; empty: text
+	cause  error
 }
 
 // New formats an error of the given code. The text may reach a client: it never holds key material or plaintext. %w sets the cause.
@@ -33,6 +34,13 @@ func New(code, format string, args ...any) *Error {
 	return e
 }
 
+// WithDetail returns the error with another text for clients, for where the first repeats what may have come from one.
+func (e *Error) WithDetail(detail string) *Error {
+	other := *e
+	other.detail = detail
+	return &other
+}
+
 // Error returns the text.
 func (e *Error) Error() string { return e.text }
 
@@ -40,7 +48,12 @@ func (e *Error) Error() string { return e.text }
 func (e *Error) ErrorCode() string { return e.code }
 
 // ErrorDetail returns the text a client may see.
-func (e *Error) ErrorDetail() string { return e.text }
+func (e *Error) ErrorDetail() string {
+	if e.detail != "" {
+		return e.detail
+	}
+	return e.text
+}
 
 // Unwrap returns the cause, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
