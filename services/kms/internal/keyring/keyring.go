@@ -95,6 +95,9 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 	if err := decideScope(caller, op); err != nil {
 		return permit{}, err
 	}
+	if !ref.names() {
+		return permit{}, errNotFound()
+	}
 	key, material, err := k.store.KeyVersion(ctx, caller.Tenant, ref, version)
 	if errors.Is(err, ErrNotFound) {
 		return permit{}, errNotFound()
@@ -116,6 +119,9 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 func (k *Keyring) permitKey(ctx context.Context, caller Caller, op Operation, ref Ref) (ElasticKey, error) {
 	if err := decideScope(caller, op); err != nil {
 		return ElasticKey{}, err
+	}
+	if !ref.names() {
+		return ElasticKey{}, errNotFound()
 	}
 	key, err := k.store.ElasticKey(ctx, caller.Tenant, ref)
 	if errors.Is(err, ErrNotFound) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -34,8 +36,8 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	if err := checkName(ask.Name); err != nil {
 		return ElasticKey{}, err
 	}
-	if len(ask.Description) > maxDescription {
-		return ElasticKey{}, problem.New("validation_failed", "the description is longer than %d bytes", maxDescription)
+	if err := checkDescription(ask.Description); err != nil {
+		return ElasticKey{}, err
 	}
 	spec, err := alg.ParseSpec(ask.Algorithm, ask.KeySize, ask.Curve)
 	if err != nil {
@@ -43,7 +45,7 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	}
 	// Generation can take seconds: a name that is taken is better said before. The unique index decides.
 	if _, err := k.store.ElasticKey(ctx, caller.Tenant, Ref(ask.Name)); err == nil {
-		return ElasticKey{}, errNameTaken(ask.Name)
+		return ElasticKey{}, errNameTaken()
 	}
 	now := k.instant()
 	key := ElasticKey{
@@ -76,7 +78,7 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 		return err
 	})
 	if errors.Is(err, ErrNameTaken) {
-		return ElasticKey{}, errNameTaken(ask.Name)
+		return ElasticKey{}, errNameTaken()
 	}
 	if err != nil {
 		return ElasticKey{}, fmt.Errorf("store key: %w", err)
@@ -190,8 +192,16 @@ func newID() (string, error) {
 	return id.String(), nil
 }
 
-func errNameTaken(name string) error {
-	return problem.New("conflict", "a key named %q exists already", name)
+// checkDescription holds a description to what every database can keep: PostgreSQL's text has no U+0000.
+func checkDescription(text string) error {
+	if len(text) > maxDescription || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return problem.New("validation_failed", "a description is UTF-8 of at most %d bytes, without U+0000", maxDescription)
+	}
+	return nil
+}
+
+func errNameTaken() error {
+	return problem.New("conflict", "another key has this name")
 }
 
 var _ Barrier = (*barrier.Barrier)(nil)

@@ -22,6 +22,11 @@ func (r Ref) ID() (string, bool) {
 	return strings.ToLower(string(r)), isUUID(string(r))
 }
 
+// names tells whether there can be a key that is called so. What cannot be is not looked for: a database may refuse its very text.
+func (r Ref) names() bool {
+	return isUUID(string(r)) || validName(string(r))
+}
+
 func isUUID(s string) bool {
 	return len(s) == uuidLength && uuid.Validate(s) == nil
 }

@@ -83,13 +83,13 @@ func decide(caller Caller, op Operation, key ElasticKey, version *MaterialKey) e
 		return nil
 	}
 	if !op.fits(key.Use) {
-		return problem.New("wrong_key_use", "key %q is for %s; it cannot %s", key.Name, useNoun(key.Use), op)
+		return problem.New("wrong_key_use", "the key is for %s; it cannot %s", useNoun(key.Use), op)
 	}
 	if key.Status != ElasticActive {
-		return problem.New("invalid_state", "key %q is %s; to %s it must be %s", key.Name, key.Status, op, ElasticActive)
+		return problem.New("invalid_state", "the key is %s; to %s it must be %s", key.Status, op, ElasticActive)
 	}
 	if version != nil && version.Status != VersionEnabled {
-		return problem.New("invalid_state", "version %d of key %q is %s; to %s it must be %s", version.Version, key.Name, version.Status, op, VersionEnabled)
+		return problem.New("invalid_state", "version %d is %s; to %s it must be %s", version.Version, version.Status, op, VersionEnabled)
 	}
 	return nil
 }

@@ -19,10 +19,20 @@ func (k *Keyring) Get(ctx context.Context, caller Caller, ref Ref) (ElasticKey, 
 	return k.permitKey(ctx, caller, OpRead, ref)
 }
 
-// List reads up to limit elastic keys in order of creation, from after the id given.
+// List reads up to limit elastic keys in order of creation, from after the id given. A filter that nothing can match matches nothing.
 func (k *Keyring) List(ctx context.Context, caller Caller, filter Filter, afterID string, limit int) ([]ElasticKey, error) {
 	if err := decideScope(caller, OpRead); err != nil {
 		return nil, err
+	}
+	if filter.Name != "" && !validName(filter.Name) {
+		return nil, nil
+	}
+	if filter.Algorithm != "" {
+		spec, err := alg.ParseSpec(filter.Algorithm, 0, "")
+		if err != nil {
+			return nil, nil //nolint:nilerr // no key has the algorithm
+		}
+		filter.Algorithm = spec.Algorithm
 	}
 	keys, err := k.store.ElasticKeys(ctx, caller.Tenant, filter, afterID, limit)
 	if err != nil {
@@ -81,7 +91,7 @@ func (k *Keyring) Public(ctx context.Context, caller Caller, ref Ref, version in
 		return PublicKey{}, err
 	}
 	if p.spec.KeyType == alg.KeyTypeOctet {
-		return PublicKey{}, problem.New("no_public_key", "key %q is symmetric; it has no public part", p.key.Name)
+		return PublicKey{}, problem.New("no_public_key", "the key is symmetric; it has no public part")
 	}
 	held, err := k.material(ctx, p)
 	if err != nil {
