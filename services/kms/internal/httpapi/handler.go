@@ -76,7 +76,7 @@ func encodeBytes(b []byte) Bytes {
 }
 
 func decodeBytes(pointer string, text Bytes) ([]byte, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	b, err := keyring.DecodeBytes(text)
 	if err != nil {
 		return nil, problem.New(problem.ValidationFailed, "a member is not base64url").
 			With(problem.Field{Pointer: pointer, Detail: "must be base64url without padding (RFC 4648 section 5)"})
