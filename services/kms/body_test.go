@@ -1,0 +1,139 @@
+package kms_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/cryptoutil/cryptoutil/libs/database"
+)
+
+// fixture is a service on SQLite with the keys of one tenant, for what no engine has a part in.
+func fixture(t testing.TB) (*service, holding) {
+	t.Helper()
+	cfg, files := prepare(t, database.EngineSQLite)
+	s := run(t, cfg, files)
+	return s, newHolding(t, s, "default", s.operator(t))
+}
+
+// bodies are, for each operation that takes a body, the path, a good body without its closing brace, and one of its members.
+func (h holding) bodies() map[string][3]string {
+	return map[string][3]string{
+		"create":  {"elastic-keys", `{"name":"body","algorithm":"ES256"`, "algorithm"},
+		"encrypt": {"elastic-keys/" + h.secret + "/encrypt", `{"plaintext":"aGVsbG8"`, "plaintext"},
+		"decrypt": {"elastic-keys/" + h.secret + "/decrypt", `{"ciphertext":"` + h.ciphertext + `"`, "ciphertext"},
+		"sign":    {"elastic-keys/" + h.signer + "/sign", `{"payload":"aGVsbG8"`, "payload"},
+		"verify":  {"elastic-keys/" + h.signer + "/verify", `{"signature":"` + h.jws + `"`, "signature"},
+	}
+}
+
+func TestBody_IsReadStrictly(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	const tooDeep = 200
+	for name, parts := range h.bodies() {
+		path, open, member := parts[0], parts[1], parts[2]
+		title := strings.ToUpper(member[:1]) + member[1:]
+		escaped := fmt.Sprintf(`\u%04x%s`, member[0], member[1:]) // the same name, spelled with an escape
+		for what, c := range map[string]struct{ body, code string }{
+			"unknown member":                    {open + `,"unknown":1}`, "unknown_member"},
+			"member of another operation":       {open + `,"key_ops":[]}`, "unknown_member"},
+			"member in upper case":              {open + `,"` + strings.ToUpper(member) + `":"x"}`, "unknown_member"},
+			"member in title case alone":        {`{"` + title + `":"aGVsbG8"}`, "unknown_member"},
+			"member with a long s":              {`{"ſignature":"x"}`, "unknown_member"},
+			"empty name":                        {open + `,"":1}`, "unknown_member"},
+			"name with an end":                  {open + `,"` + member + `\u0000":"x"}`, "unknown_member"},
+			"duplicate member":                  {open + `,"` + member + `":"x"}`, "duplicate_member"},
+			"duplicate with the same value":     {open + `,` + open[1:] + `}`, "duplicate_member"},
+			"duplicate by escape":               {open + `,"` + escaped + `":"x"}`, "duplicate_member"},
+			"second value":                      {open + `}{}`, "trailing_data"},
+			"second brace":                      {open + `}}`, "trailing_data"},
+			"trailing text":                     {open + `} x`, "trailing_data"},
+			"trailing end":                      {open + "}\x00", "trailing_data"},
+			"open object":                       {open, "bad_request"},
+			"trailing comma":                    {open + `,}`, "bad_request"},
+			"comment":                           {open + `/**/}`, "bad_request"},
+			"byte order mark":                   {"\ufeff" + open + `}`, "bad_request"},
+			"UTF-16":                            {"{\x00\"\x00", "bad_request"},
+			"not UTF-8 in a value":              {`{"` + member + "\":\"\xff\"}", "bad_request"},
+			"overlong UTF-8":                    {`{"` + member + "\":\"\xc0\x80\"}", "bad_request"},
+			"surrogate in UTF-8":                {`{"` + member + "\":\"\xed\xa0\x80\"}", "bad_request"},
+			"lone surrogate":                    {`{"` + member + `":"\ud800"}`, "bad_request"},
+			"lone low surrogate":                {`{"` + member + `":"\udc00\ud800"}`, "bad_request"},
+			"lone surrogate in an unknown name": {`{"\ud83d":1}`, "bad_request"},
+			"deep arrays":                       {`{"` + member + `":` + strings.Repeat("[", tooDeep) + strings.Repeat("]", tooDeep) + "}", "bad_request"},
+			"deep objects":                      {strings.Repeat(`{"`+member+`":`, tooDeep) + "1" + strings.Repeat("}", tooDeep), "bad_request"},
+			"endless array":                     {`{"` + member + `":` + strings.Repeat("[", 50_000), "bad_request"},
+			"number":                            {`{"` + member + `":1}`, "validation_failed"},
+			"null":                              {`{"` + member + `":null}`, "validation_failed"},
+			"array":                             {`{"` + member + `":["x"]}`, "validation_failed"},
+			"object":                            {`{"` + member + `":{}}`, "validation_failed"},
+			"nothing":                           {`{}`, "validation_failed"},
+			"text":                              {`"x"`, "validation_failed"},
+			"list":                              {`[` + open + `}]`, "validation_failed"},
+			"null alone":                        {`null`, "validation_failed"},
+			"space":                             {" ", "bad_request"},
+			"a number alone":                    {"1e999999", "validation_failed"},
+		} {
+			got := s.call(t, h.token, http.MethodPost, path, c.body)
+			assert.Equal(t, http.StatusBadRequest, got.status, "%s: %s", name, what)
+			code := got.member(t, "code")
+			if strings.HasPrefix(what, "deep") || what == "object" {
+				assert.Contains(t, []string{"bad_request", "unknown_member", "validation_failed"}, code, "%s: %s: %s", name, what, got.body)
+				continue
+			}
+			assert.Equal(t, c.code, code, "%s: %s: %s", name, what, got.body)
+		}
+	}
+	assert.Len(t, s.get(t, h.token, "elastic-keys").items(t), 2, "nothing was created")
+}
+
+func TestBody_HasItsMediaType(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	path, open := h.bodies()["sign"][0], h.bodies()["sign"][1]+"}"
+	for _, mediaType := range []string{
+		"", "text/plain", "text/json", "application/jsonx", "application/json; charset=latin1",
+		"application/json, text/plain", "application/problem+json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+		"application/octet-stream", "*/*", "application/json;", "application /json", "application/json; x=y",
+	} {
+		got := s.call(t, h.token, http.MethodPost, path, open, "Content-Type", mediaType)
+		if mediaType == "application/json;" { // an empty list of parameters is none (RFC 9110 section 5.6.6)
+			assert.Equal(t, http.StatusOK, got.status, "%s", got.body)
+			continue
+		}
+		got.refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type", mediaType)
+	}
+	for _, mediaType := range []string{"application/json", "Application/JSON", "application/json; charset=utf-8", `application/json;charset="UTF-8"`} {
+		s.post(t, h.token, path, open, "Content-Type", mediaType)
+	}
+	for _, encoding := range []string{"gzip", "deflate", "br", "identity, gzip"} {
+		s.call(t, h.token, http.MethodPost, path, open, "Content-Encoding", encoding).
+			refused(t, http.StatusUnsupportedMediaType, "unsupported_media_type", encoding)
+	}
+}
+
+func TestBody_StandsOnlyWhereTheOperationTakesOne(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	chunked := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) } // of a length that is not known before
+	for _, op := range operations(t) {
+		for _, ask := range asks[op.ID](h) {
+			if op.TakesBody() {
+				s.call(t, h.token, op.Method, ask.path, nil).refused(t, http.StatusBadRequest, "bad_request", op.ID+" without a body")
+				s.call(t, h.token, op.Method, ask.path, chunked("")).refused(t, http.StatusBadRequest, "bad_request", op.ID+" with an empty body")
+				continue
+			}
+			for _, body := range []any{"{}", " ", chunked("{}"), bytes.NewReader(make([]byte, 100_000))} {
+				s.call(t, h.token, op.Method, ask.path, body).refused(t, http.StatusBadRequest, "bad_request", op.ID+" with a body")
+			}
+			got := s.call(t, h.token, op.Method, ask.path, chunked(""))
+			assert.Equal(t, 2, got.status/100, "%s: an empty body is none: %s", op.ID, got.body)
+		}
+	}
+}

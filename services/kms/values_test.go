@@ -1,0 +1,259 @@
+package kms_test
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Bytes have one spelling: base64url, without padding, without line ends, without stray bits (RFC 4648 sections 3.3 and 3.5).
+func TestBytes_HaveOneSpelling(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	for what, text := range map[string]string{
+		"padding":           "aGVsbG8=",
+		"stray bits":        "aGVsbG9",
+		"stray bits of two": "aGVsbB",
+		"standard alphabet": "+/+/",
+		"length of none":    "aGVsb",
+		"line end":          "aGVs\nbG8",
+		"line end last":     "aGVsbG8\n",
+		"carriage return":   "aGVs\rbG8",
+		"space":             "aGVs bG8",
+		"only padding":      "=",
+		"only a line end":   "\n",
+		"beyond ASCII":      "aGVsbG８",
+		"end of text":       "aGVs\x00",
+		"percent":           "aGVs%62",
+	} {
+		raw := map[string]any{"input": "message", "format": "der"}
+		for operation, ask := range map[string]ask{
+			"encrypt":    {"elastic-keys/" + h.secret + "/encrypt", map[string]any{"plaintext": text}},
+			"sign":       {"elastic-keys/" + h.signer + "/sign", map[string]any{"payload": text}},
+			"sign raw":   {"elastic-keys/" + h.signer + "/sign", merge(raw, map[string]any{"payload": text})},
+			"verify":     {"elastic-keys/" + h.signer + "/verify", map[string]any{"signature": h.jws, "payload": text}},
+			"verify raw": {"elastic-keys/" + h.signer + "/verify", merge(raw, map[string]any{"signature": h.raw, "payload": text})},
+		} {
+			got := s.call(t, h.token, http.MethodPost, ask.path, ask.body)
+			if assert.Equal(t, http.StatusBadRequest, got.status, "%s: %s: %s", operation, what, got.body) {
+				assert.Equal(t, "validation_failed", got.member(t, "code"), "%s: %s", operation, what)
+			}
+		}
+	}
+	// In a signature or a ciphertext another spelling is another text, which is not valid.
+	bare := merge(map[string]any{"input": "message", "format": "der"}, map[string]any{"payload": "aGVsbG8"})
+	for _, signature := range []string{h.raw + "=", h.raw + "\n", h.raw[:8] + "\n" + h.raw[8:], " " + h.raw, h.raw + "A", "", "."} {
+		got := s.post(t, h.token, "elastic-keys/"+h.signer+"/verify", merge(bare, map[string]any{"signature": signature}))
+		assert.Equal(t, false, got.object(t)["valid"], "%q", signature)
+	}
+	assert.Equal(t, true, s.post(t, h.token, "elastic-keys/"+h.signer+"/verify", merge(bare, map[string]any{"signature": h.raw})).object(t)["valid"])
+	for _, spoil := range []func(string) string{
+		func(m string) string { return m + "=" },
+		func(m string) string { return m + "\n" },
+		func(m string) string { return " " + m },
+		func(m string) string { return strings.Replace(m, ".", ".\n", 1) },
+		func(m string) string { return strings.Replace(m, ".", "=.", 1) },
+		func(m string) string { return m + "." },
+		func(m string) string { return m + "A" },
+		func(m string) string { return strings.ToUpper(m) },
+		func(m string) string { return m[:len(m)-1] },
+		func(m string) string { return m[:len(m)-1] + nextLetter(m[len(m)-1]) }, // the unused bits of the last letter
+		func(string) string { return "" },
+		func(string) string { return "...." },
+		func(m string) string { return strings.Repeat(m[:strings.Index(m, ".")+1], 5) },
+	} {
+		jws := s.post(t, h.token, "elastic-keys/"+h.signer+"/verify", map[string]any{"signature": spoil(h.jws)})
+		assert.Equal(t, false, jws.object(t)["valid"], "%q", spoil(h.jws))
+		s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": spoil(h.ciphertext)}).
+			refused(t, http.StatusBadRequest, "decryption_failed", spoil(h.ciphertext))
+	}
+}
+
+func merge(into ...map[string]any) map[string]any {
+	all := map[string]any{}
+	for _, m := range into {
+		maps.Copy(all, m)
+	}
+	return all
+}
+
+// nextLetter is the letter of the alphabet whose value differs in the lowest bit.
+func nextLetter(letter byte) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return string(alphabet[strings.IndexByte(alphabet, letter)^1])
+}
+
+func TestContext_BindsExactlyWhatWasGiven(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	seal := func(context string) string {
+		return s.post(t, h.token, "elastic-keys/"+h.secret+"/encrypt", `{"plaintext":"aGVsbG8","context":`+context+`}`).member(t, "ciphertext")
+	}
+	open := func(ciphertext, context string) answer {
+		return s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.secret+"/decrypt", `{"ciphertext":"`+ciphertext+`","context":`+context+`}`)
+	}
+	for _, same := range [][2]string{
+		{`{"a":"1","b":"2"}`, `{ "b" : "2", "\u0061" : "\u0031" }`},
+		{`{"é":"ü"}`, `{"\u00e9":"\u00fc"}`},
+		{`{"😀":"\ud83d\ude00"}`, `{"\ud83d\ude00":"😀"}`},
+		{`{"a":"/"}`, `{"a":"\/"}`},
+		{`{}`, `{}`},
+		{`{"a":""}`, `{"a":""}`},
+	} {
+		got := open(seal(same[0]), same[1])
+		assert.Equal(t, http.StatusOK, got.status, "%s is %s: %s", same[0], same[1], got.body)
+	}
+	for _, other := range [][2]string{
+		{`{"a":"1"}`, `{}`}, {`{}`, `{"a":"1"}`}, {`{"a":"1"}`, `{"a":"2"}`}, {`{"a":"1"}`, `{"A":"1"}`}, {`{"a":"1","b":"2"}`, `{"a":"1"}`},
+		{`{"a":"1,\"b\":\"2"}`, `{"a":"1","b":"2"}`}, {`{"a":"1"}`, `{"a":"1 "}`}, {`{"é":"1"}`, `{"e\u0301":"1"}`}, {`{"a":""}`, `{}`},
+		{`{"a":"1"}`, `{"a":"1","b":""}`},
+	} {
+		open(seal(other[0]), other[1]).refused(t, http.StatusBadRequest, "decryption_failed", other[0]+" is not "+other[1])
+	}
+	members := func(n int) string {
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprintf(`"m%d":"v"`, i))
+		}
+		return "{" + strings.Join(out, ",") + "}"
+	}
+	for what, context := range map[string]string{
+		"lone surrogate in a name":  `{"\ud800":"1"}`,
+		"lone surrogate in a value": `{"a":"\udfff"}`,
+		"not UTF-8":                 "{\"a\":\"\xff\"}",
+		"duplicate":                 `{"a":"1","a":"1"}`,
+		"duplicate by escape":       `{"a":"1","\u0061":"2"}`,
+		"number":                    `{"a":1}`,
+		"null":                      `{"a":null}`,
+		"nested":                    `{"a":{"b":"c"}}`,
+		"list":                      `["a"]`,
+		"no object":                 `null`,
+		"text":                      `"a"`,
+		"empty name":                `{"":"1"}`,
+		"33 members":                members(33),
+		"long value":                `{"a":"` + strings.Repeat("v", 1025) + `"}`,
+		"long name":                 `{"` + strings.Repeat("n", 1025) + `":"v"}`,
+	} {
+		got := s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.secret+"/encrypt", `{"plaintext":"","context":`+context+`}`)
+		assert.Equal(t, http.StatusBadRequest, got.status, "%s: %s", what, got.body)
+		assert.Equal(t, http.StatusBadRequest, open(h.ciphertext, context).status, what)
+	}
+	assert.Equal(t, http.StatusOK, open(seal(members(32)), members(32)).status)
+	long := `{"` + strings.Repeat("n", 1024) + `":"` + strings.Repeat("v", 1024) + `"}`
+	assert.Equal(t, http.StatusOK, open(seal(long), long).status)
+}
+
+// hostile are texts that something between the request and the database might choke on.
+var hostile = map[string]string{
+	"end of text":       "a\x00b",
+	"not UTF-8":         "a\xffb",
+	"cut UTF-8":         "a\xc3",
+	"surrogate":         "\xed\xa0\x80",
+	"line end":          "a\r\nb",
+	"quote":             `' OR '1'='1`,
+	"placeholder":       "$1",
+	"format":            "%s%n%d",
+	"escape":            `\u0000`,
+	"only slashes":      "///",
+	"dots":              "..",
+	"right to left":     "\u202e\u2066",
+	"not a character":   "\uffff\U0010ffff",
+	"semicolon":         "a;b",
+	"plus and space":    "a+b c",
+	"wildcards":         "%_*?",
+	"one too long":      strings.Repeat("a", 64),
+	"very long":         strings.Repeat("a", 8000),
+	"uuid with a brace": "{0198c8e0-0000-7000-8000-000000000000}",
+	"urn":               "urn:uuid:0198c8e0-0000-7000-8000-000000000000",
+	"nil uuid":          "00000000-0000-0000-0000-000000000000",
+	"uuid without dash": "0198c8e0000070008000000000000000",
+	"almost a uuid":     "0198c8e0-0000-7000-8000-00000000000g",
+}
+
+func TestHostileTexts_AreNeverAFaultOfTheService(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *service) {
+		h := newHolding(t, s, "default", s.operator(t))
+		for what, text := range hostile {
+			escaped := escapeAll(text)
+			for _, op := range operations(t) {
+				evil := h
+				evil.secret, evil.signer = escaped, escaped
+				if !strings.Contains(op.Path, "{id}") {
+					continue
+				}
+				for _, ask := range asks[op.ID](evil) {
+					got := s.call(t, h.token, op.Method, ask.path, ask.body)
+					assert.Contains(t, []int{http.StatusBadRequest, http.StatusNotFound}, got.status, "%s: %s: %s", op.ID, what, got.body)
+				}
+			}
+			for _, path := range []string{
+				"elastic-keys/" + h.secret + "/material-keys/" + escaped,
+				"elastic-keys?name=" + escaped,
+				"elastic-keys?algorithm=" + escaped,
+				"elastic-keys?status=" + escaped,
+				"elastic-keys?cursor=" + escaped,
+				"elastic-keys?limit=" + escaped,
+				"elastic-keys?" + escaped + "=1",
+				"elastic-keys/" + h.secret + "/material-keys?cursor=" + escaped,
+				"elastic-keys/" + h.signer + "/public-key?version=" + escaped,
+				escaped,
+			} {
+				got := s.call(t, h.token, http.MethodGet, path, nil)
+				assert.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusNotFound}, got.status, "%s: %s: %s", path, what, got.body)
+			}
+			for _, member := range []string{"name", "algorithm", "curve", "description"} {
+				body := map[string]any{"name": "hostile-" + strings.ToLower(rand.Text()), "algorithm": "ES256"}
+				body[member] = strings.ToValidUTF8(text, "\ufffd")
+				got := s.call(t, h.token, http.MethodPost, "elastic-keys", body)
+				if got.status == http.StatusCreated {
+					assert.Equal(t, body[member], got.member(t, member), what)
+					again := s.get(t, h.token, "elastic-keys/"+got.member(t, "id"))
+					assert.Equal(t, body[member], again.member(t, member), what)
+				}
+				fits := member == "name" && slices.Contains(harmlessNames, what) ||
+					member == "description" && what != "end of text" && what != "very long"
+				assert.Equal(t, fits, got.status == http.StatusCreated, "%s: %s: %s", member, what, got.body)
+				assert.Contains(t, []int{http.StatusCreated, http.StatusBadRequest}, got.status, "%s: %s: %s", member, what, got.body)
+			}
+		}
+	})
+}
+
+// harmlessNames are the hostile texts that a key may have for its name.
+var harmlessNames = []string{"uuid without dash", "almost a uuid"}
+
+// escapeAll writes every byte as a percent sequence.
+func escapeAll(text string) string {
+	var out strings.Builder
+	for _, b := range []byte(text) {
+		fmt.Fprintf(&out, "%%%02X", b)
+	}
+	return out.String()
+}
+
+func TestRequestBytes_AreWhatTheAnswerHolds(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	for _, size := range []int{0, 1, 2, 3, 15, 16, 17, 1000, 64 << 10} {
+		plaintext := make([]byte, size)
+		for i := range plaintext {
+			plaintext[i] = byte(i * 7)
+		}
+		text := base64.RawURLEncoding.EncodeToString(plaintext)
+		sealed := s.post(t, h.token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": text})
+		opened := s.post(t, h.token, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": sealed.member(t, "ciphertext")})
+		assert.Equal(t, text, opened.member(t, "plaintext"), size)
+		signed := s.post(t, h.token, "elastic-keys/"+h.signer+"/sign", map[string]any{"payload": text})
+		verified := s.post(t, h.token, "elastic-keys/"+h.signer+"/verify", map[string]any{"signature": signed.member(t, "signature")})
+		assert.Equal(t, true, verified.object(t)["valid"], size)
+		assert.Equal(t, text, verified.member(t, "payload"), size)
+	}
+}
