@@ -68,7 +68,7 @@ func (k *Keyring) Version(ctx context.Context, caller Caller, ref Ref, version s
 		return key, material, err
 	}
 	number, err := strconv.ParseInt(version, 10, 64)
-	if err != nil || number < 1 {
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != version {
 		return ElasticKey{}, MaterialKey{}, errNotFound()
 	}
 	p, err := k.permit(ctx, caller, OpRead, ref, number)
