@@ -1,0 +1,222 @@
+package kms_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// createMany makes n symmetric keys, several at a time. The number goes into their names.
+func (s *service) createMany(t testing.TB, token, prefix string, n int) {
+	t.Helper()
+	var next atomic.Int64
+	var group sync.WaitGroup
+	failures := make([]error, 4)
+	for worker := range failures {
+		group.Go(func() {
+			for {
+				i := int(next.Add(1))
+				if i > n || failures[worker] != nil {
+					return
+				}
+				got, err := s.exchange(s.request(t, token, http.MethodPost, "elastic-keys",
+					map[string]any{"name": fmt.Sprintf("%s-%d", prefix, i), "algorithm": "A256GCM/A256KW"}))
+				if err == nil && got.status != http.StatusCreated {
+					err = fmt.Errorf("%d %s", got.status, got.body)
+				}
+				failures[worker] = err
+			}
+		})
+	}
+	group.Wait()
+	require.NoError(t, errors.Join(failures...))
+}
+
+// walk reads all pages of a list and returns what each item has as the member.
+func (s *service) walk(t testing.TB, token, path, member string, each func()) (all []string) {
+	t.Helper()
+	cursor := ""
+	for {
+		next := path
+		if cursor != "" {
+			separator := "?"
+			if strings.Contains(path, "?") {
+				separator = "&"
+			}
+			next += separator + "cursor=" + cursor
+		}
+		page := s.get(t, token, next)
+		for _, item := range page.items(t) {
+			all = append(all, fmt.Sprint(item[member]))
+		}
+		if cursor = page.member(t, "next_cursor"); cursor == "" {
+			return all
+		}
+		each()
+	}
+}
+
+func TestPages_AreCompleteWhileOthersInsert(t *testing.T) {
+	t.Parallel()
+	const before = 250
+	each(t, func(t *testing.T, s *service) {
+		token := s.operator(t)
+		s.createMany(t, token, "before", before)
+		for _, limit := range []int{1000, 100, 7} {
+			made := 0
+			ids := map[string]bool{}
+			names := s.walk(t, token, "elastic-keys?limit="+strconv.Itoa(limit), "name", func() {
+				made++
+				ids[s.create(t, token, fmt.Sprintf("during-%d-%d", limit, made), "A256GCM/A256KW")] = true
+			})
+			seen := map[string]int{}
+			for _, name := range names {
+				seen[name]++
+			}
+			for i := range before {
+				assert.Equal(t, 1, seen[fmt.Sprintf("before-%d", i+1)], "limit %d, key %d", limit, i+1)
+			}
+			for name, n := range seen {
+				assert.Equal(t, 1, n, "limit %d: %s", limit, name)
+			}
+			for i := range made { // they come last in the order of creation
+				assert.Equal(t, 1, seen[fmt.Sprintf("during-%d-%d", limit, i+1)], "limit %d, made meanwhile %d", limit, i+1)
+			}
+		}
+		ids := s.walk(t, token, "elastic-keys?limit=99&status=active", "id", func() {})
+		assert.True(t, slices.IsSorted(ids), "in order of creation")
+		all := s.get(t, token, "elastic-keys?limit=1000")
+		assert.Len(t, all.items(t), len(ids))
+		assert.NotContains(t, all.object(t), "next_cursor")
+		assert.Len(t, s.get(t, token, "elastic-keys").items(t), 100, "without a limit")
+	})
+}
+
+func TestPages_OfVersionsAreCompleteWhileTheKeyRotates(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *service) {
+		token := s.operator(t)
+		s.create(t, token, "turning", "A256GCM/A256KW")
+		const before = 12
+		for range before - 1 {
+			s.post(t, token, "elastic-keys/turning/rotate", nil)
+		}
+		versions := s.walk(t, token, "elastic-keys/turning/material-keys?limit=5", "version", func() {
+			s.post(t, token, "elastic-keys/turning/rotate", nil)
+		})
+		var want []string
+		for i := before; i >= 1; i-- {
+			want = append(want, strconv.Itoa(i))
+		}
+		assert.Equal(t, want, versions, "newest first, from where the walk began")
+		primaries := 0
+		for _, item := range s.get(t, token, "elastic-keys/turning/material-keys").items(t) {
+			if item["primary"] == true {
+				primaries++
+				assert.EqualValues(t, before+2, item["version"])
+			}
+		}
+		assert.Equal(t, 1, primaries)
+	})
+}
+
+func TestCursor_ContinuesItsListAndNoOther(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *service) {
+		h := newHolding(t, s, "default", s.operator(t))
+		s.create(t, h.token, "third", "A256GCM/A256KW")
+		cursor := s.get(t, h.token, "elastic-keys?limit=1&algorithm=A256GCM/A256KW").member(t, "next_cursor")
+		s.get(t, h.token, query("elastic-keys", "algorithm", "A256GCM/A256KW", "cursor", cursor, "limit", "1000"))
+		byName := s.get(t, h.token, "elastic-keys/"+h.secretName+"/material-keys?limit=1").member(t, "next_cursor")
+		assert.Equal(t, h.versionCursor, byName, "one list, however the path calls the key")
+
+		refuse := func(path, what string) {
+			t.Helper()
+			s.call(t, h.token, http.MethodGet, path, nil).refused(t, http.StatusBadRequest, "invalid_cursor", what)
+		}
+		refuse(query("elastic-keys", "cursor", cursor), "without its filter")
+		refuse(query("elastic-keys", "algorithm", "ES256", "cursor", cursor), "with another filter")
+		refuse(query("elastic-keys", "algorithm", "A256GCM/A256KW", "status", "active", "cursor", cursor), "with a further filter")
+		refuse(query("elastic-keys", "name", "a256gcm", "cursor", cursor), "with the filter at another place")
+		refuse(query("elastic-keys/"+h.secret+"/material-keys", "cursor", cursor), "of another list")
+		refuse(query("elastic-keys", "cursor", h.versionCursor), "of a key's versions")
+		refuse(query("elastic-keys/"+h.signer+"/material-keys", "cursor", h.versionCursor), "of another key's versions")
+		for i := range len(cursor) {
+			spoilt := cursor[:i] + nextLetter(cursor[i]) + cursor[i+1:]
+			refuse(query("elastic-keys", "algorithm", "A256GCM/A256KW", "cursor", spoilt), fmt.Sprintf("with letter %d changed", i))
+		}
+		for what, spoilt := range map[string]string{
+			"longer": cursor + "AAAA", "shorter": cursor[:len(cursor)-4], "padded": cursor + "=", "with a line end": cursor + "\n",
+			"upper case": strings.ToUpper(cursor), "the MAC alone": cursor[:43], "no MAC": base64.RawURLEncoding.EncodeToString([]byte(h.secretID)),
+			"an id": h.secretID, "a null": "\x00", "zero": "0", "the other alphabet": "+/+/",
+		} {
+			refuse(query("elastic-keys", "algorithm", "A256GCM/A256KW", "cursor", spoilt), what)
+		}
+	})
+}
+
+func TestCursor_OutlivesARestart(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *service) {
+		h := newHolding(t, s, "default", s.operator(t))
+		want := s.get(t, h.token, query("elastic-keys", "cursor", h.keysCursor)).body
+		s.stop()
+		s = run(t, s.cfg, s.files)
+		assert.Equal(t, want, s.get(t, h.token, query("elastic-keys", "cursor", h.keysCursor)).body)
+	})
+}
+
+func TestParameters_AreReadStrictly(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	for _, list := range []string{"elastic-keys", "elastic-keys/" + h.secret + "/material-keys"} {
+		for _, limit := range []string{"1", "1000"} {
+			s.get(t, h.token, list+"?limit="+limit)
+		}
+		for _, bad := range []string{
+			"limit=0", "limit=-1", "limit=1001", "limit=", "limit=x", "limit=1.0", "limit=1e2", "limit=0x10", "limit=99999999999999999999", "limit=9223372036854775807",
+			"limit=%31%00", "limit=1&limit=2", "limit=1&limit=1", "limit[]=1", "Limit=1", "limit=1,2", "limit=٣", "limit=+1", "limit=1%20",
+			"cursor=", "cursor=" + strings.Repeat("A", 1025), "cursor=a&cursor=b", "unknown=1", "=1", "access_token=x", "sort=name", "offset=1",
+		} {
+			got := s.call(t, h.token, http.MethodGet, list+"?"+bad, nil)
+			assert.Equal(t, http.StatusBadRequest, got.status, "%s?%s: %s", list, bad, got.body)
+			assert.Equal(t, "validation_failed", got.member(t, "code"), bad)
+			assert.NotEmpty(t, got.object(t)["errors"], bad)
+		}
+		for _, malformed := range []string{"limit=%", "limit=%zz", "limit=1;cursor=x", "%"} {
+			s.call(t, h.token, http.MethodGet, list+"?"+malformed, nil).refused(t, http.StatusBadRequest, "bad_request", malformed)
+		}
+	}
+	for _, bad := range []string{
+		"name=UPPER", "name=" + strings.Repeat("a", 64), "name=", "name=-x", "status=gone", "status=", "status=Active", "algorithm=", "algorithm=" + strings.Repeat("a", 65),
+	} {
+		s.call(t, h.token, http.MethodGet, "elastic-keys?"+bad, nil).refused(t, http.StatusBadRequest, "validation_failed", bad)
+	}
+	for _, bad := range []string{"version=0", "version=-1", "version=x", "version=9223372036854775808"} {
+		s.call(t, h.token, http.MethodGet, "elastic-keys/"+h.signer+"/public-key?"+bad, nil).refused(t, http.StatusBadRequest, "validation_failed", bad)
+	}
+	for _, absent := range []string{"2", "9223372036854775807"} {
+		s.call(t, h.token, http.MethodGet, "elastic-keys/"+h.signer+"/public-key?version="+absent, nil).refused(t, http.StatusNotFound, "not_found", absent)
+	}
+	for _, absent := range []string{"0", "-1", "3", "+1", "01", "1.0", "0x1", "9223372036854775808", "%20" + "1", "1%00", h.secretID, h.signerID, "latest"} {
+		s.call(t, h.token, http.MethodGet, "elastic-keys/"+h.secret+"/material-keys/"+absent, nil).refused(t, http.StatusNotFound, "not_found", absent)
+	}
+	for _, unknown := range []string{"self?x=1", "elastic-keys/" + h.secret + "?limit=1"} {
+		s.call(t, h.token, http.MethodGet, unknown, nil).refused(t, http.StatusBadRequest, "validation_failed", unknown)
+	}
+	s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.secret+"/rotate?dry_run=true", nil).
+		refused(t, http.StatusBadRequest, "validation_failed", "a parameter that rotate does not have")
+	s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.signer+"/sign?payload=x", map[string]any{"payload": ""}).
+		refused(t, http.StatusBadRequest, "validation_failed", "a parameter that sign does not have")
+	assert.EqualValues(t, 2, s.get(t, h.token, "elastic-keys/"+h.secret).object(t)["version_count"], "nothing rotated")
+}
