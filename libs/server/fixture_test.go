@@ -301,7 +301,9 @@ func (f *fixture) token() string {
 
 // mount registers the tests' handlers.
 func (f *fixture) mount(r chi.Router, errs server.ErrorHandlers) {
+	f.mu.Lock()
 	f.onError = &errs
+	f.mu.Unlock()
 	r.Get("/things", f.echo("list"))
 	r.Post("/things", f.echo("create"))
 	r.Get("/things/{id}", f.echo("get"))

@@ -225,7 +225,7 @@ func TestRun_CutsOffWhatDoesNotEnd(t *testing.T) {
 
 func TestRun_SlowHeadersAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(c *server.Config, _ *server.Deps) { c.Limits.ReadHeaderTimeout = 50 * time.Millisecond })
+	f := start(t, func(c *server.Config, _ *server.Deps) { c.Limits.ReadHeaderTimeout = time.Second })
 	conn := f.dial()
 	_, err := io.WriteString(conn, "GET /service/api/v1/things HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
 	require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestRun_SlowHeadersAreNotWaitedFor(t *testing.T) {
 
 func TestRun_SlowBodiesAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(c *server.Config, _ *server.Deps) { c.Limits.ReadTimeout = 100 * time.Millisecond })
+	f := start(t, func(c *server.Config, _ *server.Deps) { c.Limits.ReadTimeout = time.Second })
 	a := f.raw("POST /service/api/v1/things HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer writer\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
 	assert.Equal(t, "the body ended early or took too long", a.problem(t).Detail)
 	a = f.raw("POST /service/api/v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
