@@ -34,7 +34,7 @@ func (a answer) keepsConventions(t testing.TB, request *http.Request) {
 	where := request.Method + " " + request.URL.Path
 	assert.True(t, isUUIDv7(a.header.Get("X-Request-Id")), "%s: X-Request-Id %q", where, a.header.Get("X-Request-Id"))
 	assert.Empty(t, a.header.Values("Server"), where)
-	if strings.HasPrefix(request.URL.Path, "/service/") || strings.HasPrefix(request.URL.Path, "/browser/") {
+	if path := request.URL.EscapedPath(); strings.HasPrefix(path, "/service/") || strings.HasPrefix(path, "/browser/") {
 		assert.Equal(t, "no-store", a.header.Get("Cache-Control"), where)
 		assert.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"), where)
 		assert.NotEmpty(t, a.header.Get("Strict-Transport-Security"), where)
