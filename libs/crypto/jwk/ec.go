@@ -155,6 +155,9 @@ func edPublicMaterial(key ed25519.PublicKey) (*material, error) {
 	if len(key) != ed25519.PublicKeySize {
 		return nil, fault.New(fault.InvalidKey, "Ed25519 public key must have %d bytes", ed25519.PublicKeySize)
 	}
+	if err := checkEdwardsPoint(key); err != nil {
+		return nil, err
+	}
 	return &material{keyType: alg.KeyTypeOKP, curve: alg.CurveEd25519, edPublic: slices.Clone(key)}, nil
 }
 
@@ -166,12 +169,10 @@ func edPrivateMaterial(key ed25519.PrivateKey) (*material, error) {
 	if subtle.ConstantTimeCompare(private, key) != 1 {
 		return nil, fault.New(fault.InvalidKey, "Ed25519 private and public part do not match")
 	}
-	m, err := edPublicMaterial(ed25519.PublicKey(private[ed25519.SeedSize:]))
-	if err != nil {
-		return nil, err
-	}
-	m.edPrivate = &hidden{private}
-	return m, nil
+	return &material{
+		keyType: alg.KeyTypeOKP, curve: alg.CurveEd25519,
+		edPrivate: &hidden{private}, edPublic: ed25519.PublicKey(slices.Clone(private[ed25519.SeedSize:])),
+	}, nil
 }
 
 // parseOKP reads the members of RFC 8037 section 2.
