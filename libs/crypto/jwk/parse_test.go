@@ -111,6 +111,20 @@ func TestParse_RefusesRSA(t *testing.T) {
 	assert.Equal(t, newKey(t, r, jwk.Attributes{}).ThumbprintSHA256(), key.ThumbprintSHA256())
 }
 
+// Comparing each operation with all others takes a time that grows with the square of their number.
+func TestParse_RefusesManyOperations(t *testing.T) {
+	t.Parallel()
+	operations := []any{"sign", "verify"}
+	_, err := jwk.Parse([]byte(with(t, octSecret, "key_ops", operations)))
+	require.NoError(t, err)
+	for i := range 5_000 {
+		operations = append(operations, fmt.Sprintf("%04x", i))
+	}
+	_, err = jwk.Parse([]byte(with(t, octSecret, "key_ops", operations)))
+	require.ErrorContains(t, err, "more than 32 operations")
+	assertCode(t, err, "invalid_jwk")
+}
+
 // A modulus whose primes are k*M + 65537^a mod M, as the flawed library made them, is recognised; the
 // fingerprint looks at the modulus alone, so the numbers here need not be prime.
 func TestParse_RefusesFactorableModuli(t *testing.T) {

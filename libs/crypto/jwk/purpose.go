@@ -70,10 +70,16 @@ func (k *Key) Permits(operations ...string) error {
 	return fault.New(fault.KeyMismatch, "the key's use or key_ops do not permit %s", operations[0])
 }
 
+// maxOperations is the number of operations a key may name; RFC 7517 section 4.3 has eight.
+const maxOperations = 32
+
 // checkPurpose refuses attributes that contradict each other (RFC 7517 section 4.3) or the key.
 func (k *Key) checkPurpose() error {
 	if k.Use != "" && k.Use != UseSignature && k.Use != UseEncryption {
 		return fault.New(fault.InvalidKey, "use %.16q is not supported", k.Use)
+	}
+	if len(k.Operations) > maxOperations {
+		return fault.New(fault.InvalidKey, "key_ops has more than %d operations", maxOperations)
 	}
 	use := k.Use
 	for i, operation := range k.Operations {
