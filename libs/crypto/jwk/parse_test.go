@@ -95,6 +95,7 @@ func TestParse_RefusesRSA(t *testing.T) {
 	}
 	for _, text := range []string{
 		with(t, whole, "oth", []any{}),
+		with(t, whole, "d", number(new(big.Int).Sub(r.D, big.NewInt(2)))), // the CRT values alone would be used
 		with(t, whole, "p", number(r.Primes[1])),
 		with(t, whole, "n", number(new(big.Int).Lsh(big.NewInt(1), 1024))),
 		with(t, whole, "n", strings.Repeat("_", 40000)),

@@ -49,11 +49,23 @@ func rsaPrivateMaterial(key *rsa.PrivateKey) (*material, error) {
 		return nil, fault.New(fault.InvalidKey, "RSA private and public part do not match")
 	}
 	key.Precompute()
-	if key.Validate() != nil {
+	if key.Validate() != nil || !hasConsistentExponent(key) {
 		return nil, fault.New(fault.InvalidKey, "RSA private and public part do not match")
 	}
 	m.rsaPrivate = key
 	return m, nil
+}
+
+// hasConsistentExponent says whether the CRT exponents belong to the private exponent. The cryptographic module checks and uses the
+// former; the latter goes to whoever exports the key.
+func hasConsistentExponent(key *rsa.PrivateKey) bool {
+	for i, exponent := range []*big.Int{key.Precomputed.Dp, key.Precomputed.Dq} {
+		order := new(big.Int).Sub(key.Primes[i], big.NewInt(1))
+		if exponent == nil || order.Mod(key.D, order).Cmp(exponent) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // parseRSA reads the members of RFC 7518 section 6.3. A private key must come with its primes and
