@@ -47,11 +47,11 @@ func connect(command *cobra.Command) (*client.KMS, error) {
 	}
 	token, err := endpoint.ReadCredential()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; the context file must name a file that holds your credential and that you alone can read", err)
 	}
 	roots, err := tlsconfig.LoadRoots(place.RootCertificate.String())
 	if err != nil {
-		return nil, fmt.Errorf("root certificate in the context file: %w", err)
+		return nil, fmt.Errorf("%w; the context file must name the root certificate that the service wrote when it first started", err)
 	}
 	return client.New(client.Config{URL: endpoint.URL, Roots: roots, Token: token})
 }

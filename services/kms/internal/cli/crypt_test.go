@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -265,4 +266,11 @@ func TestCommands_TakeConstantMemory(t *testing.T) {
 	require.NoError(t, s.stream(t, io.LimitReader(zeros{}, size), io.Discard, io.Discard, "verify", "--key", "releases", "--signature", signature))
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "bytes allocated, ever, for four times 96 MiB, the double included")
+}
+
+func TestEncrypt_NamesTheFolderThatIsMissing(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "absent")
+	err := shell{kms: newFakeKMS(t)}.run(t, "x", "encrypt", "--key", "payroll", "--out", filepath.Join(folder, "file")).err
+	require.EqualError(t, err, "--out: the folder "+strconv.Quote(folder)+" does not exist")
 }

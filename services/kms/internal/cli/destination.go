@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"unicode"
@@ -53,6 +54,9 @@ func (c *commands) create(cmd *cobra.Command, path string) (*destination, error)
 		return &destination{Writer: file, file: file}, nil
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part") // mode 0600
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--out: the folder %q does not exist", filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--out: %w", err)
 	}

@@ -60,6 +60,8 @@ func fixForCode(code string) string {
 		return "`self` shows the scopes of your credential"
 	case "not_found":
 		return "`key list` shows the keys of your tenant"
+	case "conflict":
+		return "choose another name, or add a version to that key with `key rotate`"
 	case "wrong_key_use", "no_public_key":
 		return "`key get` shows what the key is for"
 	case "unsupported_algorithm":
@@ -67,7 +69,7 @@ func fixForCode(code string) string {
 	case "decryption_failed":
 		return "the key, the --encryption-context and the message must be those of the encryption"
 	case "sealed":
-		return "run `cryptoutil unseal`"
+		return "an operator opens the service with `unseal`"
 	case "rate_limited", "overloaded", "state_unavailable", "shutting_down":
 		return "try again later"
 	default:

@@ -79,7 +79,7 @@ func (c *commands) keyGet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME|ID",
 		Short: "Show a key",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -118,7 +118,7 @@ func (c *commands) keyRotate() *cobra.Command {
 		Long: `Rotate adds a version to the key, makes it the primary one and prints its number.
 From then on the key encrypts and signs with it; older versions still decrypt and
 verify.`,
-		Args: cobra.ExactArgs(1),
+		Args: oneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -143,7 +143,7 @@ func (c *commands) keyPublic() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "public NAME|ID",
 		Short: "Print the public part of a key",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneKey,
 	}
 	format := cmd.Flags().String("format", "pem", "pem (SubjectPublicKeyInfo) or jwk")
 	version := cmd.Flags().Int64("version", 0, "version of the key (default the primary one)")
@@ -167,6 +167,14 @@ func (c *commands) keyPublic() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// oneKey is the argument of a command about a key.
+func oneKey(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("name one key, by its name or id: %s NAME|ID", cmd.CommandPath())
+	}
+	return nil
 }
 
 // require marks flags without which a command is a mistake.

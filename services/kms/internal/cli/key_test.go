@@ -31,6 +31,8 @@ func TestKeyCreate_PrintsTheID(t *testing.T) {
 	out = s.must(t, "", "key", "get", "payroll")
 	assert.Contains(t, out, "Algorithm        A256GCM/RSA-OAEP-256 4096\n")
 	assert.Contains(t, out, "Description      salaries\n")
+	assert.Contains(t, s.must(t, "", "key", "get", "letters"), "Name             letters\nDescription\nAlgorithm        A256GCM/ECDH-ES P-384\n",
+		"an empty cell does not push the others out of line")
 	assert.JSONEq(t, s.must(t, "", "key", "get", "--output=json", "payroll"), s.must(t, "", "key", "get", "--output=json", "018f0000-0000-7000-8000-000000000001"))
 }
 
@@ -151,7 +153,8 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 	for line, want := range map[string]string{
 		"key create --name a":    `required flag(s) "algorithm" not set`,
 		"key create a":           `unknown command "a"`,
-		"key get":                "accepts 1 arg(s), received 0",
+		"key get":                "name one key, by its name or id: kms key get NAME|ID",
+		"key rotate a b":         "name one key, by its name or id: kms key rotate NAME|ID",
 		"encrypt":                `required flag(s) "key" not set`,
 		"verify --key a":         `required flag(s) "signature" not set`,
 		"key list --page-size 3": "unknown flag",
@@ -173,7 +176,8 @@ func TestCommands_SayWhatToDo(t *testing.T) {
 
 	for code, want := range map[string]string{
 		"insufficient_scope":    "`self` shows the scopes",
-		"sealed":                "run `cryptoutil unseal`",
+		"sealed":                "an operator opens the service with `unseal`",
+		"conflict":              "`key rotate`",
 		"overloaded":            "try again later",
 		"unsupported_algorithm": "ES256 signs",
 	} {

@@ -49,7 +49,7 @@ func (c *commands) keyVersions() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "versions NAME|ID",
 		Short: "List the versions of a key, newest first",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneKey,
 	}
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -52,15 +53,22 @@ func writeJSON(w io.Writer, resource any) error {
 
 // writeTable writes rows, the first of them the heading, in aligned columns.
 func writeTable(w io.Writer, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var aligned bytes.Buffer
+	table := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = printable(cell)
 		}
-		fmt.Fprintln(table, strings.TrimRight(strings.Join(cells, "\t"), "\t")) // an error stays for Flush
+		fmt.Fprintln(table, strings.Join(cells, "\t")) // an error stays for Flush
 	}
-	if err := table.Flush(); err != nil {
+	err := table.Flush()
+	for line := range strings.Lines(aligned.String()) { // an empty last cell leaves the blanks that align it
+		if err == nil {
+			_, err = fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
 	return nil
