@@ -79,7 +79,11 @@ func (h *Header) append(out []byte, p produced) ([]byte, error) {
 			return nil, fault.New(fault.InvalidInput, "encrypt: %w", err)
 		}
 	}
-	return append(out, '}'), nil
+	out = append(out, '}')
+	if err := joseheader.CheckWritten(out, h.Extra); err != nil {
+		return nil, fault.New(fault.InvalidInput, "encrypt: %w", err)
+	}
+	return out, nil
 }
 
 func appendEncoded(out []byte, name string, value []byte) []byte {

@@ -2,6 +2,7 @@ package jwe_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -230,6 +231,34 @@ func TestEncrypt_RefusesExtraMembersWithAMeaning(t *testing.T) {
 	assertCode(t, err, "invalid_input")
 	_, err = jwe.Encrypt(key, jwe.Header{}, nil)
 	assertCode(t, err, "unsupported_algorithm")
+}
+
+// A message that nobody could read again is not written.
+func TestEncrypt_RefusesHeadersThatDecryptRefuses(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, spec(t, "A256GCM/A256KW"))
+	deep := any("x")
+	for range 20 {
+		deep = []any{deep}
+	}
+	for _, h := range []jwe.Header{
+		{KeyID: strings.Repeat("k", 7000)},
+		{PartyUInfo: make([]byte, 7000)},
+		{Extra: map[string]any{"deep": deep}},
+		{Extra: map[string]any{"twice": json.RawMessage(`{"a":1,"a":2}`)}},
+		{Extra: map[string]any{"surrogate": json.RawMessage(`"\ud800"`)}},
+	} {
+		h.Encryption = "A256GCM"
+		_, err := jwe.Encrypt(key, h, nil)
+		if assert.Error(t, err) {
+			assertCode(t, err, "invalid_input")
+		}
+	}
+	longest := jwe.Header{Encryption: "A256GCM", Extra: map[string]any{"x": strings.Repeat("x", 6000), "n": 1}}
+	message, err := jwe.Encrypt(key, longest, nil)
+	require.NoError(t, err)
+	_, _, err = jwe.Decrypt(key, message, jwe.Expect{})
+	require.NoError(t, err)
 }
 
 // Points that are not on the recipient's curve, and keys that are none, are refused before any key

@@ -44,7 +44,11 @@ func (h *Header) append(out []byte) ([]byte, error) {
 			return nil, fault.New(fault.InvalidInput, "sign: %w", err)
 		}
 	}
-	return append(out, '}'), nil
+	out = append(out, '}')
+	if err := joseheader.CheckWritten(out, h.Extra); err != nil {
+		return nil, fault.New(fault.InvalidInput, "sign: %w", err)
+	}
+	return out, nil
 }
 
 // ParseHeader reads the protected header of a message, for finding the key by its KeyID. Nothing in

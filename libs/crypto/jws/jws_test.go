@@ -182,6 +182,21 @@ func TestVerify_RefusesHeaders(t *testing.T) {
 }
 
 // The public key of a signer must not serve as the secret of an HMAC (RFC 8725 section 2.1).
+// A token that nobody could verify is not written.
+func TestSign_RefusesHeadersThatVerifyRefuses(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, spec(t, "HS256"))
+	for _, h := range []jws.Header{
+		{KeyID: strings.Repeat("k", 7000)},
+		{Extra: map[string]any{"twice": json.RawMessage(`{"a":1,"a":2}`)}},
+	} {
+		_, err := jws.Sign(key, h, nil)
+		if assert.Error(t, err) {
+			assertCode(t, err, "invalid_input")
+		}
+	}
+}
+
 func TestVerify_NoHMACWithAPublicKey(t *testing.T) {
 	t.Parallel()
 	public, err := newKey(t, spec(t, "RS256")).Public()

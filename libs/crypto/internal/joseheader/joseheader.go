@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
 )
 
@@ -44,6 +45,20 @@ func CheckExtra(members map[string]any) error {
 		}
 		if err := Refused([]byte(name)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// CheckWritten refuses the text of a header that a reader would refuse: one that is too long, or into which an extra member brought
+// duplicate members, lone surrogates or deep nesting.
+func CheckWritten(text []byte, extra map[string]any) error {
+	if base64url.EncodedLen(len(text)) > MaxEncoded {
+		return fmt.Errorf("header would be longer than %d characters", MaxEncoded)
+	}
+	for _, value := range extra {
+		if _, plain := value.(string); !plain {
+			return strictjson.Object(text, nil)
 		}
 	}
 	return nil
