@@ -132,13 +132,16 @@ func openDirect(key *jwk.Key, enc alg.ContentEncryption, encryptedKey string, se
 	return plaintext, nil
 }
 
+// longestEncryptedKey is the length in bytes of what RSA-OAEP makes with the largest modulus.
+const longestEncryptedKey = alg.MaxRSABits / 8
+
 // recoverKey puts the content encryption key into w.key. If it cannot be recovered, w.key is a random
 // one, good is false and err is nil: the caller goes on and fails later, like with a wrong tag. err is
 // for headers that lack what the algorithm needs.
 func (w *workspace) recoverKey(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header, p parameters, encodedKey string) (good bool, err error) {
 	// An encrypted key is empty exactly with dir and ECDH-ES (RFC 7516 section 5.2 steps 8 to 10).
 	wantsKey := management.Family != alg.Direct && management.Family != alg.ECDHES
-	if wantsKey != (encodedKey != "") {
+	if wantsKey != (encodedKey != "") || len(encodedKey) > base64url.EncodedLen(longestEncryptedKey) {
 		return w.keep(nil, enc), nil
 	}
 	w.encrypted, err = base64url.AppendDecode(w.encrypted[:0], encodedKey)

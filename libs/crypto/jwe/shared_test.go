@@ -2,6 +2,8 @@ package jwe_test
 
 import (
 	"bytes"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -54,4 +56,20 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // counts what the wh
 		assert.LessOrEqual(t, testing.AllocsPerRun(200, func() { _, _ = jwe.Encrypt(key, h, plaintext) }), most, algorithm)
 		assert.LessOrEqual(t, testing.AllocsPerRun(200, func() { _, _, _ = jwe.Decrypt(key, message, jwe.Expect{}) }), most+1, algorithm) // and the name of the content encryption
 	}
+}
+
+// No encrypted key is longer than an RSA modulus: what is, is neither decoded nor kept for the next message.
+func TestDecrypt_LongEncryptedKeyCostsNothing(t *testing.T) { //nolint:paralleltest // counts what the whole process allocates
+	key := newKey(t, spec(t, "A256GCM/A256KW"))
+	message, err := jwe.Encrypt(key, jwe.Header{Encryption: "A256GCM"}, nil)
+	require.NoError(t, err)
+	header, rest, _ := strings.Cut(message, ".")
+	_, rest, _ = strings.Cut(rest, ".")
+	message = header + "." + strings.Repeat("A", 8<<20) + "." + rest
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err = jwe.Decrypt(key, message, jwe.Expect{})
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, jwe.ErrDecryption)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }

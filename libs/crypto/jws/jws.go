@@ -23,6 +23,9 @@ import (
 // MaxSize is the length in characters of the longest message that is read.
 const MaxSize = 16 << 20
 
+// longestSignature is the length in bytes of what RSA makes with the largest modulus.
+const longestSignature = alg.MaxRSABits / 8
+
 // ErrVerification says that a signature or MAC is not valid for this key, and nothing else. Its code
 // is verification_failed.
 var ErrVerification error = fault.New(fault.VerificationFailed, "verification failed")
@@ -64,7 +67,6 @@ func Sign(key *jwk.Key, h Header, payload []byte) (string, error) {
 	if b.header, err = h.append(b.header[:0]); err != nil {
 		return "", err
 	}
-	const longestSignature = alg.MaxRSABits / 8
 	size := base64url.EncodedLen(len(b.header)) + base64url.EncodedLen(len(payload)) + base64url.EncodedLen(longestSignature) + 2
 	if size > MaxSize {
 		return "", fault.New(fault.InvalidInput, "sign: the token would be longer than %d characters", MaxSize)
@@ -107,6 +109,9 @@ func Verify(key *jwk.Key, compact string, expect Expect) ([]byte, Header, error)
 	}
 	if err := checkHeader(&h, sig, expect); err != nil {
 		return nil, Header{}, fmt.Errorf("verify: %w", err)
+	}
+	if len(parts.signature) > base64url.EncodedLen(longestSignature) {
+		return nil, Header{}, ErrVerification
 	}
 	if b.signature, err = base64url.AppendDecode(b.signature[:0], parts.signature); err != nil {
 		return nil, Header{}, ErrVerification

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -195,6 +196,20 @@ func TestSign_RefusesHeadersThatVerifyRefuses(t *testing.T) {
 			assertCode(t, err, "invalid_input")
 		}
 	}
+}
+
+// No signature is longer than an RSA modulus: what is, is neither decoded nor kept for the next message.
+func TestVerify_LongSignatureCostsNothing(t *testing.T) { //nolint:paralleltest // counts what the whole process allocates
+	key := newKey(t, spec(t, "HS256"))
+	token, err := jws.Sign(key, jws.Header{}, nil)
+	require.NoError(t, err)
+	token = token[:strings.LastIndexByte(token, '.')+1] + strings.Repeat("A", 8<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err = jws.Verify(key, token, jws.Expect{})
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, jws.ErrVerification)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 func TestVerify_NoHMACWithAPublicKey(t *testing.T) {
