@@ -2,7 +2,7 @@
 # Proves that no dependency of any program has cgo files for the platforms released. It asks with cgo switched on:
 # switched off, Go leaves such files out silently, and a feature could be missing without anybody noticing.
 #
-# When to run it: after adding or upgrading a dependency; `task gates` calls it.
+# When to run it: after adding or upgrading a dependency; `task check-cgo` calls it.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"

@@ -3,7 +3,7 @@
 # trailing blanks, a final newline, no conflict markers; Go, SQL, shell and web sources warn from 401 lines and fail
 # from 501. Generated files and test data are exempt. Relative links in Markdown must lead somewhere.
 #
-# When to run it: before every commit; `task gates` and the pre-commit hook call it.
+# When to run it: before every commit; `task check-files` and the pre-commit hook call it.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"

@@ -3,7 +3,7 @@
 # Each place counts in another situation: go.work in workspace builds, go.mod under GOWORK=off, //go:debug in a main
 # package always, and the guard of libs/crypto/fips where GODEBUG in the environment overrides them all.
 #
-# When to run it: after adding a module, a program or the first test of a package; `task gates` calls it.
+# When to run it: after adding a module, a program or the first test of a package; `task check-fips` calls it.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"

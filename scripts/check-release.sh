@@ -2,7 +2,7 @@
 # The release gate: proves on the built binaries themselves that each is static and free of cgo, holds the certified
 # cryptographic module, enforces FIPS 140-3, and refuses to run (exit 78, one line) when the environment weakens it.
 #
-# When to run it: after scripts/build.sh; arguments name binaries, none means all in bin/. `task gates` calls it.
+# When to run it: after scripts/build.sh; arguments name binaries, none means all in bin/. `task check-release` calls both.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$root"
