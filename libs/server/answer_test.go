@@ -42,7 +42,7 @@ func TestAnswer_ErrorsOfHandlers(t *testing.T) {
 	}
 	panics := f.log.lines(t, "panic in a request")
 	require.Len(t, panics, 1)
-	assert.Contains(t, panics[0]["stack"], "fixture_test.go")
+	assert.Contains(t, panics[0]["stack"], "handlers_test.go")
 	assert.NotEmpty(t, panics[0]["request_id"])
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
@@ -249,4 +250,22 @@ func TestCheckMediaType(t *testing.T) {
 			assert.EqualError(t, err, "unsupported_media_type: send the body as application/json or application/merge-patch+json or application/octet-stream")
 		}
 	}
+}
+
+// FuzzCheckBody proves that no body makes a check do anything but answer: with an error for the client, or none.
+func FuzzCheckBody(f *testing.F) {
+	for text := range bodies {
+		f.Add([]byte(text))
+	}
+	var operations []*contract.Operation
+	for _, more := range []string{strings.TrimPrefix(body, "\n"), "x-hot: true" + body} {
+		c, err := contract.Load(document(secured, operation("post", more)))
+		require.NoError(f, err)
+		operations = append(operations, c.Operations()...)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		for _, op := range operations {
+			_ = faultsOf(t, op.CheckBody("application/json", content))
+		}
+	})
 }
