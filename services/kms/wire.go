@@ -41,8 +41,12 @@ const serviceName = "kms-server"
 // pepperVersion is the version of the hash policy that the configured pepper belongs to.
 const pepperVersion = 3
 
-// sweepInterval is how often expired idempotent answers are removed.
-const sweepInterval = 10 * time.Minute
+const (
+	// sweepInterval is how often expired idempotent answers are removed.
+	sweepInterval = 10 * time.Minute
+	// expireInterval is how often opened keys that are too old are forgotten.
+	expireInterval = time.Minute
+)
 
 // Instance is a built KMS.
 type Instance struct {
@@ -53,6 +57,7 @@ type Instance struct {
 	realm     *auth.FileRealm
 	pool      *keygen.Pool
 	answers   *idempotency.Runner
+	keys      *keyring.Keyring
 }
 
 // Build opens everything that a configuration names, in order; the first failure is returned and closes what was opened. dev is set by
@@ -92,10 +97,9 @@ func Build(ctx context.Context, cfg Config, dev bool, logOut io.Writer) (_ *Inst
 	if k.pool, err = keygen.NewPool(keygen.Config{Depths: cfg.Keys.Pools}); err != nil {
 		return nil, fmt.Errorf("start key pools: %w", err)
 	}
-	keys, err := keyring.New(keyring.Config{
+	if k.keys, err = keyring.New(keyring.Config{
 		Store: sqlstore.New(k.db), Barrier: sealer, Generator: k.pool, Now: time.Now, CacheKeys: cfg.Keys.Cache,
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, err
 	}
 	if k.answers, err = idempotency.New(idempotency.Config{DB: k.db, Barrier: sealer, Now: time.Now}); err != nil {
@@ -105,7 +109,7 @@ func Build(ctx context.Context, cfg Config, dev bool, logOut io.Writer) (_ *Inst
 	if err != nil {
 		return nil, err
 	}
-	handler, err := httpapi.New(keys, cursors)
+	handler, err := httpapi.New(k.keys, cursors)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func Build(ctx context.Context, cfg Config, dev bool, logOut io.Writer) (_ *Inst
 		API:         server.API{Document: document, Codes: httpapi.Codes(), Mount: handler.Mount},
 		Idempotency: k.answers,
 		Barrier:     sealer,
-		Operator:    &forgetful{Operator: operator, keys: keys},
+		Operator:    &forgetful{Operator: operator, keys: k.keys},
 		Checks:      checks(k.db),
 		DataDir:     cfg.DataDir.String(),
 		Dev:         dev,
@@ -230,6 +234,7 @@ func (k *Instance) Run(ctx context.Context, onReady func(*Instance)) error {
 	group.Go(func() { k.tls.Run(background) })
 	group.Go(func() { k.realm.Run(background) })
 	group.Go(func() { k.sweep(background) })
+	group.Go(func() { k.expire(background) })
 	group.Go(func() {
 		select {
 		case <-k.server.Ready():
@@ -260,6 +265,20 @@ func (k *Instance) sweep(ctx context.Context) {
 			k.telemetry.Log().Error("sweep idempotent answers", "error", err)
 		case removed > 0:
 			k.telemetry.Log().Debug("swept idempotent answers", "removed", removed)
+		}
+	}
+}
+
+// expire forgets opened keys that are too old until ctx ends.
+func (k *Instance) expire(ctx context.Context) {
+	ticker := time.NewTicker(expireInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			k.keys.Expire()
 		}
 	}
 }

@@ -28,6 +28,7 @@ type materialCache struct {
 	mu      sync.Mutex
 	entries map[slot]*list.Element // of *lease
 	recent  *list.List             // front: most recently used
+	purges  uint64                 // how often the cache was emptied
 }
 
 // lease is a key that somebody may be using.
@@ -76,10 +77,21 @@ func (c *materialCache) get(at pin) *lease {
 	return held
 }
 
-// put adds a key and returns a lease on it. The cache owns key from now on.
-func (c *materialCache) put(at pin, key *jwk.Key) *lease {
+// generation changes with every purge.
+func (c *materialCache) generation() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.purges
+}
+
+// put adds a key and returns a lease on it. The cache owns key from now on. since is the generation from before the key was opened: if the
+// cache was purged meanwhile, the key is for the holder of the lease alone, and zeroed after it.
+func (c *materialCache) put(at pin, key *jwk.Key, since uint64) *lease {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.purges != since {
+		return &lease{cache: c, pin: at, key: key, users: 1}
+	}
 	if element, ok := c.entries[at.slot()]; ok {
 		c.remove(element)
 	}
@@ -91,10 +103,25 @@ func (c *materialCache) put(at pin, key *jwk.Key) *lease {
 	return held
 }
 
-// purge empties the cache.
+// expire takes out what is too old, whether somebody asks for it or not.
+func (c *materialCache) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	for element := c.recent.Front(); element != nil; {
+		next := element.Next()
+		if held, ok := element.Value.(*lease); ok && now.After(held.expires) {
+			c.remove(element)
+		}
+		element = next
+	}
+}
+
+// purge empties the cache, and sees to it that no key which is being opened gets in.
 func (c *materialCache) purge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.purges++
 	for c.recent.Len() > 0 {
 		c.remove(c.recent.Back())
 	}

@@ -39,8 +39,8 @@ func TestCache_AKeyInUseOutlivesItsEviction(t *testing.T) {
 	t.Parallel()
 	cache := newMaterialCache(1, time.Hour, time.Now)
 	key := newKey(t)
-	held := cache.put(pinOf("a", "1"), key)
-	cache.put(pinOf("a", "2"), newKey(t)).release()
+	held := cache.put(pinOf("a", "1"), key, 0)
+	cache.put(pinOf("a", "2"), newKey(t), 0).release()
 	require.Nil(t, cache.get(pinOf("a", "1")), "evicted")
 	assert.False(t, zeroed(t, held.key), "zeroed under its user")
 	held.release()
@@ -62,7 +62,7 @@ func TestCache_ServesOnlyTheRowItWasOpenedFrom(t *testing.T) {
 		"ciphertext":  func(p *pin) { p.wrapped = "edited" },
 	} {
 		cache := newMaterialCache(10, time.Hour, time.Now)
-		cache.put(pinOf("a", "1"), newKey(t)).release()
+		cache.put(pinOf("a", "1"), newKey(t), 0).release()
 		edited := pinOf("a", "1")
 		change(&edited)
 		assert.Nil(t, cache.get(edited), what)
@@ -73,7 +73,7 @@ func TestCache_ForgetsByAgeAndOnPurge(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 0)
 	cache := newMaterialCache(10, time.Minute, func() time.Time { return now })
-	cache.put(pinOf("a", "1"), newKey(t)).release()
+	cache.put(pinOf("a", "1"), newKey(t), 0).release()
 	now = now.Add(time.Minute)
 	held := cache.get(pinOf("a", "1"))
 	require.NotNil(t, held)
@@ -82,8 +82,22 @@ func TestCache_ForgetsByAgeAndOnPurge(t *testing.T) {
 	assert.Nil(t, cache.get(pinOf("a", "1")))
 
 	key := newKey(t)
-	cache.put(pinOf("a", "2"), key).release()
+	cache.put(pinOf("a", "2"), key, 0).release()
 	cache.purge()
 	assert.Nil(t, cache.get(pinOf("a", "2")))
 	assert.True(t, zeroed(t, key), "purged keys are zeroed")
+}
+
+func TestCache_ExpiredKeysDoNotWaitForTheirNextUse(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	cache := newMaterialCache(10, time.Minute, func() time.Time { return now })
+	old, young := newKey(t), newKey(t)
+	cache.put(pinOf("a", "1"), old, 0).release()
+	now = now.Add(30 * time.Second)
+	cache.put(pinOf("a", "2"), young, 0).release()
+	now = now.Add(31 * time.Second)
+	cache.expire()
+	assert.True(t, zeroed(t, old))
+	assert.False(t, zeroed(t, young))
 }

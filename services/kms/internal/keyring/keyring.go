@@ -82,6 +82,12 @@ func (k *Keyring) Forget() {
 	k.cache.purge()
 }
 
+// Expire drops and zeroes unwrapped keys that have been in memory for CacheAge. It is called now and then, so that a key which nobody uses
+// any more goes too.
+func (k *Keyring) Expire() {
+	k.cache.expire()
+}
+
 // permit is the choke point's yes: a caller may do op to this version of this key. Only Keyring.permit makes one.
 type permit struct {
 	op      Operation

@@ -78,6 +78,7 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if held := k.cache.get(at); held != nil {
 		return held, nil
 	}
+	since := k.cache.generation()
 	private, err := k.barrier.Unwrap(ctx, at.binding(), at.wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("open version %d of key %s: %w", at.version, at.elasticID, err)
@@ -87,5 +88,5 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode version %d of key %s: %w", at.version, at.elasticID, err)
 	}
-	return k.cache.put(at, key), nil
+	return k.cache.put(at, key, since), nil
 }
