@@ -208,6 +208,7 @@ func TestMain_TakesExitCodesFromErrors(t *testing.T) {
 		root.SetErr(&strings.Builder{})
 		assert.Equal(t, want, cli.Main(t.Context(), root))
 	}
+	require.EqualError(t, cli.ErrNegative, "the answer is no")
 	var text strings.Builder
 	root := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error { return cli.ErrNegative }}
 	root.SetArgs(nil)
