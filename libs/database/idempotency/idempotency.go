@@ -2,7 +2,7 @@
 //
 // [Runner.Run] claims the key with a row of its own, which it commits at once, so that a second request with the key finds the first one
 // at work. The request then runs as one unit of work (database.Unit), and the record of its answer is committed with what it
-// changed: either both are there or neither. Answers are stored encrypted by the barrier, bound to tenant and record, for 24 hours.
+// changed: either both are there or neither. Answers are stored encrypted by the barrier, bound to tenant, record and request, for 24 hours.
 //
 // A claim whose holder has not finished after 60 seconds, as after a crash, goes to the next request with the same key and body. Each claim
 // has an attempt number; a holder that comes back late does not find its own any more and commits nothing.
@@ -157,13 +157,16 @@ func (r *Runner) record(scope [5]string, body []byte) (*record, error) {
 		return nil, err
 	}
 	defer clear(key)
-	mac := hmac.New(sha256.New, key)
-	mac.Write(body)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, err
 	}
-	return &record{tenant: scope[0], scopeHash: hashScope(scope[1:]), fingerprint: mac.Sum(nil), id: id.String()}, nil
+	rec := &record{tenant: scope[0], scopeHash: hashScope(scope[1:]), id: id.String()}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(hashScope(scope[:])) // so that equal bodies do not show
+	mac.Write(body)
+	rec.fingerprint = mac.Sum(nil)
+	return rec, nil
 }
 
 // hashScope makes a key column of fixed length from texts of any. Each is preceded by its length, so that no two scopes are written alike.
@@ -176,9 +179,15 @@ func hashScope(fields []string) []byte {
 	return h.Sum(nil)
 }
 
-// binding ties the stored answer to this row and attempt.
+// binding ties the stored answer to this row and attempt, and to the request: nobody gets it for another one.
 func (rec *record) binding() barrier.Binding {
-	return barrier.Binding{Tenant: rec.tenant, Purpose: purpose, ID: rec.id, Version: rec.attempt}
+	return barrier.Binding{
+		Tenant: rec.tenant, Purpose: purpose, ID: rec.id, Version: rec.attempt,
+		Attributes: []barrier.Attribute{
+			{Name: "scope_hash", Value: string(rec.scopeHash)},
+			{Name: "fingerprint", Value: string(rec.fingerprint)},
+		},
+	}
 }
 
 // claim makes the request the one that works on its key, or returns the answer of the one that has.
