@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
@@ -34,7 +35,7 @@ func (a answer) keepsConventions(t testing.TB, request *http.Request) {
 	where := request.Method + " " + request.URL.Path
 	assert.True(t, isUUIDv7(a.header.Get("X-Request-Id")), "%s: X-Request-Id %q", where, a.header.Get("X-Request-Id"))
 	assert.Empty(t, a.header.Values("Server"), where)
-	if path := request.URL.EscapedPath(); strings.HasPrefix(path, "/service/") || strings.HasPrefix(path, "/browser/") {
+	if a.passedHeaders(request) {
 		assert.Equal(t, "no-store", a.header.Get("Cache-Control"), where)
 		assert.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"), where)
 		assert.NotEmpty(t, a.header.Get("Strict-Transport-Security"), where)
@@ -46,6 +47,16 @@ func (a answer) keepsConventions(t testing.TB, request *http.Request) {
 	}
 	assert.Equal(t, "application/json", a.header.Get("Content-Type"), where)
 	checkMembers(t, where, a.object(t))
+}
+
+// passedHeaders tells whether the pipeline came as far as the prefix's headers. What is refused before them is about the service, not about
+// a resource.
+func (a answer) passedHeaders(request *http.Request) bool {
+	path := request.URL.EscapedPath()
+	if !strings.HasPrefix(path, "/service/") && !strings.HasPrefix(path, "/browser/") {
+		return false
+	}
+	return a.status != http.StatusServiceUnavailable && a.status != http.StatusRequestHeaderFieldsTooLarge
 }
 
 // isProblem checks a problem document (RFC 9457).
@@ -115,10 +126,16 @@ func (a answer) repeatsNothing(t testing.TB, request *http.Request) {
 	}
 	shown := string(a.body)
 	for _, value := range values {
-		if len(value) >= telling {
+		if len(value) >= telling && !isAlgorithm(value) {
 			assert.NotContains(t, shown, value, "%s %s repeats the request", request.Method, request.URL.Path)
 		}
 	}
+}
+
+// isAlgorithm tells whether a text is a name that stands in the service's own tables: known, or refused by name.
+func isAlgorithm(text string) bool {
+	_, err := alg.ParseSpec(text, 0, "")
+	return err == nil || strings.Contains(err.Error(), "is refused")
 }
 
 // texts are all strings in a JSON value, names of members left out.
@@ -151,7 +168,7 @@ func checkMembers(t testing.TB, where string, object map[string]any) {
 			at, err := time.Parse(time.RFC3339, text)
 			assert.NoError(t, err, where)
 			assert.WithinDuration(t, time.Now(), at, time.Hour, "%s: %s", where, name)
-		case isText && (name == "id" && !isCaller || strings.HasSuffix(name, "_id")):
+		case isText && (name == "id" && !isCaller || strings.HasSuffix(name, "_id")) && name != "set_id": // which is a digest
 			assert.True(t, isUUIDv7(text), "%s: %s is %q", where, name, text)
 		case name == "jwk": // its members are RFC 7517's
 		default:

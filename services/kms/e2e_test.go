@@ -41,7 +41,8 @@ type service struct {
 	files kms.Files
 	logs  *logBuffer
 	http  *http.Client
-	stop  func()
+	stop  func() // asks it to end and waits
+	wait  func() // waits for its end
 }
 
 // logBuffer keeps what a running service logs.
@@ -98,24 +99,27 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 		cancel()
 		require.NoError(t, err, "the service ended before it was ready")
 	}
-	stopped := false
-	stop := func() {
-		if stopped {
+	ended := false
+	wait := func() {
+		if ended {
 			return
 		}
-		stopped = true
-		cancel()
+		ended = true
 		require.NoError(t, <-done)
 		if t.Failed() {
 			t.Log(logs.String())
 		}
+	}
+	stop := func() {
+		cancel()
+		wait()
 	}
 	t.Cleanup(stop)
 	roots, err := tlsconfig.LoadRoots(instance.RootFile())
 	require.NoError(t, err)
 	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &service{Instance: instance, cfg: cfg, files: files, logs: logs, http: &http.Client{Transport: transport}, stop: stop}
+	return &service{Instance: instance, cfg: cfg, files: files, logs: logs, http: &http.Client{Transport: transport}, stop: stop, wait: wait}
 }
 
 // each runs test against a KMS on every engine.
