@@ -33,8 +33,8 @@ type Source struct {
 // Load lays the sources over the defaults in dst, a pointer to a struct, and validates the result. What is wrong with the
 // sources is returned as [Problems], complete, and dst is then left as it was; any other error is a fault in the type of dst.
 //
-// Of the environment it leaves alone what is no configuration: CRYPTOUTIL_CONTEXT (the client's context file), CRYPTOUTIL_TEST_*
-// (test set-up), and unknown names in the form that Kubernetes gives to links of services (CRYPTOUTIL_KMS_SERVICE_HOST).
+// Of the environment it leaves alone what is no configuration: CRYPTOUTIL_CONTEXT (the client's context file), the set-up of tests
+// (CRYPTOUTIL_TEST_*, CRYPTOUTIL_E2E_*, CRYPTOUTIL_VECTORS), and unknown names in the form that Kubernetes gives to links of services (CRYPTOUTIL_KMS_SERVICE_HOST).
 func Load(dst any, src Source) error {
 	target := reflect.ValueOf(dst)
 	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct {

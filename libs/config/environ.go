@@ -16,9 +16,17 @@ const commandLine = "command line"
 const (
 	environPrefix     = "CRYPTOUTIL_"
 	environSeparator  = "__"
-	environContext    = "CRYPTOUTIL_CONTEXT"
+	environContext    = "CRYPTOUTIL_CONTEXT" // the client's context file
+	environVectors    = "CRYPTOUTIL_VECTORS" // public test vectors
 	environTestPrefix = "CRYPTOUTIL_TEST_"
+	environE2EPrefix  = "CRYPTOUTIL_E2E_"
 )
+
+// isConfiguration tells whether a variable is meant for Load.
+func isConfiguration(name string) bool {
+	return strings.HasPrefix(name, environPrefix) && name != environContext && name != environVectors &&
+		!strings.HasPrefix(name, environTestPrefix) && !strings.HasPrefix(name, environE2EPrefix)
+}
 
 // serviceLink matches the variables that Kubernetes sets in every pod for each service of the name space, after the prefix.
 var serviceLink = regexp.MustCompile(`(^|_)(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
@@ -28,7 +36,7 @@ func (l *loader) readEnviron(environ []string) map[string]any {
 	values := make(map[string]string, len(environ))
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, environPrefix) && name != environContext && !strings.HasPrefix(name, environTestPrefix) {
+		if isConfiguration(name) {
 			values[name] = value
 		}
 	}

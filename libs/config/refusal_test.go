@@ -263,6 +263,7 @@ func TestLoad_LeavesAloneWhatIsNoConfiguration(t *testing.T) {
 	dst := defaults()
 	require.NoError(t, config.Load(&dst, config.Source{Environ: []string{
 		"CRYPTOUTIL_CONTEXT=/home/me/context.yaml", "CRYPTOUTIL_TEST_POSTGRES=postgres://x", "HOME=/", "=x",
+		"CRYPTOUTIL_VECTORS=/vectors", "CRYPTOUTIL_E2E_BYTES=1",
 		"CRYPTOUTIL_KMS_SERVICE_HOST=10.0.0.1", "CRYPTOUTIL_KMS_SERVICE_PORT_HTTPS=443", "CRYPTOUTIL_SERVICE_PORT=1",
 		"CRYPTOUTIL_KMS_PORT=tcp://10.0.0.1:443", "CRYPTOUTIL_KMS_PORT_443_TCP=tcp://10.0.0.1:443", "CRYPTOUTIL_KMS_PORT_443_TCP_ADDR=10.0.0.1",
 	}}))
