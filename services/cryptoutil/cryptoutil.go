@@ -29,9 +29,10 @@ func command() *cobra.Command {
 them on this machine with everything generated.`,
 		Args: cobra.NoArgs,
 	}
+	kmsPath := name + " " + kms.Product
 	root.AddCommand(
 		devCommand(),
-		product("kms", "Keys that encrypt and sign, and never leave", kms.Program(), append(kms.ClientCommands(), kms.SetupCommands(name+" kms")...)...),
+		product(kms.Product, "Keys that encrypt and sign, and never leave", kms.Program(), append(kms.ClientCommands(kmsPath), kms.SetupCommands(kmsPath)...)...),
 		cli.SuiteStatus(name, kms.Program()),
 		cli.Version(name),
 	)

@@ -2,6 +2,7 @@ package kms
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,22 +13,25 @@ import (
 	kmscli "github.com/cryptoutil/cryptoutil/services/kms/internal/cli"
 )
 
-// ClientCommands are the commands that talk to a KMS: key, encrypt, decrypt, sign, verify and self. They find it by the context file.
-func ClientCommands() []*cobra.Command {
+// ClientCommands are the commands that talk to a KMS: key, encrypt, decrypt, sign, verify and self. They find it by the context file. path
+// is what stands before them on the command line.
+func ClientCommands(path string) []*cobra.Command {
 	commands := kmscli.Commands(connect)
 	for _, command := range commands {
-		addContextFlags(command)
+		place(command, path)
 	}
 	return commands
 }
 
-// addContextFlags gives --context to every command that runs.
-func addContextFlags(command *cobra.Command) {
+// place gives --context to every command that runs, and has its texts name it as users of path do.
+func place(command *cobra.Command, path string) {
+	command.Long = strings.ReplaceAll(command.Long, serviceName+" ", path+" ")
+	command.Example = strings.ReplaceAll(command.Example, serviceName+" ", path+" ")
 	if command.RunE != nil {
 		cli.AddContextFlag(command)
 	}
 	for _, child := range command.Commands() {
-		addContextFlags(child)
+		place(child, path)
 	}
 }
 

@@ -23,7 +23,7 @@ const Product = "kms"
 
 // Main runs the command line of kms-server and returns its exit code.
 func Main(args []string) int {
-	root := cli.Root(Program(), append(ClientCommands(), SetupCommands(serviceName)...)...)
+	root := cli.Root(Program(), append(ClientCommands(serviceName), SetupCommands(serviceName)...)...)
 	root.SetArgs(args)
 	return cli.Main(context.Background(), root)
 }

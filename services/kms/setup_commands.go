@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +15,11 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secretshare"
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
 // SetupCommands are the commands that work on files, not on a running service: init and credential. path is what stands before them on the
@@ -50,20 +56,18 @@ What is there is never overwritten; a directory whose making was cut off is comp
 	flags.StringVar(&s.PostgresPassword, "postgres-password-file", "", "file that holds the PostgreSQL password")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s.UnsealMode = unseal.Mode(mode)
-		switch {
-		case s.Dir == "":
-			return cli.Usage("name the directory with --data DIR")
-		case s.UnsealMode != unseal.Derive && s.UnsealMode != unseal.Shamir:
-			return cli.Usage("--unseal is derive or shamir")
-		case (s.PostgresURL == "") != (s.PostgresPassword == ""):
-			return cli.Usage("--postgres-url and --postgres-password-file go together")
+		if s.UnsealMode != unseal.Shamir && (flags.Changed("shares") || flags.Changed("threshold")) {
+			return cli.Usage("--shares and --threshold go with --unseal shamir")
+		}
+		if err := s.check(); err != nil {
+			return err
 		}
 		files, existed, err := s.Prepare()
 		if err != nil {
 			return err
 		}
 		if existed {
-			return fmt.Errorf("%s exists already; nothing was changed", files.Config)
+			return fmt.Errorf("%s exists already; nothing was changed; start it, or name another directory with --data", files.Config)
 		}
 		// What kms.yaml makes of the flags must be sound before anybody relies on it.
 		if _, err := Load(config.Source{File: files.Config}, false); err != nil {
@@ -76,6 +80,40 @@ What is there is never overwritten; a directory whose making was cut off is comp
 		return describeSetup(cmd.OutOrStdout(), path, files, context)
 	}
 	return cmd
+}
+
+// check refuses what no installation could be made from, before anything is made.
+func (s Setup) check() error {
+	switch {
+	case s.Dir == "":
+		return cli.Usage("name the directory with --data DIR")
+	case s.UnsealMode != unseal.Derive && s.UnsealMode != unseal.Shamir:
+		return cli.Usage("--unseal is derive or shamir")
+	case s.UnsealMode == unseal.Shamir && (s.Threshold < secretshare.MinThreshold || s.Threshold > s.Shares || s.Shares > secretshare.MaxShares):
+		return cli.Usage("--threshold is %d to the number of --shares, which is at most %d", secretshare.MinThreshold, secretshare.MaxShares)
+	case !credential.ValidTenant(s.Tenant):
+		return cli.Usage("--tenant is 1 to 31 of a-z, 0-9 and hyphens, the first no hyphen")
+	case (s.PostgresURL == "") != (s.PostgresPassword == ""):
+		return cli.Usage("--postgres-url and --postgres-password-file go together")
+	case s.PostgresURL == "":
+		return nil
+	}
+	file, err := filepath.Abs(s.PostgresPassword)
+	if err != nil {
+		return err
+	}
+	password, err := config.NewSecret(fileReference(file), config.Policy{})
+	if err == nil {
+		_, err = password.ReadText()
+	}
+	if err != nil {
+		return fmt.Errorf("--postgres-password-file: %w", err)
+	}
+	database := database.Config{Engine: database.EnginePostgres, URL: s.PostgresURL, Password: password}
+	if problems := database.Validate(); len(problems) > 0 {
+		return cli.Usage("--postgres-url: %s; write it as %s", problems[0].Message, problems[0].Suggestion)
+	}
+	return nil
 }
 
 // writeContext writes context.yaml for client commands on this machine.
@@ -99,10 +137,12 @@ func describeSetup(w io.Writer, path string, files Files, context string) error 
 	}
 	text += fmt.Sprintf("\nNext:\n  %s start --config %s\n", path, files.Config)
 	if len(files.Shares) > 0 {
-		text += fmt.Sprintf("  %s unseal --context %s --share-file SHARE   (once for each holder, until it is open)\n", path, context)
-		text += "Hand the shares to different people, then delete the files.\n"
+		text += fmt.Sprintf("  %s unseal --context %s --share-file SHARE\n", path, context)
 	}
 	text += fmt.Sprintf("  %s self --context %s\n", path, context)
+	if len(files.Shares) > 0 {
+		text += "\nUnseal is called once by each holder of a share, until the service is open. Hand the shares\nto different people, then delete the files.\n"
+	}
 	_, err := io.WriteString(w, text)
 	return err
 }
@@ -158,8 +198,8 @@ new caller within a second.
 
 Scopes: kms:read, kms:write, kms:encrypt, kms:decrypt, kms:sign, kms:verify, and
 kms:admin, which allows everything.`,
-		Example: fmt.Sprintf(`  %[1]s credential add --config kms.yaml --id ci --scopes kms:encrypt --expires-in 2160h > ci.token
-  %[1]s credential add --config kms.yaml --kind client --id billing --scopes kms:sign,kms:read`, path),
+		Example: fmt.Sprintf(`  %[1]s credential add --config kms.yaml --id ci --scopes kms:encrypt --expires-in 2160h
+  %[1]s credential add --config kms.yaml --kind client --id billing --scopes kms:sign`, path),
 		Args: cobra.NoArgs,
 	}
 	f.add(cmd)
@@ -173,6 +213,11 @@ kms:admin, which allows everything.`,
 		}
 		if len(scopes) == 0 {
 			return cli.Usage("say what it may do with --scopes")
+		}
+		for _, scope := range scopes {
+			if known := knownScopes(); !slices.Contains(known, scope) {
+				return cli.Usage("--scopes: there is no scope %q; there are %s", scope, strings.Join(known, ", "))
+			}
 		}
 		if lifetime < 0 {
 			return cli.Usage("--expires-in is not negative")
@@ -195,12 +240,23 @@ kms:admin, which allows everything.`,
 	return cmd
 }
 
+// knownScopes are the scopes that mean something to the KMS.
+func knownScopes() []string {
+	scopes := []string{keyring.ScopeAdmin}
+	for _, op := range []keyring.Operation{
+		keyring.OpRead, keyring.OpCreate, keyring.OpEncrypt, keyring.OpDecrypt, keyring.OpSign, keyring.OpVerify,
+	} {
+		scopes = append(scopes, op.Scope())
+	}
+	return scopes
+}
+
 func credentialRemove(path string) *cobra.Command {
 	var f credentialFlags
 	cmd := &cobra.Command{
 		Use:   "remove --config FILE --id ID",
 		Short: "Remove a caller",
-		Long:  "Remove takes an API token or a client out of the realm file. A running service refuses it within a second.",
+		Long:  "Remove takes an API token or a client out of the realm file. A running service refuses it within\na second.",
 		Example: fmt.Sprintf("  %[1]s credential remove --config kms.yaml --id ci\n"+
 			"  %[1]s credential remove --config kms.yaml --kind client --id billing", path),
 		Args: cobra.NoArgs,

@@ -26,7 +26,7 @@ type commands struct {
 	isTerminal func(stream any) bool
 }
 
-// Commands returns the client commands, to be added below a product's command.
+// Commands returns the client commands, to be added below a product's command. Their examples are those of the binary kms-server.
 func Commands(connect func(*cobra.Command) (*client.KMS, error)) []*cobra.Command {
 	return commandsWith(connect, isTerminal)
 }

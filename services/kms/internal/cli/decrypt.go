@@ -37,9 +37,9 @@ With --out the file appears, readable by you alone, only when all of the input
 proved to be whole and unaltered. Standard output receives each part once that part
 proved so: WHEN DECRYPT FAILS, THROW AWAY WHAT IT WROTE THERE. Its exit status is
 then not 0, which a pipe hides unless the shell has "set -o pipefail".`,
-		Example: `  decrypt --in salaries.enc --out salaries.csv
-  decrypt --in folder.tar.enc | tar -x
-  decrypt --key payroll --in message.jwe --encryption-context record=4711`,
+		Example: `  kms-server decrypt --in salaries.enc --out salaries.csv
+  kms-server decrypt --in folder.tar.enc | tar -x
+  kms-server decrypt --key payroll --in message.jwe --encryption-context record=4711`,
 		Args: cobra.NoArgs,
 	}
 	var (

@@ -28,9 +28,9 @@ the result is binary. Decrypt takes both.
 
 With --out the file appears, readable by you alone, only when it is complete. What
 went to standard output before an error must be thrown away.`,
-		Example: `  encrypt --key payroll --in salaries.csv --out salaries.enc
-  tar -c folder | encrypt --key payroll --out folder.tar.enc
-  echo hello | encrypt --key payroll --encryption-context record=4711`,
+		Example: `  kms-server encrypt --key payroll --in salaries.csv --out salaries.enc
+  tar -c folder | kms-server encrypt --key payroll --out folder.tar.enc
+  echo hello | kms-server encrypt --key payroll --encryption-context record=4711`,
 		Args: cobra.NoArgs,
 	}
 	var (

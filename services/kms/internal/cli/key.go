@@ -31,9 +31,9 @@ func (c *commands) keyCreate() *cobra.Command {
 The algorithm of a key that encrypts is ENC/ALG, such as A256GCM/A256KW,
 A256GCM/RSA-OAEP-256 or A256GCM/ECDH-ES+A256KW; that of a key that signs is a JWA
 name, such as ES256, PS256, Ed25519 or HS256.`,
-		Example: `  key create --name payroll --algorithm A256GCM/A256KW
-  key create --name releases --algorithm ES256 --description "signs release files"
-  key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096`,
+		Example: `  kms-server key create --name payroll --algorithm A256GCM/A256KW
+  kms-server key create --name releases --algorithm ES256 --description "signs releases"
+  kms-server key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096`,
 		Args: cobra.NoArgs,
 	}
 	var (
@@ -77,9 +77,10 @@ name, such as ES256, PS256, Ed25519 or HS256.`,
 
 func (c *commands) keyGet() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "get NAME|ID",
-		Short: "Show a key",
-		Args:  oneKey,
+		Use:     "get NAME|ID",
+		Short:   "Show a key",
+		Example: "  kms-server key get payroll",
+		Args:    oneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -118,7 +119,8 @@ func (c *commands) keyRotate() *cobra.Command {
 		Long: `Rotate adds a version to the key, makes it the primary one and prints its number.
 From then on the key encrypts and signs with it; older versions still decrypt and
 verify.`,
-		Args: oneKey,
+		Example: "  kms-server key rotate payroll",
+		Args:    oneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -141,9 +143,10 @@ verify.`,
 
 func (c *commands) keyPublic() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "public NAME|ID",
-		Short: "Print the public part of a key",
-		Args:  oneKey,
+		Use:     "public NAME|ID",
+		Short:   "Print the public part of a key",
+		Example: "  kms-server key public releases > releases.pem\n  kms-server key public releases --format jwk --version 1",
+		Args:    oneKey,
 	}
 	format := cmd.Flags().String("format", "pem", "pem (SubjectPublicKeyInfo) or jwk")
 	version := cmd.Flags().Int64("version", 0, "version of the key (default the primary one)")

@@ -10,10 +10,11 @@ import (
 
 func (c *commands) keyList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List keys",
-		Long:  "List shows the keys of your tenant in order of creation, all of them unless --limit says otherwise.",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List keys",
+		Long:    "List shows the keys of your tenant in order of creation, all of them unless --limit says otherwise.",
+		Example: "  kms-server key list\n  kms-server key list --algorithm ES256 --output json",
+		Args:    cobra.NoArgs,
 	}
 	var filter client.KeyFilter
 	cmd.Flags().StringVar(&filter.Name, "name", "", "only the key of this name")
@@ -47,9 +48,10 @@ func (c *commands) keyList() *cobra.Command {
 
 func (c *commands) keyVersions() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "versions NAME|ID",
-		Short: "List the versions of a key, newest first",
-		Args:  oneKey,
+		Use:     "versions NAME|ID",
+		Short:   "List the versions of a key, newest first",
+		Example: "  kms-server key versions payroll",
+		Args:    oneKey,
 	}
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)

@@ -11,10 +11,11 @@ import (
 // self is the command that shows who the service takes the caller for.
 func (c *commands) self() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "self",
-		Short: "Show who the KMS takes you for",
-		Long:  "Self shows the tenant, identity, scopes and expiry behind your credential.",
-		Args:  cobra.NoArgs,
+		Use:     "self",
+		Short:   "Show who the KMS takes you for",
+		Long:    "Self shows the tenant, identity, scopes and expiry behind your credential.",
+		Example: "  kms-server self",
+		Args:    cobra.NoArgs,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -24,10 +24,10 @@ The other formats are bare, binary signatures as other programs read them: der a
 p1363 of ECDSA keys, raw of RSA, Ed25519 and HMAC keys. They take up to 64 KiB, or
 with --digest, which Ed25519 and HMAC keys do not offer, a file of any size:
 
-  sign --key releases --format der --digest --in app.tar --out app.tar.sig
-  key public releases > releases.pem
+  kms-server sign --key releases --format der --digest --in app.tar --out app.tar.sig
+  kms-server key public releases > releases.pem
   openssl dgst -sha256 -verify releases.pem -signature app.tar.sig app.tar`,
-		Example: `  sign --key releases --in app.tar --out app.tar.jws`,
+		Example: `  kms-server sign --key releases --in app.tar --out app.tar.jws`,
 		Args:    cobra.NoArgs,
 	}
 	var (

@@ -22,8 +22,8 @@ func (c *commands) verify() *cobra.Command {
 		Short: "Verify the signature of a file or of standard input",
 		Long: `Verify checks what sign made, for the same file. Its exit status is 0 only if the
 signature verifies with that key; otherwise one line says why not.`,
-		Example: `  verify --key releases --signature app.tar.jws --in app.tar
-  verify --key releases --format der --digest --signature app.tar.sig --in app.tar`,
+		Example: `  kms-server verify --key releases --signature app.tar.jws --in app.tar
+  kms-server verify --key releases --format der --digest --signature app.tar.sig --in app.tar`,
 		Args: cobra.NoArgs,
 	}
 	var (
