@@ -16,6 +16,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 
@@ -74,7 +75,7 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 	if err != nil {
 		return err
 	}
-	if err := loopbackOnly(cfg.Public.Address); err != nil {
+	if err := localOnly(cfg); err != nil {
 		return err
 	}
 	instance, err := kms.Build(ctx, cfg, true, logOut)
@@ -92,7 +93,7 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 		return cause
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; something else listens there, perhaps another cryptoutil dev: stop it, or use --ephemeral-ports", err)
+		return fmt.Errorf("%w; if it is another cryptoutil dev, --ephemeral-ports lets both run", err)
 	}
 	return err
 }
@@ -100,7 +101,7 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 // mark makes the directory and leaves the marker of development mode in it. A directory that was made for a real deployment is refused.
 func mark(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
+		return fmt.Errorf("make data directory: %w; name another one with --data", err)
 	}
 	marker := filepath.Join(dir, server.DevMarker)
 	if _, err := os.Lstat(marker); err == nil {
@@ -120,14 +121,18 @@ func mark(dir string) error {
 	return nil
 }
 
-// loopbackOnly holds development mode to this machine, whatever somebody has written into its configuration.
-func loopbackOnly(address string) error {
-	host, _, err := net.SplitHostPort(address)
+// localOnly holds development mode to this machine, whatever somebody has written into its configuration.
+func localOnly(cfg kms.Config) error {
+	const instead = "see `cryptoutil kms init` for a real deployment"
+	host, _, err := net.SplitHostPort(cfg.Public.Address)
 	if err != nil {
 		return fmt.Errorf("public.address: %w", err)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("public.address is %s: dev listens on loopback only; see `cryptoutil kms init` for a real deployment", address)
+		return fmt.Errorf("public.address is %s: dev listens on loopback only; %s", cfg.Public.Address, instead)
+	}
+	if cfg.Database.Engine != database.EngineSQLite {
+		return fmt.Errorf("database.engine is %s: dev keeps its data in a SQLite file; %s", cfg.Database.Engine, instead)
 	}
 	return nil
 }

@@ -1,0 +1,14 @@
+//go:build !e2e
+
+package cryptoutil_test
+
+import (
+	"testing"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+)
+
+func TestMain(m *testing.M) {
+	fips.Require()
+	m.Run()
+}
