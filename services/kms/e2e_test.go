@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -120,6 +121,11 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &service{Instance: instance, cfg: cfg, files: files, logs: logs, http: &http.Client{Transport: transport}, stop: stop, wait: wait}
+}
+
+// roots are what a client of the service trusts.
+func (s *service) roots() *x509.CertPool {
+	return s.http.Transport.(*http.Transport).TLSClientConfig.RootCAs
 }
 
 // each runs test against a KMS on every engine.
@@ -302,7 +308,7 @@ func TestService_SpeaksTLS13Only(t *testing.T) {
 	cfg, files := prepare(t, database.EngineSQLite)
 	s := run(t, cfg, files)
 	for _, url := range []string{s.URL(), s.AdminURL()} {
-		dialer := tls.Dialer{Config: &tls.Config{MaxVersion: tls.VersionTLS12, RootCAs: s.http.Transport.(*http.Transport).TLSClientConfig.RootCAs}}
+		dialer := tls.Dialer{Config: &tls.Config{MaxVersion: tls.VersionTLS12, RootCAs: s.roots()}}
 		_, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "https://"))
 		require.ErrorContains(t, err, "protocol version", url)
 	}
