@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -225,6 +226,32 @@ func TestHostileTexts_AreNeverAFaultOfTheService(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What goes into a header of JOSE comes out of it as it was, whatever it is.
+func TestHostileTexts_ComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	s, h := fixture(t)
+	for what, text := range hostile {
+		text = strings.ToValidUTF8(text, "\ufffd")
+		signed := s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.signer+"/sign", map[string]any{"payload": "aGVsbG8", "typ": text})
+		if utf8.RuneCountInString(text) > 64 {
+			signed.refused(t, http.StatusBadRequest, "validation_failed", what)
+		} else if assert.Equal(t, http.StatusOK, signed.status, "%s: %s", what, signed.body) {
+			token := signed.member(t, "signature")
+			assert.Equal(t, text, protected(t, token)["typ"], what)
+			verified := s.post(t, h.token, "elastic-keys/"+h.signer+"/verify", map[string]any{"signature": token, "typ": text})
+			assert.Equal(t, true, verified.object(t)["valid"], what)
+		}
+		bind := map[string]string{text: text}
+		sealed := s.call(t, h.token, http.MethodPost, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8", "context": bind})
+		if len(text) > 1024 {
+			sealed.refused(t, http.StatusBadRequest, "validation_failed", what)
+			continue
+		}
+		opened := s.post(t, h.token, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": sealed.member(t, "ciphertext"), "context": bind})
+		assert.Equal(t, "aGVsbG8", opened.member(t, "plaintext"), what)
+	}
 }
 
 // harmlessNames are the hostile texts that a key may have for its name.
