@@ -236,4 +236,3 @@ func TestCreate_RefusesWhatItCannotKeep(t *testing.T) {
 		assert.NoError(t, err, "another tenant's name is free")
 	})
 }
-

@@ -131,4 +131,3 @@ func TestSign_RefusesWhatAnAlgorithmDoesNotHave(t *testing.T) {
 		}
 	})
 }
-
