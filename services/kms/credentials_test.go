@@ -30,7 +30,10 @@ func TestCredentials_StopWorkingWithinASecond(t *testing.T) {
 		"expired": func(text string) string {
 			return strings.Replace(text, "  - id: victim\n", "  - id: victim\n    expires_at: 2026-01-01T00:00:00Z\n", 1)
 		},
-		"removed":     func(text string) string { return text[:strings.Index(text, "  - id: victim\n")] },
+		"removed": func(text string) string {
+			before, _, _ := strings.Cut(text, "  - id: victim\n")
+			return before
+		},
 		"of no scope": func(text string) string { return strings.Replace(text, "['kms:read']", "[]", 1) },
 		"of another secret": func(text string) string { // the hash of the token above it
 			before, after, _ := strings.Cut(text, "  - id: victim\n")

@@ -123,7 +123,7 @@ func (s *service) dial(t testing.TB) wire {
 	return wire{connection.(*tls.Conn), bufio.NewReader(connection)}
 }
 
-func (w wire) say(t testing.TB, format string, args ...any) {
+func (w wire) sayf(t testing.TB, format string, args ...any) {
 	t.Helper()
 	_, err := fmt.Fprintf(w, format, args...)
 	require.NoError(t, err)
@@ -154,8 +154,8 @@ func TestLimit_OfTimeForARequest(t *testing.T) {
 	s := run(t, cfg, files)
 	h := newHolding(t, s, "default", s.operator(t))
 	body, header, handshake := s.dial(t), s.dial(t), s.dial(t)
-	body.say(t, head+"Content-Length: 100\r\n\r\n{\"plaintext\":", h.secret, h.token)
-	header.say(t, "GET /service/api/v1/self HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+	body.sayf(t, head+"Content-Length: 100\r\n\r\n{\"plaintext\":", h.secret, h.token)
+	header.sayf(t, "GET /service/api/v1/self HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
 	s.post(t, h.token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": ""})
 
 	got := body.hear(t)
@@ -185,7 +185,7 @@ func TestLimit_OfRequestsInFlight(t *testing.T) {
 	var waiting []wire
 	for range capacity {
 		w := s.dial(t)
-		w.say(t, head+"Content-Length: 23\r\n\r\n{\"plaintext\"", h.secret, h.token)
+		w.sayf(t, head+"Content-Length: 23\r\n\r\n{\"plaintext\"", h.secret, h.token)
 		waiting = append(waiting, w)
 	}
 	require.Eventually(t, func() bool {
@@ -200,7 +200,7 @@ func TestLimit_OfRequestsInFlight(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.admin(t, http.MethodGet, "livez", "").status)
 	assert.Equal(t, http.StatusOK, s.admin(t, http.MethodGet, "readyz", "").status)
 	for _, w := range waiting {
-		w.say(t, ":\"aGVsbG8\"}")
+		w.sayf(t, ":\"aGVsbG8\"}")
 	}
 	for _, w := range waiting {
 		got := w.hear(t)

@@ -2,7 +2,6 @@ package kms_test
 
 import (
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -40,6 +39,7 @@ func (c canaries) keep(what, text string) string {
 // absent looks for every canary in a text, in every form that it is likely to take.
 func (c canaries) absent(t *testing.T, text string) {
 	t.Helper()
+	text = strings.ToLower(text)
 	for what, canary := range c {
 		for form, shown := range map[string]string{
 			"as it is":        canary,
@@ -51,7 +51,9 @@ func (c canaries) absent(t *testing.T, text string) {
 			"in a query":      escapeAll(canary),
 			"its second half": canary[len(canary)/2:],
 		} {
-			assert.False(t, strings.Contains(strings.ToLower(text), strings.ToLower(shown)), "%s, %s", what, form)
+			if strings.Contains(text, strings.ToLower(shown)) { // the assertion would show both
+				t.Errorf("the log holds the %s, %s", what, form)
+			}
 		}
 	}
 }
@@ -184,11 +186,9 @@ func driveFaults(t *testing.T, s *service, token string, c canaries) {
 	s.call(t, token, http.MethodGet, query("elastic-keys", "name", c.add("while sealed")), nil)
 	s.admin(t, http.MethodPost, "unseal", "{}")
 
-	if connection, err := tls.Dial("tcp", strings.TrimPrefix(s.URL(), "https://"), &tls.Config{RootCAs: s.roots(), MinVersion: tls.VersionTLS13}); assert.NoError(t, err) {
-		_, _ = fmt.Fprintf(connection, "GET /%s HTTP/1.1\r\n%s\r\n\r\n", c.add("raw path"), c.add("raw header"))
-		_, _ = connection.Read(make([]byte, 1024))
-		_ = connection.Close()
-	}
+	raw := s.dial(t)
+	raw.sayf(t, "GET /%s HTTP/1.1\r\n%s\r\n\r\n", c.add("raw path"), c.add("raw header"))
+	assert.NotNil(t, raw.hear(t))
 
 	// A row that was changed in SQL makes the service fail: the log names the row, not what is in it.
 	db := dbtest.Open(t, s.cfg.Database)

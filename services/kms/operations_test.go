@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -151,25 +152,32 @@ var asks = map[string]func(h holding) []ask{
 	},
 }
 
+// described reads the document once.
+var described = sync.OnceValues(func() (*contract.Contract, error) {
+	document, err := os.ReadFile("api/openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return contract.Load(document)
+})
+
 // operations are all that the document describes.
 func operations(t testing.TB) []*contract.Operation {
 	t.Helper()
-	document, err := os.ReadFile("api/openapi.yaml")
-	require.NoError(t, err)
-	c, err := contract.Load(document)
+	c, err := described()
 	require.NoError(t, err)
 	return c.Operations()
 }
 
 func TestOperations_EveryOneOfTheDocumentIsTried(t *testing.T) {
 	t.Parallel()
-	described := map[string]bool{}
+	listed := map[string]bool{}
 	for _, op := range operations(t) {
-		described[op.ID] = true
+		listed[op.ID] = true
 		assert.Contains(t, asks, op.ID, "%s %s is new: say how it is asked, so that every property test here covers it", op.Method, op.Path)
 	}
 	for id := range asks {
-		assert.True(t, described[id], "%s is no operation any more", id)
+		assert.True(t, listed[id], "%s is no operation any more", id)
 	}
 }
 

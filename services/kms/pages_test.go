@@ -121,7 +121,7 @@ func TestPages_OfVersionsAreCompleteWhileTheKeyRotates(t *testing.T) {
 		assert.Equal(t, want, versions, "newest first, from where the walk began")
 		primaries := 0
 		for _, item := range s.get(t, token, "elastic-keys/turning/material-keys").items(t) {
-			if item["primary"] == true {
+			if item["primary"].(bool) {
 				primaries++
 				assert.EqualValues(t, before+2, item["version"])
 			}

@@ -25,10 +25,10 @@ func TestReplicas_ActAsOne(t *testing.T) {
 			}
 		}
 		sealed := second.post(t, token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8"})
-		version := sealed.object(t)["version"].(float64)
+		version := int(sealed.object(t)["version"].(float64))
 		first.post(t, token, "elastic-keys/"+h.secret+"/rotate", nil)
 		next := second.post(t, token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8"})
-		assert.EqualValues(t, version+1, next.object(t)["version"], "a rotation elsewhere is in force at once")
+		assert.Equal(t, version+1, int(next.object(t)["version"].(float64)), "a rotation elsewhere is in force at once")
 		for _, message := range []string{h.ciphertext, sealed.member(t, "ciphertext"), next.member(t, "ciphertext")} {
 			first.post(t, token, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": message})
 		}

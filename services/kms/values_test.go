@@ -63,7 +63,7 @@ func TestBytes_HaveOneSpelling(t *testing.T) {
 		func(m string) string { return strings.Replace(m, ".", "=.", 1) },
 		func(m string) string { return m + "." },
 		func(m string) string { return m + "A" },
-		func(m string) string { return strings.ToUpper(m) },
+		strings.ToUpper,
 		func(m string) string { return m[:len(m)-1] },
 		func(m string) string { return m[:len(m)-1] + nextLetter(m[len(m)-1]) }, // the unused bits of the last letter
 		func(string) string { return "" },
@@ -112,8 +112,15 @@ func TestContext_BindsExactlyWhatWasGiven(t *testing.T) {
 		assert.Equal(t, http.StatusOK, got.status, "%s is %s: %s", same[0], same[1], got.body)
 	}
 	for _, other := range [][2]string{
-		{`{"a":"1"}`, `{}`}, {`{}`, `{"a":"1"}`}, {`{"a":"1"}`, `{"a":"2"}`}, {`{"a":"1"}`, `{"A":"1"}`}, {`{"a":"1","b":"2"}`, `{"a":"1"}`},
-		{`{"a":"1,\"b\":\"2"}`, `{"a":"1","b":"2"}`}, {`{"a":"1"}`, `{"a":"1 "}`}, {`{"é":"1"}`, `{"e\u0301":"1"}`}, {`{"a":""}`, `{}`},
+		{`{"a":"1"}`, `{}`},
+		{`{}`, `{"a":"1"}`},
+		{`{"a":"1"}`, `{"a":"2"}`},
+		{`{"a":"1"}`, `{"A":"1"}`},
+		{`{"a":"1","b":"2"}`, `{"a":"1"}`},
+		{`{"a":"1,\"b\":\"2"}`, `{"a":"1","b":"2"}`},
+		{`{"a":"1"}`, `{"a":"1 "}`},
+		{`{"é":"1"}`, `{"e\u0301":"1"}`},
+		{`{"a":""}`, `{}`},
 		{`{"a":"1"}`, `{"a":"1","b":""}`},
 	} {
 		open(seal(other[0]), other[1]).refused(t, http.StatusBadRequest, "decryption_failed", other[0]+" is not "+other[1])
