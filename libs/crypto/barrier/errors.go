@@ -15,6 +15,10 @@ var (
 	ErrMoved = errors.New("it was moved, or a column bound to it was changed")
 	// ErrUnreadable is a value that is damaged, or whose content key is missing.
 	ErrUnreadable = errors.New("it is damaged, or its content key is missing")
+	// ErrLost means that the store does not have the key any more that this process
+	// wraps under: it was restored from a backup, or rows were deleted. The process can
+	// still open what the key wrapped.
+	ErrLost = errors.New("the store has lost it: restore its row before the process ends, or start anew without what it wrapped")
 )
 
 type sealedError struct{}

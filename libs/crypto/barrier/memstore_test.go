@@ -71,6 +71,13 @@ func (s *memStore) edit(level barrier.Level, tenant string, version int64, chang
 	s.rows[at] = row
 }
 
+// remove takes a stored row away behind the barrier's back.
+func (s *memStore) remove(level barrier.Level, tenant string, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rows, place{level, tenant, version})
+}
+
 func (s *memStore) setFailure(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

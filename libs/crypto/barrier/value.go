@@ -15,7 +15,9 @@ type Wrapper struct {
 }
 
 // Tenant returns the wrapper for a tenant, whose keys it loads, or makes, at first
-// use. That may read and write the store, so it is called before a transaction begins.
+// use. Each time it makes sure that the store still has the key that the wrapper will
+// use (ErrLost) and takes over a newer one. It reads and writes the store, so it is
+// called before a transaction begins.
 func (b *Barrier) Tenant(ctx context.Context, tenant string) (*Wrapper, error) {
 	if tenant == "" {
 		return nil, errors.New("barrier: no tenant is named")
@@ -25,10 +27,38 @@ func (b *Barrier) Tenant(ctx context.Context, tenant string) (*Wrapper, error) {
 		return nil, err
 	}
 	k, err := b.keyring(ctx, e, tenant, true)
+	if err == nil {
+		k, err = b.confirm(ctx, e, tenant, k)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &Wrapper{tenant: tenant, epoch: e, keyring: k}, nil
+}
+
+// confirm compares the content key that would wrap with what the store has. A store
+// that was restored or failed over can lack it, and values under it would be lost with
+// this process.
+func (b *Barrier) confirm(ctx context.Context, e *epoch, tenant string, k *keyring) (*keyring, error) {
+	rows, err := b.store.Keys(ctx, LevelContent, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("read %s keys of tenant %q: %w", LevelContent, tenant, err)
+	}
+	var current ringKey
+	if err := e.use(func() error { current = k.content.current; return nil }); err != nil {
+		return nil, err
+	}
+	stored := false
+	for _, row := range rows {
+		if row.Version > current.version {
+			return b.reload(ctx, e, tenant, true)
+		}
+		stored = stored || row.ID == current.key.ID
+	}
+	if !stored {
+		return nil, fmt.Errorf("%s key %s of tenant %q: %w", LevelContent, current.key.ID, tenant, ErrLost)
+	}
+	return k, nil
 }
 
 // Wrap encrypts a value for its place. It only computes, so it can stand inside a transaction.

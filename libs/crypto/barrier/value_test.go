@@ -192,6 +192,37 @@ func TestRotate_KeepsOldVersionsReadableOnEveryReplica(t *testing.T) {
 	require.Error(t, first.Rotate(t.Context(), "", barrier.LevelContent))
 }
 
+// A store that was restored from a backup, or failed over to a copy that lagged behind, lacks keys that this process still has. What they
+// wrap could not be read by anybody else, nor by this process once it has ended.
+func TestTenant_AKeyThatTheStoreLostWrapsNothingMore(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	b := unsealed(t, store)
+	value := wrap(t, b, place1("a"), "value")
+	lost := store.row(barrier.LevelContent, "a", 1)
+	store.remove(barrier.LevelContent, "a", 1)
+
+	_, err := b.Tenant(t.Context(), "a")
+	require.ErrorIs(t, err, barrier.ErrLost)
+	require.ErrorContains(t, err, lost.ID)
+	assert.Equal(t, "value", unwrap(t, b, place1("a"), value), "what was wrapped can be saved as long as the process lives")
+
+	// Another replica, started after the loss, has made its own version 1.
+	wrap(t, unsealed(t, store), place1("a"), "value")
+	_, err = b.Tenant(t.Context(), "a")
+	require.ErrorIs(t, err, barrier.ErrLost)
+}
+
+func TestTenant_WrapsUnderTheNewestKeyOfTheStore(t *testing.T) {
+	t.Parallel()
+	store := newMemStore()
+	first, second := unsealed(t, store), unsealed(t, store)
+	wrap(t, second, place1("a"), "value")
+	require.NoError(t, first.Rotate(t.Context(), "a", barrier.LevelContent))
+	value := wrap(t, second, place1("a"), "value")
+	assert.Equal(t, store.row(barrier.LevelContent, "a", 2).ID, headerOf(t, value)["kid"])
+}
+
 func TestRotate_AtTheSameMomentOnManyReplicas(t *testing.T) {
 	t.Parallel()
 	store := newMemStore()
