@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -150,10 +151,14 @@ func checkEncryption(t *testing.T, s *service, token string, k kind) {
 	decrypt(first, 1, bind)
 	assert.NotEqual(t, first, encrypt(1), "encryption is randomized")
 	refuse(first, unbound, "without its context")
-	outside := fromOutside(t, s, token, k, plaintext)
+	outside := fromOutside(t, s, token, k, plaintext, id+".1")
 	if outside != "" {
 		decrypt(outside, 1, unbound)
 		refuse(outside, bind, "a message from outside has no context")
+		decrypt(fromOutside(t, s, token, k, plaintext, ""), 1, unbound) // of the primary version, if it names none
+		for _, kid := range []string{id, id + ".2", id + ".01", id + ".1.1", uuid.NewString() + ".1", ".1", "1", strings.ToUpper(id) + ".1", "../" + id + ".1"} {
+			refuse(fromOutside(t, s, token, k, plaintext, kid), unbound, "a message that says it is for "+kid)
+		}
 	}
 	parts := strings.Split(first, ".")
 	for i, part := range parts {
@@ -183,8 +188,8 @@ func checkEncryption(t *testing.T, s *service, token string, k kind) {
 	s.call(t, token, http.MethodPost, path+"/verify", map[string]any{"signature": ""}).refused(t, http.StatusConflict, "wrong_key_use", "verify")
 }
 
-// fromOutside encrypts as somebody does who has the public key only; nothing for a symmetric key, which has none.
-func fromOutside(t testing.TB, s *service, token string, k kind, plaintext string) string {
+// fromOutside encrypts as somebody does who has the public key only, with a `kid`; nothing for a symmetric key, which has no public part.
+func fromOutside(t testing.TB, s *service, token string, k kind, plaintext, kid string) string {
 	t.Helper()
 	path := "elastic-keys/" + k.Name + "/public-key"
 	enc, management, _ := strings.Cut(k.Algorithm, "/")
@@ -194,11 +199,12 @@ func fromOutside(t testing.TB, s *service, token string, k kind, plaintext strin
 	}
 	public := s.get(t, token, path)
 	key := publicKey(t, public, k)
+	assert.Equal(t, public.member(t, "kid"), key.ID, "the public key names its version")
+	key.ID = kid
 	content, err := base64.RawURLEncoding.DecodeString(plaintext)
 	require.NoError(t, err)
 	message, err := jwe.Encrypt(key, jwe.Header{Algorithm: management, Encryption: enc}, content)
 	require.NoError(t, err)
-	assert.Equal(t, public.member(t, "kid"), protected(t, message)["kid"], "the public key names its version")
 	assert.NotContains(t, message, plaintext)
 	return message
 }

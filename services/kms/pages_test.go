@@ -211,6 +211,8 @@ func TestParameters_AreReadStrictly(t *testing.T) {
 	for _, absent := range []string{"0", "-1", "3", "+1", "01", "1.0", "0x1", "9223372036854775808", "%20" + "1", "1%00", h.secretID, h.signerID, "latest"} {
 		s.call(t, h.token, http.MethodGet, "elastic-keys/"+h.secret+"/material-keys/"+absent, nil).refused(t, http.StatusNotFound, "not_found", absent)
 	}
+	s.call(t, h.token, http.MethodGet, "elastic-keys/"+h.signer+"/material-keys/"+h.materialID, nil).
+		refused(t, http.StatusNotFound, "not_found", "a version of another key")
 	for _, unknown := range []string{"self?x=1", "elastic-keys/" + h.secret + "?limit=1"} {
 		s.call(t, h.token, http.MethodGet, unknown, nil).refused(t, http.StatusBadRequest, "validation_failed", unknown)
 	}
