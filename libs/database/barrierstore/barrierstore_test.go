@@ -51,8 +51,8 @@ func TestStore_ReturnsWhatWasInserted(t *testing.T) {
 
 		root := key(barrier.LevelRoot, "", "r1", 1)
 		a2, a1 := key(barrier.LevelContent, "a", "a2", 2), key(barrier.LevelContent, "a", "a1", 1)
-		others := []barrier.WrappedKey{key(barrier.LevelIntermediate, "a", "i1", 1), key(barrier.LevelContent, "b", "b1", 1)}
-		for _, k := range append(others, root, a2, a1) {
+		others := []barrier.WrappedKey{key(barrier.LevelIntermediate, "b", "i1", 1), key(barrier.LevelContent, "b", "b1", 1)}
+		for _, k := range append([]barrier.WrappedKey{root, a2, a1}, others...) {
 			inserted, err := store.Insert(t.Context(), k)
 			require.NoError(t, err)
 			assert.True(t, inserted)
@@ -125,6 +125,30 @@ func TestInsert_StaysWhenTheCallersWorkIsRolledBack(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, keys, 1)
 		assert.Equal(t, "a1", keys[0].ID)
+	})
+}
+
+// Somebody deleted a row, or restored a part of the table. A new key in its place would make that final.
+func TestInsert_NothingTakesThePlaceOfALostKey(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *database.DB, store *barrierstore.Store) {
+		for _, k := range []barrier.WrappedKey{
+			key(barrier.LevelRoot, "", "r1", 1), key(barrier.LevelIntermediate, "a", "i1", 1), key(barrier.LevelContent, "a", "c1", 1),
+			key(barrier.LevelIntermediate, "b", "j1", 1),
+		} {
+			_, err := store.Insert(t.Context(), k)
+			require.NoError(t, err)
+		}
+		_, err := db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE id IN ('r1', 'i1', 'j1')")
+		require.NoError(t, err)
+
+		_, err = store.Insert(t.Context(), key(barrier.LevelRoot, "", "r2", 1))
+		require.ErrorIs(t, err, barrierstore.ErrParentLost)
+		_, err = store.Insert(t.Context(), key(barrier.LevelIntermediate, "a", "i2", 1))
+		require.ErrorIs(t, err, barrierstore.ErrParentLost)
+		inserted, err := store.Insert(t.Context(), key(barrier.LevelIntermediate, "b", "j2", 1))
+		require.NoError(t, err)
+		assert.True(t, inserted, "nothing was wrapped under it")
 	})
 }
 
