@@ -1,6 +1,8 @@
 package jwe_test
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,6 +16,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jws"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/kdf"
 )
 
 var errDifferent = errors.New("another plaintext than the vector's")
@@ -85,6 +88,58 @@ func decryptVector(key *jwk.Key, message string, want *string) error {
 	if err == nil && want != nil && hex.EncodeToString(plaintext) != *want {
 		return errDifferent
 	}
+	return err
+}
+
+// Each vector becomes a message whose ephemeral key is the vector's public key, encrypted under what its shared secret gives.
+func TestVectors_EllipticCurveDiffieHellman(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ecdh_secp256r1_webcrypto_test.json", "ecdh_secp384r1_webcrypto_test.json", "ecdh_secp521r1_webcrypto_test.json"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := wycheproof.Load[agreementGroup](t, name)
+			tally := file.Start(t)
+			for _, group := range file.Groups {
+				for _, v := range group.Tests {
+					var err error
+					if slices.Contains(v.Flags, "EdgeCaseDoubling") { // hundreds, about the arithmetic of the cryptographic module
+						_, err = jwk.Parse(v.Public)
+					} else {
+						err = decryptAgreed(t, v.Private, v.Public, v.Shared)
+					}
+					require.NotErrorIs(t, err, jwe.ErrDecryption, "a point is refused before it is used: %d", v.ID)
+					tally.Check(v.Test, err, wycheproof.Policy{})
+				}
+			}
+			tally.Finish()
+		})
+	}
+}
+
+type agreementGroup struct {
+	Tests []struct {
+		wycheproof.Test
+		Public  json.RawMessage `json:"public"`
+		Private json.RawMessage `json:"private"`
+		Shared  wycheproof.Hex  `json:"shared"`
+	} `json:"tests"`
+}
+
+func decryptAgreed(t *testing.T, recipient, ephemeral json.RawMessage, shared []byte) error {
+	t.Helper()
+	private, err := jwk.Parse(recipient)
+	if err != nil {
+		return err
+	}
+	header := encode(`{"alg":"ECDH-ES","enc":"A256GCM","epk":` + string(ephemeral) + `}`)
+	block, err := aes.NewCipher(kdf.Concat(shared, "A256GCM", nil, nil, 256))
+	require.NoError(t, err)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	require.NoError(t, err)
+	sealed := aead.Seal(nil, nil, []byte("text"), []byte(header))
+	end := len(sealed) - 16
+	message := strings.Join([]string{header, "", encode(string(sealed[:12])), encode(string(sealed[12:end])), encode(string(sealed[end:]))}, ".")
+	_, _, err = jwe.Decrypt(private, message, jwe.Expect{Algorithm: "ECDH-ES"})
 	return err
 }
 
