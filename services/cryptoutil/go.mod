@@ -22,6 +22,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/services/kms v0.0.0-00010101000000-000000000000
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.11.1

@@ -1,0 +1,227 @@
+//go:build e2e
+
+package cryptoutil_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+)
+
+const (
+	// seedVariable repeats the moments of a run whose log names its seed.
+	seedVariable = "CRYPTOUTIL_E2E_SEED"
+	killRounds   = 3
+	killWorkers  = 50
+	killEach     = 20 // operations of a worker
+	sharedKeys   = 5  // that all workers rotate
+	// claimed is how long a request that was cut off holds its Idempotency-Key (docs/adr/0006-idempotency-unit.md).
+	claimed = time.Minute
+)
+
+// What the service has acknowledged it keeps, whenever it dies.
+func TestKill_LosesNothingThatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	if text := os.Getenv(seedVariable); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err, seedVariable)
+	}
+	t.Logf("%s=%d", seedVariable, seed)
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, uint64(len(engine))))
+			start := victim(t, engine)
+			i := start()
+			l := &ledger{keys: map[string]*entry{}}
+			for n := range sharedKeys {
+				l.create(t.Context(), i.api(t), fmt.Sprintf("shared-%d", n), "")
+			}
+			require.Len(t, l.keys, sharedKeys)
+			for round := range killRounds {
+				after := int64(1 + random.IntN(killWorkers*killEach*9/10))
+				done := l.work(t, i, round, after)
+				t.Logf("round %d: killed after %d of %d operations; %d creates without an answer", round, done, killWorkers*killEach, len(l.unanswered))
+				i = start()
+				t.Logf("round %d: ready again after %s", round, i.ready.Round(time.Millisecond))
+				l.audit(t, i.api(t))
+			}
+			l.repeatCreates(t, i.api(t))
+			l.audit(t, i.api(t))
+			i.stop(t)
+		})
+	}
+}
+
+// victim prepares a service on an engine and returns what starts it, again and again.
+func victim(t *testing.T, engine string) (start func() *installation) {
+	t.Helper()
+	if engine == database.EngineSQLite {
+		dir := filepath.Join(t.TempDir(), "data")
+		return func() *installation { return dev(t, dir) }
+	}
+	fresh := dbtest.Fresh(t, engine)
+	dir, _ := initialize(t, "--postgres-url", fresh.URL, "--postgres-password-file", fresh.Password.File())
+	return func() *installation { return serve(t, dir) }
+}
+
+// ledger is what the clients know: what was acknowledged, and what was asked for without an answer.
+type ledger struct {
+	mu         sync.Mutex
+	keys       map[string]*entry // guarded by mu; by name
+	unanswered []attempt         // guarded by mu
+	doubles    []string          // guarded by mu; versions that were acknowledged twice
+}
+
+// entry is a key that exists.
+type entry struct {
+	id        string
+	versions  map[int64]bool // acknowledged
+	uncertain int64          // rotations without an answer
+	messages  []message
+}
+
+// message is a ciphertext that was handed out.
+type message struct {
+	ciphertext string
+	plaintext  string // base64url
+	version    int64
+}
+
+// attempt is a create whose answer never came.
+type attempt struct{ name, idempotencyKey string }
+
+type elasticKey struct {
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	PrimaryVersion int64  `json:"primary_version"`
+	VersionCount   int64  `json:"version_count"`
+}
+
+// work has all workers at it and kills the service when so many operations were acknowledged. It returns how many were in the end.
+func (l *ledger) work(t *testing.T, i *installation, round int, after int64) (done int64) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	a := i.api(t)
+	var acknowledged atomic.Int64
+	count := func(ok bool) {
+		if ok && acknowledged.Add(1) == after {
+			i.kill()
+			cancel() // nothing will answer any more
+		}
+	}
+	var workers sync.WaitGroup
+	for w := range killWorkers {
+		workers.Go(func() {
+			name := ""
+			for n := range killEach / 2 {
+				if ctx.Err() != nil {
+					return
+				}
+				if n%2 == 0 {
+					name = fmt.Sprintf("r%d-w%d-n%d", round, w, n)
+					count(l.create(ctx, a, name, name))
+				} else {
+					own := name
+					if w%2 == 0 {
+						own = fmt.Sprintf("shared-%d", (w+n)%sharedKeys)
+					}
+					count(l.rotate(ctx, a, own))
+					name = own
+				}
+				count(l.encrypt(ctx, a, name, fmt.Sprintf("%s/%d/%d/%d", name, round, w, n)))
+			}
+		})
+	}
+	workers.Wait()
+	i.kill()
+	return acknowledged.Load()
+}
+
+// create makes a key and notes it. It tells whether the service did.
+func (l *ledger) create(ctx context.Context, a *api, name, idempotencyKey string) bool {
+	if ctx.Err() != nil {
+		return false // not asked
+	}
+	var key elasticKey
+	header := []string{}
+	if idempotencyKey != "" {
+		header = []string{"Idempotency-Key", idempotencyKey}
+	}
+	answer, err := a.do(ctx, http.MethodPost, "elastic-keys", map[string]string{"name": name, "algorithm": "A256GCM/A256KW"}, &key, header...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil || answer.status != http.StatusCreated {
+		l.unanswered = append(l.unanswered, attempt{name, idempotencyKey})
+		return false
+	}
+	l.keys[name] = &entry{id: key.ID, versions: map[int64]bool{1: true}}
+	return true
+}
+
+// rotate adds a version to a key that exists.
+func (l *ledger) rotate(ctx context.Context, a *api, name string) bool {
+	if !l.knows(name) {
+		return false
+	}
+	var made struct {
+		Version int64 `json:"version"`
+	}
+	answer, err := a.do(ctx, http.MethodPost, "elastic-keys/"+name+"/rotate", nil, &made)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := l.keys[name]
+	if err != nil || answer.status != http.StatusCreated {
+		key.uncertain++
+		return false
+	}
+	if key.versions[made.Version] {
+		l.doubles = append(l.doubles, fmt.Sprintf("%s.%d", name, made.Version))
+	}
+	key.versions[made.Version] = true
+	return true
+}
+
+// encrypt keeps a ciphertext under a key that exists.
+func (l *ledger) encrypt(ctx context.Context, a *api, name, text string) bool {
+	if !l.knows(name) {
+		return false
+	}
+	m := message{plaintext: base64.RawURLEncoding.EncodeToString([]byte(text))}
+	var made struct {
+		Ciphertext string `json:"ciphertext"`
+		Version    int64  `json:"version"`
+	}
+	answer, err := a.do(ctx, http.MethodPost, "elastic-keys/"+name+"/encrypt", map[string]string{"plaintext": m.plaintext}, &made)
+	if err != nil || answer.status != http.StatusOK {
+		return false
+	}
+	m.ciphertext, m.version = made.Ciphertext, made.Version
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keys[name].messages = append(l.keys[name].messages, m)
+	return true
+}
+
+func (l *ledger) knows(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keys[name] != nil
+}

@@ -1,0 +1,123 @@
+//go:build e2e
+
+package cryptoutil_test
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/testkit"
+)
+
+// typed is a command of the README and what the README says that it writes.
+type typed struct {
+	line    int // of the README
+	command string
+	output  string
+}
+
+// tour reads the README's blocks of type console. A command begins with "$ ", goes on in lines that begin with "> ", and is followed by its
+// output.
+func tour(t *testing.T) (commands []typed) {
+	t.Helper()
+	file, err := os.Open("../../README.md")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	inside, output := false, false
+	number := 0
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		number++
+		line := lines.Text()
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		more, isMore := strings.CutPrefix(line, "> ")
+		switch {
+		case !inside:
+			inside = line == "```console"
+		case line == "```":
+			inside, output = false, false
+		case isCommand:
+			commands = append(commands, typed{line: number, command: command})
+			output = true
+		default:
+			require.True(t, output, "README.md:%d: output without a command", number)
+			last := &commands[len(commands)-1]
+			if isMore && last.output == "" {
+				last.command += "\n" + more
+			} else {
+				last.output += line + "\n"
+			}
+		}
+	}
+	require.False(t, inside, "README.md: a block has no end")
+	return commands
+}
+
+// varying is what differs from run to run, and its name in the comparison.
+var varying = []struct {
+	pattern *regexp.Regexp
+	name    string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
+	{regexp.MustCompile(`eyJ[\w-]+(\.[\w-]*){2,4}`), "JOSE"},
+	{regexp.MustCompile(`(localhost|127\.0\.0\.1):\d+`), "$1:PORT"},
+	{regexp.MustCompile(`/\S*/\.local/share/cryptoutil`), "DATA"},
+	{regexp.MustCompile(`(?m)^(Version|Commit|Built|Go|Platform|FIPS module|FIPS build) +\S.*$`), "$1 SOMETHING"},
+	{regexp.MustCompile(`  +`), "  "},       // columns are as wide as what is in them
+	{regexp.MustCompile(`(?m)[ \n]+$`), ""}, // the end of a line, and of the output
+}
+
+func normalized(text string) string {
+	for _, v := range varying {
+		text = v.pattern.ReplaceAllString(text, v.name)
+	}
+	return text
+}
+
+func TestTour_ComesOutAsTheREADMESays(t *testing.T) {
+	t.Parallel()
+	bash := testkit.RequireTool(t, "bash")
+	for _, tool := range []string{"curl", "openssl"} {
+		testkit.RequireTool(t, tool)
+	}
+	commands := tour(t)
+	require.Greater(t, len(commands), 20)
+	require.Equal(t, "cryptoutil dev", commands[0].command)
+
+	home := t.TempDir()
+	p := launch(t, call{path: program(t, suite), args: []string{"dev", "--ephemeral-ports"}, env: environment(home)})
+	i := started(t, p, filepath.Join(home, ".local", "share", "cryptoutil"), "keys survive.\n", devWords)
+	assert.Equal(t, normalized(commands[0].output), normalized(p.stdout.String()))
+
+	// One shell runs all of them and says after each what its status was, without changing it for the next.
+	const mark = "=== status "
+	script := "exec 2>&1\n"
+	for _, c := range commands[1:] {
+		script += strings.ReplaceAll(c.command, "https://localhost:8080", i.public) +
+			"\nstatus=$?; printf '\\n" + mark + "%d\\n' $status; (exit $status)\n"
+	}
+	got := call{path: bash, args: []string{"--noprofile", "--norc", "-c", script}, env: environment(home), dir: home}.run(t)
+	require.Empty(t, got.stderr)
+	rest := got.stdout
+	for n, c := range commands[1:] {
+		output, after, found := strings.Cut(rest, "\n"+mark)
+		require.True(t, found, "README.md:%d: %s: %s", c.line, c.command, rest)
+		text, rest2, _ := strings.Cut(after, "\n")
+		rest = rest2
+		assert.Equal(t, normalized(c.output), normalized(output), "README.md:%d: %s", c.line, c.command)
+		status, err := strconv.Atoi(text)
+		require.NoError(t, err)
+		if next := n + 2; next == len(commands) || commands[next].command != "echo $?" {
+			assert.Zero(t, status, "README.md:%d: %s: %s", c.line, c.command, output)
+		}
+	}
+	assert.Empty(t, rest)
+}
