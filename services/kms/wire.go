@@ -14,6 +14,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/coredump"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/keygen"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
@@ -68,6 +69,9 @@ func Build(ctx context.Context, cfg Config, dev bool, logOut io.Writer) (_ *Inst
 	}
 	if cfg.Unseal.Mode == string(unseal.Dev) && !dev {
 		return nil, errors.New("unseal mode dev is for development mode alone; use derive or shamir")
+	}
+	if err := coredump.Off(); err != nil {
+		return nil, err
 	}
 	k := &Instance{}
 	defer func() {
