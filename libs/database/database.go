@@ -39,6 +39,8 @@ type DB struct {
 	writer *sql.DB // on SQLite one connection
 	reader *sql.DB // on PostgreSQL and in memory the same as writer
 
+	// prepared are statements on reader; nil on PostgreSQL.
+	prepared *prepared
 	// migrations connects for migrations, which have no statement timeout.
 	migrations func() (pool *sql.DB, done func() error)
 	// migrationLock is held by the one process that migrates; nil where the engine has session locks.

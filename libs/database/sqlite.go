@@ -32,7 +32,7 @@ func openSQLite(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 			return nil, err
 		}
 		keepConnections(pool, 1)
-		db.writer, db.reader = pool, pool
+		db.writer, db.reader, db.prepared = pool, pool, newPrepared(pool)
 		if err := probeSQLite(ctx, db, "memory"); err != nil {
 			return nil, errors.Join(fmt.Errorf("SQLite in memory: %w", err), db.Close())
 		}
@@ -58,6 +58,7 @@ func openSQLite(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 	}
 	keepConnections(db.writer, 1)
 	keepConnections(db.reader, poolSize(cfg.MaxConnections))
+	db.prepared = newPrepared(db.reader)
 	if err := probeSQLite(ctx, db, "wal"); err != nil {
 		return nil, errors.Join(fmt.Errorf("SQLite file %s: %w", path, sqliteReason(err)), db.Close())
 	}

@@ -55,7 +55,7 @@ func (db *DB) Query(ctx context.Context, query string, args ...any) (*sql.Rows, 
 		rows, err := t.sql.QueryContext(ctx, query, args...)
 		return rows, t.breaks(t.reason(ctx, err))
 	}
-	rows, err := db.reader.QueryContext(ctx, query, args...)
+	rows, err := db.query(ctx, query, args)
 	return rows, readReason(err)
 }
 
@@ -68,7 +68,11 @@ func (db *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 	case t != nil:
 		return &Row{row: t.sql.QueryRowContext(ctx, query, args...), reason: func(err error) error { return t.breaks(t.reason(ctx, err)) }}
 	}
-	return &Row{row: db.reader.QueryRowContext(ctx, query, args...), reason: readReason}
+	row, err := db.queryRow(ctx, query, args)
+	if err != nil {
+		err = readReason(err)
+	}
+	return &Row{row: row, err: err, reason: readReason}
 }
 
 // Row is the answer to [DB.QueryRow].
