@@ -85,9 +85,22 @@ func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
 // run starts a KMS and stops it with the test.
 func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	logs := &logBuffer{}
-	instance, err := kms.Build(ctx, cfg, false, logs)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(logs.String())
+		}
+	})
+	s := runLogging(t, cfg, files, logs)
+	s.logs = logs
+	return s
+}
+
+// runLogging is run with another place for the log.
+func runLogging(t testing.TB, cfg kms.Config, files kms.Files, log io.Writer) *service {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	instance, err := kms.Build(ctx, cfg, false, log)
 	if err != nil {
 		cancel()
 		require.NoError(t, err)
@@ -107,9 +120,6 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 		}
 		ended = true
 		require.NoError(t, <-done)
-		if t.Failed() {
-			t.Log(logs.String())
-		}
 	}
 	stop := func() {
 		cancel()
@@ -120,7 +130,7 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 	require.NoError(t, err)
 	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &service{Instance: instance, cfg: cfg, files: files, logs: logs, http: &http.Client{Transport: transport}, stop: stop, wait: wait}
+	return &service{Instance: instance, cfg: cfg, files: files, http: &http.Client{Transport: transport}, stop: stop, wait: wait}
 }
 
 // roots are what a client of the service trusts.

@@ -100,7 +100,7 @@ func TestLimit_OfAHeader(t *testing.T) {
 // apart is the service as a client with connections of its own sees it.
 func (s *service) apart(t testing.TB, http2 bool) *service {
 	t.Helper()
-	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(s.roots()), ForceAttemptHTTP2: http2}
+	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(s.roots()), ForceAttemptHTTP2: http2, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	own := *s
 	own.http = &http.Client{Transport: transport}
