@@ -3,6 +3,7 @@ package kms_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -238,4 +239,50 @@ func TestLimit_ManyCallersAtOnce(t *testing.T) {
 			require.NoError(t, err)
 		}
 	})
+}
+
+// RSA keys take seconds of a processor. Whoever asks for many waits, or is told to come back; the others hardly notice.
+func TestLimit_OfRSAKeysAtATime(t *testing.T) {
+	t.Parallel()
+	const rivals = 24
+	s, h := fixture(t)
+	ctx, leave := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer leave()
+	answers, failures := make([]answer, rivals), make([]error, rivals)
+	refused := make(chan int, rivals)
+	ask := func(i int) *http.Request {
+		return s.request(t, h.token, http.MethodPost, "elastic-keys",
+			kind{Name: fmt.Sprintf("rsa-%d", i), Algorithm: "RS256", KeySize: 2048}, idempotencyKey, fmt.Sprintf("rsa-%d", i))
+	}
+	var group sync.WaitGroup
+	for i := range rivals {
+		request := ask(i).WithContext(ctx)
+		group.Go(func() {
+			answers[i], failures[i] = s.exchange(request)
+			if answers[i].status == http.StatusServiceUnavailable {
+				refused <- i
+			}
+		})
+	}
+	first := <-refused
+	s.post(t, h.token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8"})
+	leave() // those who wait need not be served
+	group.Wait()
+	made := 0
+	for i, got := range answers {
+		switch {
+		case failures[i] != nil:
+			require.ErrorIs(t, failures[i], context.Canceled)
+		case got.status == http.StatusCreated:
+			made++
+		default:
+			got.refused(t, http.StatusServiceUnavailable, "overloaded", "too many")
+			assert.NotEmpty(t, got.header.Get("Retry-After"))
+		}
+	}
+	assert.GreaterOrEqual(t, len(s.get(t, h.token, "elastic-keys?algorithm=RS256").items(t)), made)
+	require.Eventually(t, func() bool { // a refusal is not kept
+		again := s.call(t, h.token, http.MethodPost, "elastic-keys", kind{Name: fmt.Sprintf("rsa-%d", first), Algorithm: "RS256", KeySize: 2048}, idempotencyKey, fmt.Sprintf("rsa-%d", first))
+		return again.status == http.StatusCreated
+	}, 30*time.Second, 10*time.Millisecond)
 }
