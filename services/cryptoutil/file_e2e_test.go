@@ -33,12 +33,7 @@ const (
 
 func TestFile_OfAnySizeSurvivesARestartInConstantMemory(t *testing.T) {
 	t.Parallel()
-	size := int64(defaultSize)
-	if text := os.Getenv(sizeVariable); text != "" {
-		var err error
-		size, err = strconv.ParseInt(text, 10, 64)
-		require.NoError(t, err, sizeVariable)
-	}
+	size := int64(setting(t, sizeVariable, defaultSize))
 	folder := t.TempDir()
 	plain, sealed, opened := filepath.Join(folder, "plain"), filepath.Join(folder, "sealed"), filepath.Join(folder, "opened")
 	want := writeRandom(t, plain, size)

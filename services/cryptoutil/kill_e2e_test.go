@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,10 +23,12 @@ import (
 const (
 	// seedVariable repeats the moments of a run whose log names its seed.
 	seedVariable = "CRYPTOUTIL_E2E_SEED"
-	killRounds   = 3
-	killWorkers  = 50
-	killEach     = 20 // operations of a worker
-	sharedKeys   = 5  // that all workers rotate
+	// roundsVariable is how often the service is killed on each engine.
+	roundsVariable = "CRYPTOUTIL_E2E_ROUNDS"
+	defaultRounds  = 3
+	killWorkers    = 50
+	killEach       = 20 // operations of a worker
+	sharedKeys     = 5  // that half of the workers rotate
 	// claimed is how long a request that was cut off holds its Idempotency-Key (docs/adr/0006-idempotency-unit.md).
 	claimed = time.Minute
 )
@@ -36,12 +36,7 @@ const (
 // What the service has acknowledged it keeps, whenever it dies.
 func TestKill_LosesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if text := os.Getenv(seedVariable); text != "" {
-		var err error
-		seed, err = strconv.ParseUint(text, 10, 64)
-		require.NoError(t, err, seedVariable)
-	}
+	seed, rounds := setting(t, seedVariable, rand.Uint64()), setting(t, roundsVariable, defaultRounds)
 	t.Logf("%s=%d", seedVariable, seed)
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
@@ -54,10 +49,11 @@ func TestKill_LosesNothingThatWasAcknowledged(t *testing.T) {
 				l.create(t.Context(), i.api(t), fmt.Sprintf("shared-%d", n), "")
 			}
 			require.Len(t, l.keys, sharedKeys)
-			for round := range killRounds {
+			for round := range rounds {
 				after := int64(1 + random.IntN(killWorkers*killEach*9/10))
 				done := l.work(t, i, round, after)
-				t.Logf("round %d: killed after %d of %d operations; %d creates without an answer", round, done, killWorkers*killEach, len(l.unanswered))
+				require.GreaterOrEqual(t, done, after)
+				t.Logf("round %d: killed after %d of %d operations; %d creates without an answer so far", round, done, killWorkers*killEach, len(l.unanswered))
 				i = start()
 				t.Logf("round %d: ready again after %s", round, i.ready.Round(time.Millisecond))
 				l.audit(t, i.api(t))
@@ -87,6 +83,7 @@ type ledger struct {
 	keys       map[string]*entry // guarded by mu; by name
 	unanswered []attempt         // guarded by mu
 	doubles    []string          // guarded by mu; versions that were acknowledged twice
+	refusals   []string          // guarded by mu; answers that are none of what was asked for
 }
 
 // entry is a key that exists.
@@ -114,39 +111,31 @@ type elasticKey struct {
 	VersionCount   int64  `json:"version_count"`
 }
 
-// work has all workers at it and kills the service when so many operations were acknowledged. It returns how many were in the end.
-func (l *ledger) work(t *testing.T, i *installation, round int, after int64) (done int64) {
+// work has all workers at it and kills the service when so many operations were acknowledged. It returns how many were in the end. A worker
+// ends with its first request that has no answer.
+func (l *ledger) work(t *testing.T, i *installation, round uint64, after int64) (done int64) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	a := i.api(t)
+	ctx, a := t.Context(), i.api(t)
 	var acknowledged atomic.Int64
-	count := func(ok bool) {
+	count := func(ok bool) bool {
 		if ok && acknowledged.Add(1) == after {
 			i.kill()
-			cancel() // nothing will answer any more
 		}
+		return ok
 	}
 	var workers sync.WaitGroup
 	for w := range killWorkers {
 		workers.Go(func() {
-			name := ""
-			for n := range killEach / 2 {
-				if ctx.Err() != nil {
+			for n := range killEach / 4 {
+				name := fmt.Sprintf("r%d-w%d-n%d", round, w, n)
+				rotated := name
+				if w%2 == 0 {
+					rotated = fmt.Sprintf("shared-%d", (w+n)%sharedKeys)
+				}
+				if !count(l.create(ctx, a, name, name)) || !count(l.encrypt(ctx, a, name, name+" as made")) ||
+					!count(l.rotate(ctx, a, rotated)) || !count(l.encrypt(ctx, a, rotated, name+" after rotating "+rotated)) {
 					return
 				}
-				if n%2 == 0 {
-					name = fmt.Sprintf("r%d-w%d-n%d", round, w, n)
-					count(l.create(ctx, a, name, name))
-				} else {
-					own := name
-					if w%2 == 0 {
-						own = fmt.Sprintf("shared-%d", (w+n)%sharedKeys)
-					}
-					count(l.rotate(ctx, a, own))
-					name = own
-				}
-				count(l.encrypt(ctx, a, name, fmt.Sprintf("%s/%d/%d/%d", name, round, w, n)))
 			}
 		})
 	}
@@ -157,9 +146,6 @@ func (l *ledger) work(t *testing.T, i *installation, round int, after int64) (do
 
 // create makes a key and notes it. It tells whether the service did.
 func (l *ledger) create(ctx context.Context, a *api, name, idempotencyKey string) bool {
-	if ctx.Err() != nil {
-		return false // not asked
-	}
 	var key elasticKey
 	header := []string{}
 	if idempotencyKey != "" {
@@ -168,7 +154,7 @@ func (l *ledger) create(ctx context.Context, a *api, name, idempotencyKey string
 	answer, err := a.do(ctx, http.MethodPost, "elastic-keys", map[string]string{"name": name, "algorithm": "A256GCM/A256KW"}, &key, header...)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil || answer.status != http.StatusCreated {
+	if !l.acknowledged(answer, err) {
 		l.unanswered = append(l.unanswered, attempt{name, idempotencyKey})
 		return false
 	}
@@ -178,9 +164,6 @@ func (l *ledger) create(ctx context.Context, a *api, name, idempotencyKey string
 
 // rotate adds a version to a key that exists.
 func (l *ledger) rotate(ctx context.Context, a *api, name string) bool {
-	if !l.knows(name) {
-		return false
-	}
 	var made struct {
 		Version int64 `json:"version"`
 	}
@@ -188,7 +171,7 @@ func (l *ledger) rotate(ctx context.Context, a *api, name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := l.keys[name]
-	if err != nil || answer.status != http.StatusCreated {
+	if !l.acknowledged(answer, err) {
 		key.uncertain++
 		return false
 	}
@@ -201,27 +184,26 @@ func (l *ledger) rotate(ctx context.Context, a *api, name string) bool {
 
 // encrypt keeps a ciphertext under a key that exists.
 func (l *ledger) encrypt(ctx context.Context, a *api, name, text string) bool {
-	if !l.knows(name) {
-		return false
-	}
 	m := message{plaintext: base64.RawURLEncoding.EncodeToString([]byte(text))}
 	var made struct {
 		Ciphertext string `json:"ciphertext"`
 		Version    int64  `json:"version"`
 	}
 	answer, err := a.do(ctx, http.MethodPost, "elastic-keys/"+name+"/encrypt", map[string]string{"plaintext": m.plaintext}, &made)
-	if err != nil || answer.status != http.StatusOK {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.acknowledged(answer, err) {
 		return false
 	}
 	m.ciphertext, m.version = made.Ciphertext, made.Version
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.keys[name].messages = append(l.keys[name].messages, m)
 	return true
 }
 
-func (l *ledger) knows(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.keys[name] != nil
+// acknowledged tells whether the service did what was asked. There must be no answer but that. l.mu is held.
+func (l *ledger) acknowledged(answer reply, err error) bool {
+	if err == nil && answer.status/100 != 2 {
+		l.refusals = append(l.refusals, fmt.Sprintf("%d %s", answer.status, answer.body))
+	}
+	return err == nil && answer.status/100 == 2
 }

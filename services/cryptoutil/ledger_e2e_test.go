@@ -17,6 +17,7 @@ import (
 func (l *ledger) audit(t *testing.T, a *api) {
 	t.Helper()
 	assert.Empty(t, l.doubles, "version numbers that were given twice")
+	assert.Empty(t, l.refusals, "answers that nobody asked for")
 	found := listAll[elasticKey](t, a, "elastic-keys")
 	byName := map[string]elasticKey{}
 	for _, key := range found {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,6 +49,18 @@ func environment(home string, more ...string) []string {
 		env = append(env, "GOCOVERDIR="+folder)
 	}
 	return append(env, more...)
+}
+
+// setting is the number in an environment variable, else the one given.
+func setting(t testing.TB, variable string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	number, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, variable)
+	return number
 }
 
 // call is one run of a program to its end.
