@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that commit subjects follow Conventional Commits 1.0.0: "type(scope): what it does", at most 100 characters.
+# Checks that commit subjects follow Conventional Commits 1.0.0: "type(scope): what it does". More than 100 characters are
+# refused while the message can still be changed, and a warning afterwards.
 #
 # When to run it: before pushing; it reads the commits the remote's default branch lacks, or the last 50 where there are
 # none. `scripts/check-commits.sh FILE` checks one message before it is committed, which is what the hook does.
@@ -18,9 +19,9 @@ fi
 
 bad=$(grep -vE "$form|^(Revert|fixup!|squash!) " <<< "$subjects" || true)
 long=$(grep -E '^.{101,}$' <<< "$subjects" || true)
-if [ -n "$bad$long" ]; then
-  [ -z "$bad" ] || printf 'not "type(scope): subject": %s\n' "$bad"
-  [ -z "$long" ] || printf 'longer than 100 characters: %s\n' "$long"
+[ -z "$bad" ] || printf 'not "type(scope): subject": %s\n' "$bad"
+[ -z "$long" ] || printf 'longer than 100 characters: %s\n' "$long"
+if [ -n "$bad" ] || { [ -n "$long" ] && [ $# -gt 0 ]; }; then
   exit 1
 fi
 echo "$(wc -l <<< "$subjects" | tr -d ' ') commit subjects are in order"
