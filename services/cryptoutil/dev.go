@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -103,19 +104,19 @@ func mark(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w; name another one with --data", err)
 	}
-	marker := filepath.Join(dir, server.DevMarker)
-	if _, err := os.Lstat(marker); err == nil {
-		return nil
-	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("open data directory: %w", err)
+	}
+	isMarker := func(entry fs.DirEntry) bool { return entry.Name() == server.DevMarker }
+	if slices.ContainsFunc(entries, isMarker) {
+		return nil
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty and was not made by dev; name another directory with --data", dir)
 	}
 	text := "Made by cryptoutil dev. The secrets in here protect nothing.\n"
-	if err := os.WriteFile(marker, []byte(text), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.WriteFile(filepath.Join(dir, server.DevMarker), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("mark data directory: %w", err)
 	}
 	return nil

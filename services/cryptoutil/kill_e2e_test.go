@@ -9,11 +9,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/database"
@@ -29,6 +31,9 @@ const (
 	killWorkers    = 50
 	killEach       = 20 // operations of a worker
 	sharedKeys     = 5  // that half of the workers rotate
+	// setupKills of a first start happen at a moment of setupTakes.
+	setupKills = 12
+	setupTakes = 200 * time.Millisecond
 	// claimed is how long a request that was cut off holds its Idempotency-Key (docs/adr/0006-idempotency-unit.md).
 	claimed = time.Minute
 )
@@ -206,4 +211,49 @@ func (l *ledger) acknowledged(answer reply, err error) bool {
 		l.refusals = append(l.refusals, fmt.Sprintf("%d %s", answer.status, answer.body))
 	}
 	return err == nil && answer.status/100 == 2
+}
+
+func TestKill_ASetupThatWasCutOffIsCompleted(t *testing.T) {
+	t.Parallel()
+	seed := setting(t, seedVariable, rand.Uint64())
+	t.Logf("%s=%d", seedVariable, seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range setupKills {
+		dir := filepath.Join(t.TempDir(), "data")
+		p := launch(t, call{path: program(t, suite), args: []string{"dev", "--data", dir, "--ephemeral-ports"}, env: environment(t.TempDir())})
+		moment := time.Duration(random.Int64N(int64(setupTakes)))
+		select {
+		case <-p.ended:
+		case <-time.After(moment):
+		}
+		p.kill()
+		i := dev(t, dir)
+		assert.Contains(t, i.run(t, "self"), "operator", "killed after %s", moment)
+		i.checkModes(t)
+		for name := range readTree(t, dir) {
+			assert.False(t, strings.HasSuffix(name, ".new"), "killed after %s: %s is left", moment, name)
+		}
+		i.kill()
+	}
+}
+
+func TestDev_TwoAtOnceAgreeOnAFreshDirectory(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		dir := filepath.Join(t.TempDir(), "data")
+		c := call{path: program(t, suite), args: []string{"dev", "--data", dir, "--ephemeral-ports"}, env: environment(t.TempDir())}
+		var both []*installation
+		for _, p := range []*process{launch(t, c), launch(t, c)} {
+			both = append(both, started(t, p, dir, "keys survive.\n", devWords))
+		}
+		for n, i := range both {
+			answer, err := i.api(t).do(t.Context(), http.MethodPost, "elastic-keys", map[string]string{"name": fmt.Sprintf("key-%d", n), "algorithm": "A256GCM/A256KW"}, nil)
+			require.NoError(t, err)
+			assert.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)
+		}
+		for _, i := range both {
+			assert.Len(t, listAll[elasticKey](t, i.api(t), "elastic-keys"), 2)
+			i.kill()
+		}
+	}
 }

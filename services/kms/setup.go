@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"text/template"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
@@ -65,22 +66,47 @@ func (s Setup) Prepare() (files Files, existed bool, err error) {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", s.Dir, err)
 	}
 	files = filesOf(dir)
-	if _, err := os.Stat(files.Config); err == nil {
-		return files, true, nil
-	}
 	whole := s
 	whole.Dir = dir
 	if whole.Tenant == "" {
 		whole.Tenant = DefaultTenant
 	}
-	if err := whole.prepare(&files); err != nil {
+	err = exclusively(dir, func() error {
+		if _, err := os.Stat(files.Config); err == nil {
+			existed = true
+			return nil
+		}
+		return whole.prepare(&files)
+	})
+	if err != nil {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", dir, err)
 	}
-	return files, false, nil
+	return files, existed, nil
+}
+
+// exclusively makes a directory if need be and runs do while no other process does so for it.
+func exclusively(dir string, do func() error) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }() // which unlocks
+	for {
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX)
+		if err == nil {
+			return do()
+		}
+		if !errors.Is(err, syscall.EINTR) {
+			return fmt.Errorf("lock: %w", err)
+		}
+	}
 }
 
 func (s Setup) prepare(files *Files) error {
-	for _, folder := range []string{"", "secrets", "kms", "credentials"} {
+	for _, folder := range []string{"secrets", "kms", "credentials"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, folder), 0o700); err != nil {
 			return err
 		}
@@ -146,12 +172,14 @@ func (s Setup) makeShares() ([]string, error) {
 	return files, nil
 }
 
-// makeRealm writes the realm file with the first API token, and the token into its own file. A token file without the realm is from a
-// setup that was cut off; its token was never valid.
+// makeRealm writes the realm file with the first API token, and the token into its own file. What a setup that was cut off has left of
+// them is in nobody's use.
 func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
 	realm := filepath.Join(s.Dir, "kms", "realm.yaml")
-	if err := os.Remove(realm); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, leftover := range []string{realm, realm + ".new"} { // .new is the file while it is written (package auth)
+		if err := os.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if err := auth.CreateFile(realm, s.Tenant); err != nil {
 		return err
@@ -233,9 +261,10 @@ func (s Setup) configuration() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// writeFile writes a file of mode 0600 so that it is there whole, also after a crash, or not at all.
+// writeFile writes a file of mode 0600 so that it is there whole, also after a crash, or not at all. What a crash leaves the next call
+// writes over.
 func writeFile(file string, content []byte) (err error) {
-	out, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
+	out, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
