@@ -84,7 +84,7 @@ func LoadContext(flag string) (Context, error) {
 		return Context{}, err
 	}
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return Context{}, fmt.Errorf("the context file %s does not exist; name one with --context or %s, or let `cryptoutil dev` or `cryptoutil init` write it: %w",
+		return Context{}, fmt.Errorf("the context file %s does not exist; name one with --context or %s, or let `cryptoutil dev` or `cryptoutil kms init` write it: %w",
 			file, ContextVariable, err)
 	}
 	var c Context
