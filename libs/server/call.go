@@ -20,6 +20,9 @@ type call struct {
 	route     *route      // nil when the path or the method is unknown
 	params    chi.Context // where the path's parameters are
 	principal *Principal
+	tenant    string // that the path names
+	object    object // what the handler says that it is about
+	recorded  bool   // the handler's own event is in its transaction
 	body      []byte // what the validation has read
 	response  response
 	code      string // of the problem that was answered

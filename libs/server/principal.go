@@ -10,6 +10,7 @@ import (
 const (
 	KindClient   = "client"
 	KindAPIToken = "api_token"
+	KindUser     = "user"
 )
 
 // Principal is the authenticated caller of one request.
@@ -18,15 +19,27 @@ type Principal struct {
 	Tenant string
 	// Realm names the realm that knew the credential.
 	Realm string
-	// Kind says what the caller presented: KindClient or KindAPIToken.
+	// Kind says who the caller is: KindUser, KindClient or KindAPIToken.
 	Kind string
 	// ID is unique among the tenant's principals of this kind; Name is for people.
 	ID, Name string
-	// Scopes are what the credential grants.
+	// Scopes are what the credential grants, those of the roles included.
 	Scopes []string
+	// Roles are the bundles of scopes that the principal holds.
+	Roles []string
 	// ExpiresAt is when the credential ends; zero means that it does not.
 	ExpiresAt time.Time
+	// AuthenticatedAt is when the principal last proved who it is, and Methods are how (RFC 8176, such as "pwd" and "mtls").
+	AuthenticatedAt time.Time
+	Methods         []string
+	// SessionID is the session's through which the principal came; "" without one.
+	SessionID string
+	// Confirmed tells that the credential is bound to its sender: by a client certificate (RFC 8705) or by DPoP (RFC 9449).
+	Confirmed bool
 }
+
+// Person tells whether the principal is a human being.
+func (p *Principal) Person() bool { return p.Kind == KindUser }
 
 // HasScope tells whether the credential grants the scope.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }

@@ -8,6 +8,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -60,6 +61,31 @@ type Deps struct {
 	TLS    TLS
 	Auth   Authenticator
 	API    API
+	// Product is what scopes of the service begin with, such as "kms"; it stands for $product in platform documents.
+	Product string
+	// Platform are documents that are served beside API under the same prefixes.
+	Platform []API
+	// Protocols are the routes outside the API.
+	Protocols []Protocol
+	// Sessions lets browsers in; nil for a service without sessions.
+	Sessions Sessions
+	// Tenants is asked for the state of a caller's tenant; nil when all are active.
+	Tenants Tenants
+	// Auditor is told of every request; nil for silence.
+	Auditor Auditor
+	// Limiter is for the limits that protect secrets; nil for those in process.
+	Limiter Limiter
+	// Bind returns the context of a request whose tenant is known; nil to leave it as it is.
+	Bind func(ctx context.Context, tenant string) context.Context
+	// Features are those that are switched on or off by name; an operation whose feature is absent or off does not exist.
+	Features func(name string) bool
+	// MTLS is for the optional listener that demands client certificates; nil without one.
+	MTLS TLS
+	// AdminTLS is for the admin listener; nil to use TLS.
+	AdminTLS TLS
+	// AdminRoutes are those of the admin listener beside the server's own; AdminAuth lets operators into it, nil for the token alone.
+	AdminRoutes []AdminRoute
+	AdminAuth   AdminAuthenticator
 	// Idempotency is mandatory when the document has a POST that changes something.
 	Idempotency Idempotency
 	// Barrier and Operator are both there, or both nil for a service without a barrier.

@@ -38,6 +38,12 @@ const (
 	Sealed                = "sealed"
 	StateUnavailable      = "state_unavailable"
 	ShuttingDown          = "shutting_down"
+	IPNotAllowed          = "ip_not_allowed"
+	CSRFFailed            = "csrf_failed"
+	StepUpRequired        = "step_up_required"
+	TenantSuspended       = "tenant_suspended"
+	FeatureDisabled       = "feature_disabled"
+	DependencyUnavailable = "dependency_unavailable"
 )
 
 // Kind is what every problem of one code has in common.
@@ -86,6 +92,12 @@ func Platform() Table {
 		Sealed:                {Status: http.StatusServiceUnavailable, Title: "The service is sealed", RetryAfter: 30 * time.Second},
 		StateUnavailable:      {Status: http.StatusServiceUnavailable, Title: "The service cannot see its current state", RetryAfter: time.Second},
 		ShuttingDown:          {Status: http.StatusServiceUnavailable, Title: "The service is shutting down", RetryAfter: time.Second},
+		IPNotAllowed:          {Status: http.StatusForbidden, Title: "The address is not allowed"},
+		CSRFFailed:            {Status: http.StatusForbidden, Title: "The request came from another site"},
+		StepUpRequired:        {Status: http.StatusUnauthorized, Title: "A fresh authentication is required"},
+		TenantSuspended:       {Status: http.StatusForbidden, Title: "The tenant is suspended"},
+		FeatureDisabled:       {Status: http.StatusNotFound, Title: "The feature is switched off"},
+		DependencyUnavailable: {Status: http.StatusServiceUnavailable, Title: "A service that this one needs is away", RetryAfter: 5 * time.Second},
 	}
 }
 
