@@ -20,6 +20,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service"
 
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
@@ -64,7 +65,7 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 	if err := mark(dir); err != nil {
 		return err
 	}
-	files, existed, err := kms.Setup{Dir: dir, UnsealMode: unseal.Dev}.Prepare()
+	files, existed, err := service.Setup{Service: kms.Service().Description, Dir: dir, UnsealMode: unseal.Dev}.Prepare()
 	if err != nil {
 		return err
 	}
@@ -72,20 +73,20 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 	if ephemeral {
 		overrides["public.address"], overrides["admin.address"] = "127.0.0.1:0", "127.0.0.1:0"
 	}
-	cfg, err := kms.Load(config.Source{File: files.Config, Overrides: overrides}, true)
+	cfg, err := kms.Service().Load(config.Source{File: files.Config, Overrides: overrides}, true)
 	if err != nil {
 		return err
 	}
 	if err := localOnly(cfg); err != nil {
 		return err
 	}
-	instance, err := kms.Build(ctx, cfg, true, logOut)
+	instance, err := kms.Service().Open(ctx, cfg, true, logOut)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	err = instance.Run(ctx, func(k *kms.Instance) {
+	err = instance.Run(ctx, func(k *service.Instance) {
 		if err := announce(dir, existed, files, k, out); err != nil {
 			cancel(err)
 		}
@@ -139,7 +140,7 @@ func localOnly(cfg kms.Config) error {
 }
 
 // announce writes the context file and says where everything is.
-func announce(dir string, existed bool, files kms.Files, k *kms.Instance, out io.Writer) error {
+func announce(dir string, existed bool, files service.Files, k *service.Instance, out io.Writer) error {
 	public, err := localhost(k.URL())
 	if err != nil {
 		return err

@@ -4,24 +4,12 @@ go 1.26.0
 
 godebug fips140=only
 
-replace (
-	github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
-	github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
-	github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
-	github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
-	github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
-	github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
-	github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-	github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
-	github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client
-)
-
 require (
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/services/kms v0.0.0-00010101000000-000000000000
 	github.com/spf13/cobra v1.10.2
@@ -104,3 +92,25 @@ require (
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.46.1 // indirect
 )
+
+replace github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
+
+replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
+
+replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
+
+replace github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
+
+replace github.com/cryptoutil/cryptoutil/libs/service => ../../libs/service
+
+replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
+
+replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
+
+replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
+
+replace github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
+
+replace github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client

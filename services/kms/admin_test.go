@@ -25,6 +25,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 
+	platform "github.com/cryptoutil/cryptoutil/libs/service"
+
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
 
@@ -93,11 +95,11 @@ func (s *service) isSealed(t testing.TB, h holding) {
 }
 
 // prepareShamir is prepare for a service that takes two of three shares.
-func prepareShamir(t testing.TB, engine string) (kms.Config, kms.Files, []string) {
+func prepareShamir(t testing.TB, engine string) (kms.Config, platform.Files, []string) {
 	t.Helper()
-	files, _, err := kms.Setup{Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Shamir, Shares: 3, Threshold: 2}.Prepare()
+	files, _, err := platform.Setup{Service: kms.Service().Description, Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Shamir, Shares: 3, Threshold: 2}.Prepare()
 	require.NoError(t, err)
-	cfg, err := kms.Load(config.Source{
+	cfg, err := kms.Service().Load(config.Source{
 		File:      files.Config,
 		Overrides: map[string]string{"public.address": "127.0.0.1:0", "admin.address": "127.0.0.1:0", "telemetry.log_level": "error"},
 	}, false)

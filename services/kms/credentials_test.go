@@ -95,10 +95,10 @@ func TestCredentials_SurviveASpoiltRealmFile(t *testing.T) {
 	token := s.operator(t)
 	for _, spoilt := range []string{"tenants: [", "nonsense: true\n", "tenants:\n  - id: default\napi_tokens:\n  - id: operator\n", "- 1\n", "\x00"} {
 		s.editRealm(t, func(string) string { return spoilt })
-		require.Error(t, s.Reload(s.cfg), spoilt)
+		require.Error(t, s.Reload(&s.cfg.Config), spoilt)
 		s.get(t, token, "self")
 	}
 	s.editRealm(t, func(string) string { return "tenants: []\n" })
-	require.NoError(t, s.Reload(s.cfg))
+	require.NoError(t, s.Reload(&s.cfg.Config))
 	s.call(t, token, http.MethodGet, "self", nil).refused(t, http.StatusUnauthorized, "unauthenticated", "nobody is left")
 }

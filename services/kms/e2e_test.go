@@ -23,6 +23,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	platform "github.com/cryptoutil/cryptoutil/libs/service"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 
@@ -36,10 +37,10 @@ func TestMain(m *testing.M) {
 
 // service is a running KMS, on real TLS and a real database, and what a test needs to talk to it.
 type service struct {
-	*kms.Instance
+	*platform.Instance
 
 	cfg   kms.Config
-	files kms.Files
+	files platform.Files
 	logs  *logBuffer
 	http  *http.Client
 	stop  func() // asks it to end and waits
@@ -65,17 +66,17 @@ func (b *logBuffer) String() string {
 }
 
 // prepare makes a data directory and its configuration with free ports and a database of the engine.
-func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
+func prepare(t testing.TB, engine string) (kms.Config, platform.Files) {
 	t.Helper()
-	files, _, err := kms.Setup{Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Derive}.Prepare()
+	files, _, err := platform.Setup{Service: kms.Service().Description, Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Derive}.Prepare()
 	require.NoError(t, err)
-	cfg, err := kms.Load(config.Source{
+	cfg, err := kms.Service().Load(config.Source{
 		File:      files.Config,
 		Overrides: map[string]string{"public.address": "127.0.0.1:0", "admin.address": "127.0.0.1:0", "telemetry.log_level": "error"},
 	}, false)
 	require.NoError(t, err)
 	// Keys made ahead of need would compete with the other tests for processors.
-	cfg.Keys.Pools = map[string]int{"RSA-2048": 0, "RSA-3072": 0, "RSA-4096": 0, "P-256": 2, "P-384": 2, "P-521": 2, "Ed25519": 2}
+	cfg.KeyPools = map[string]int{"RSA-2048": 0, "RSA-3072": 0, "RSA-4096": 0, "P-256": 2, "P-384": 2, "P-521": 2, "Ed25519": 2}
 	if engine == database.EnginePostgres {
 		cfg.Database = dbtest.Fresh(t, engine)
 	}
@@ -83,7 +84,7 @@ func prepare(t testing.TB, engine string) (kms.Config, kms.Files) {
 }
 
 // run starts a KMS and stops it with the test.
-func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
+func run(t testing.TB, cfg kms.Config, files platform.Files) *service {
 	t.Helper()
 	logs := &logBuffer{}
 	t.Cleanup(func() {
@@ -97,16 +98,16 @@ func run(t testing.TB, cfg kms.Config, files kms.Files) *service {
 }
 
 // runLogging is run with another place for the log.
-func runLogging(t testing.TB, cfg kms.Config, files kms.Files, log io.Writer) *service {
+func runLogging(t testing.TB, cfg kms.Config, files platform.Files, log io.Writer) *service {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	instance, err := kms.Build(ctx, cfg, false, log)
+	instance, err := kms.Service().Open(ctx, cfg, false, log)
 	if err != nil {
 		cancel()
 		require.NoError(t, err)
 	}
 	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- instance.Run(ctx, func(*kms.Instance) { close(ready) }) }()
+	go func() { done <- instance.Run(ctx, func(*platform.Instance) { close(ready) }) }()
 	select {
 	case <-ready:
 	case err := <-done:
@@ -167,11 +168,11 @@ func (s *service) token(t testing.TB, tenant, id string, scopes ...string) strin
 // enroll adds a credential to the realm and has it take effect at once.
 func (s *service) enroll(t testing.TB, entry auth.NewEntry) string {
 	t.Helper()
-	hashes, err := kms.OpenHashes(s.cfg)
+	hashes, err := platform.OpenHashes(&s.cfg.Config)
 	require.NoError(t, err)
 	made, err := auth.Add(s.cfg.Realm.File.String(), hashes, entry)
 	require.NoError(t, err)
-	require.NoError(t, s.Reload(s.cfg))
+	require.NoError(t, s.Reload(&s.cfg.Config))
 	return made.Text()
 }
 
@@ -191,7 +192,7 @@ func (s *service) editRealm(t testing.TB, change func(text string) string) {
 func (s *service) tenant(t testing.TB, id string) {
 	t.Helper()
 	s.editRealm(t, func(text string) string { return strings.Replace(text, "tenants:\n", "tenants:\n  - id: "+id+"\n", 1) })
-	require.NoError(t, s.Reload(s.cfg))
+	require.NoError(t, s.Reload(&s.cfg.Config))
 }
 
 // apiBase is where programs find the API.

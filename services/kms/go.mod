@@ -4,25 +4,13 @@ go 1.26.0
 
 godebug fips140=only
 
-replace (
-	github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
-	github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
-	github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
-	github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
-	github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
-	github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
-	github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-	github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client
-)
-
 require (
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
-	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000
@@ -38,6 +26,7 @@ require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/getkin/kin-openapi v0.149.0 // indirect
@@ -102,3 +91,23 @@ require (
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.46.1 // indirect
 )
+
+replace github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
+
+replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
+
+replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
+
+replace github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
+
+replace github.com/cryptoutil/cryptoutil/libs/service => ../../libs/service
+
+replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
+
+replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
+
+replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
+
+replace github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client

@@ -220,18 +220,18 @@ func TestIdempotencyKey_KeepsFinalRefusalsOnly(t *testing.T) {
 		s.editRealm(t, func(text string) string {
 			return strings.Replace(text, "  - id: limited\n", "  - id: limited\n    disabled: true\n", 1)
 		})
-		require.NoError(t, s.Reload(s.cfg))
+		require.NoError(t, s.Reload(&s.cfg.Config))
 		s.call(t, limited, http.MethodPost, "elastic-keys", body, idempotencyKey, "k").refused(t, http.StatusUnauthorized, "unauthenticated", "disabled")
 		s.editRealm(t, func(text string) string {
 			return strings.Replace(strings.Replace(text, "    disabled: true\n", "", 1), "['kms:read']", "['kms:write']", 1)
 		})
-		require.NoError(t, s.Reload(s.cfg))
+		require.NoError(t, s.Reload(&s.cfg.Config))
 		made := s.post(t, limited, "elastic-keys", body, idempotencyKey, "k")
 		assert.Empty(t, made.header.Get(replayed))
 
 		// An answer is only given to who may still ask for it.
 		s.editRealm(t, func(text string) string { return strings.Replace(text, "['kms:write']", "['kms:read']", 1) })
-		require.NoError(t, s.Reload(s.cfg))
+		require.NoError(t, s.Reload(&s.cfg.Config))
 		s.call(t, limited, http.MethodPost, "elastic-keys", body, idempotencyKey, "k").refused(t, http.StatusForbidden, "insufficient_scope", "replay without the scope")
 	})
 }

@@ -1,136 +1,66 @@
 // Package kms is the key management service: named elastic keys, each a ring of versioned material keys, behind an HTTPS API.
 //
-// Main is the program; Program and ClientCommands are its parts for a suite of several services; Build and Instance are the service itself.
+// Main is the program; Service and ClientCommands are its parts for a suite of several services.
 package kms
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
+	_ "embed"
 
-	"github.com/spf13/cobra"
-
-	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
-	"github.com/cryptoutil/cryptoutil/libs/telemetry"
+	"github.com/cryptoutil/cryptoutil/libs/service"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/sqlstore"
 )
 
 // Product is the KMS's name in command lines and context files.
 const Product = "kms"
 
+// serviceName is the KMS's name in logs, traces and the database's list of connections.
+const serviceName = "kms-server"
+
+// Addresses that the KMS listens on unless it is told otherwise.
+const (
+	defaultPublic = "127.0.0.1:8080"
+	defaultAdmin  = "127.0.0.1:9090"
+)
+
+// document is the service's OpenAPI document.
+//
+//go:embed api/openapi.yaml
+var document []byte
+
 // Main runs the command line of kms-server and returns its exit code.
 func Main(args []string) int {
-	root := cli.Root(Program(), append(ClientCommands(serviceName), SetupCommands(serviceName)...)...)
+	s := Service()
+	root := cli.Root(s.Program(), append(ClientCommands(serviceName), s.SetupCommands(serviceName)...)...)
 	root.SetArgs(args)
 	return cli.Main(context.Background(), root)
 }
 
-// Program is the KMS for the shared command line.
-func Program() cli.Program {
-	return cli.Program{
-		Name:    serviceName,
-		Product: Product,
-		Summary: "Key management service: keys that encrypt and sign, and never leave",
-		Load: func(src config.Source) (cli.Settings, error) {
-			cfg, err := Load(src, false)
-			return settings(cfg), err
+// Service is the KMS.
+func Service() service.Service[Config] {
+	return service.Service[Config]{
+		Description: service.Description{
+			Product: Product, Name: serviceName,
+			Summary: "Key management service: keys that encrypt and sign, and never leave",
+			Public:  defaultPublic, Admin: defaultAdmin,
+			Document: document, Codes: httpapi.Codes(), Scopes: scopes(), Migrations: sqlstore.Migrations,
 		},
-		Check:   check,
-		Start:   start,
-		Migrate: migrate,
+		Defaults: Defaults,
+		Build:    build,
 	}
 }
 
-func settings(cfg Config) cli.Settings {
-	return cli.Settings{DataDir: cfg.DataDir.String(), AdminAddress: cfg.Admin.Address, RootFile: cfg.rootFile()}
-}
-
-// start serves a configuration until its end.
-func start(ctx context.Context, s cli.Start) error {
-	cfg, err := Load(s.Source, s.Dev)
-	if err != nil {
-		return err
+// scopes are those that mean something to the KMS.
+func scopes() []string {
+	all := []string{keyring.ScopeAdmin}
+	for _, op := range []keyring.Operation{
+		keyring.OpRead, keyring.OpCreate, keyring.OpEncrypt, keyring.OpDecrypt, keyring.OpSign, keyring.OpVerify,
+	} {
+		all = append(all, op.Scope())
 	}
-	instance, err := Build(ctx, cfg, s.Dev, s.Log)
-	if err != nil {
-		return err
-	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		for {
-			select {
-			case <-done:
-				return
-			case <-s.Reload:
-				instance.reload(s)
-			}
-		}
-	}()
-	return instance.Run(ctx, func(k *Instance) {
-		s.Serving(cli.Serving{PublicURL: k.URL(), AdminURL: k.AdminURL(), RootFile: k.RootFile()})
-	})
-}
-
-// reload reads the configuration again and takes over what can change; what cannot be used is logged.
-func (k *Instance) reload(s cli.Start) {
-	cfg, err := Load(s.Source, s.Dev)
-	if err == nil {
-		err = k.Reload(cfg)
-	}
-	if err != nil {
-		k.telemetry.Log().Error("reload failed; what could not be taken over stays as it was", "error", err)
-		return
-	}
-	k.telemetry.Log().Info("reloaded")
-}
-
-// check looks at what a configuration names: the realm and the secrets.
-func check(_ context.Context, src config.Source) error {
-	cfg, err := Load(src, false)
-	if err != nil {
-		return err
-	}
-	_, err = openRealm(cfg, slog.New(slog.DiscardHandler))
-	return err
-}
-
-// migrate brings the database's schema up to date.
-func migrate(ctx context.Context, src config.Source, out io.Writer) (err error) {
-	cfg, err := Load(src, false)
-	if err != nil {
-		return err
-	}
-	tel, err := telemetry.Start(ctx, telemetry.Config{LogLevel: "warn", LogFormat: "text"}, telemetry.Resource{Service: serviceName}, out)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, tel.Shutdown(ctx)) }()
-	db, err := database.Open(ctx, cfg.Database, database.Options{Log: tel.Log(), Application: serviceName})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	sets, err := migrations()
-	if err != nil {
-		return err
-	}
-	pending, err := db.Pending(ctx, sets...)
-	if err != nil {
-		return err
-	}
-	if err := db.Migrate(ctx, sets...); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, "%d migrations applied; the schema is up to date\n", pending)
-	return err
-}
-
-// commandTree puts commands below a parent.
-func commandTree(parent *cobra.Command, children ...*cobra.Command) *cobra.Command {
-	parent.AddCommand(children...)
-	return parent
+	return all
 }

@@ -1,4 +1,4 @@
-package kms
+package service
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,11 +17,12 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
-	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
 // Setup says what a new data directory is made for.
 type Setup struct {
+	// Service is whose data directory it is.
+	Service Description
 	// Dir is the data directory. It is created with mode 0700.
 	Dir string
 	// Tenant is the first tenant; DefaultTenant if empty.
@@ -41,23 +43,23 @@ const firstToken = "operator"
 
 // Files are the parts of a data directory that people and programs need to know.
 type Files struct {
-	Config     string // kms.yaml
+	Config     string // such as kms.yaml
 	Credential string // the first API token, 0600
 	AdminToken string // written at first start
 	Root       string // the root certificate, written at first start
 	Shares     []string
 }
 
-func filesOf(dir string) Files {
+func filesOf(dir, product string) Files {
 	return Files{
-		Config:     filepath.Join(dir, "kms.yaml"),
-		Credential: filepath.Join(dir, "credentials", "kms.token"),
+		Config:     filepath.Join(dir, product+".yaml"),
+		Credential: filepath.Join(dir, "credentials", product+".token"),
 		AdminToken: filepath.Join(dir, "admin.token"),
 		Root:       filepath.Join(dir, "tls", "root.pem"),
 	}
 }
 
-// Prepare makes what a data directory lacks: secrets, the realm with one API token that may do everything, and kms.yaml, which comes
+// Prepare makes what a data directory lacks: secrets, the realm with one API token that may do everything, and the configuration, which comes
 // last. What is there is left as it is, so that a directory whose making was cut off is completed by the next call, and a complete
 // one is not touched. It tells whether it was complete already.
 func (s Setup) Prepare() (files Files, existed bool, err error) {
@@ -65,7 +67,7 @@ func (s Setup) Prepare() (files Files, existed bool, err error) {
 	if err != nil {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", s.Dir, err)
 	}
-	files = filesOf(dir)
+	files = filesOf(dir, s.Service.Product)
 	whole := s
 	whole.Dir = dir
 	if whole.Tenant == "" {
@@ -106,7 +108,7 @@ func exclusively(dir string, do func() error) (err error) {
 }
 
 func (s Setup) prepare(files *Files) error {
-	for _, folder := range []string{"secrets", "kms", "credentials"} {
+	for _, folder := range []string{"secrets", s.Service.Product, "credentials"} {
 		if err := os.MkdirAll(filepath.Join(s.Dir, folder), 0o700); err != nil {
 			return err
 		}
@@ -175,7 +177,7 @@ func (s Setup) makeShares() ([]string, error) {
 // makeRealm writes the realm file with the first API token, and the token into its own file. What a setup that was cut off has left of
 // them is in nobody's use.
 func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
-	realm := filepath.Join(s.Dir, "kms", "realm.yaml")
+	realm := filepath.Join(s.Dir, s.Service.Product, "realm.yaml")
 	for _, leftover := range []string{realm, realm + ".new"} { // .new is the file while it is written (package auth)
 		if err := os.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -189,7 +191,7 @@ func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
 		return err
 	}
 	token, err := auth.Add(realm, hashes, auth.NewEntry{
-		Kind: credential.APIToken, Tenant: s.Tenant, ID: firstToken, Name: "made at setup", Scopes: []string{keyring.ScopeAdmin},
+		Kind: credential.APIToken, Tenant: s.Tenant, ID: firstToken, Name: "made at setup", Scopes: s.Service.Scopes[:1],
 	})
 	if err != nil {
 		return err
@@ -197,19 +199,19 @@ func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
 	return writeFile(tokenFile, []byte(token.Text()+"\n"))
 }
 
-// configurationText is kms.yaml. What it leaves out has its default.
-var configurationText = template.Must(template.New("kms.yaml").Parse(`# Configuration of kms-server. Relative paths start at this file's folder.
-# Check a change with: kms-server validate --config kms.yaml
+// configurationText is the configuration. What it leaves out has its default.
+var configurationText = template.Must(template.New("configuration").Parse(`# Configuration of {{.Name}}. Relative paths start at this file's folder.
+# Check a change with: {{.Name}} validate --config {{.Product}}.yaml
 data_dir: .
 
 public:
-  address: 127.0.0.1:8080   # 0.0.0.0:8080 to serve other machines
+  address: 127.0.0.1:{{.PublicPort}}   # 0.0.0.0:{{.PublicPort}} to serve other machines
 admin:
-  address: 127.0.0.1:9090   # always loopback
+  address: 127.0.0.1:{{.AdminPort}}   # always loopback
 
 tls:
   mode: auto                # a private hierarchy in tls/; clients need tls/root.pem
-  # dns_names: [kms.example.net]
+  # dns_names: [{{.Product}}.example.net]
 
 database:
 {{- if .PostgresURL}}
@@ -218,7 +220,7 @@ database:
   password: {{printf "%q" .PostgresPassword}}
 {{- else}}
   engine: sqlite
-  path: kms/kms.sqlite
+  path: {{.Product}}/{{.Product}}.sqlite
 {{- end}}
 
 unseal:
@@ -228,7 +230,7 @@ unseal:
 {{- end}}
 
 realm:
-  file: kms/realm.yaml      # add callers with: kms-server credential add
+  file: {{.Product}}/realm.yaml      # add callers with: {{.Name}} credential add
   pepper: {{printf "%q" .Pepper}}
 
 telemetry:
@@ -236,8 +238,18 @@ telemetry:
   log_format: {{.LogFormat}}
 `))
 
+// portOf is the port of an address, which Description has.
+func portOf(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		panic(err)
+	}
+	return port
+}
+
 func (s Setup) configuration() ([]byte, error) {
 	values := map[string]string{
+		"Product": s.Service.Product, "Name": s.Service.Name, "PublicPort": portOf(s.Service.Public), "AdminPort": portOf(s.Service.Admin),
 		"PostgresURL": s.PostgresURL, "PostgresPassword": "", "Unseal": string(s.UnsealMode), "UnsealSecret": "",
 		"Pepper": fileReference(filepath.Join(s.Dir, "secrets", "pepper")), "LogLevel": "info", "LogFormat": "json",
 	}
