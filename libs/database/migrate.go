@@ -31,6 +31,8 @@ type Set struct {
 	// Name makes the name of the table of applied versions, schema_<name>. Lower-case letters, digits, underscores.
 	Name string
 	FS   fs.FS
+	// PerTenant has the set applied in the schema of each tenant that has one, too. Its migrations may use only its own tables.
+	PerTenant bool
 }
 
 //go:embed migrations/*.sql
