@@ -31,7 +31,7 @@ var (
 )
 
 // Authenticate implements server.Authenticator. Whatever is wrong, the answer is the same, and an unknown id costs what a wrong secret does.
-func (f *FileRealm) Authenticate(_ context.Context, r *http.Request) (*server.Principal, error) {
+func (f *FileRealm) Authenticate(ctx context.Context, r *http.Request) (*server.Principal, error) {
 	presented, err := present(r)
 	if err != nil {
 		return nil, refuse(err)
@@ -42,12 +42,12 @@ func (f *FileRealm) Authenticate(_ context.Context, r *http.Request) (*server.Pr
 	if known {
 		hash = entry.SecretHash
 	}
-	matches, _, err := f.cfg.Hashes.Verify(presented.Secret(), hash)
+	verified, err := f.cfg.Hashes.Verify(ctx, presented.Secret(), hash)
 	switch {
 	case err != nil:
 	case !known:
 		err = errUnknown
-	case !matches:
+	case !verified.Match:
 		err = errSecret
 	case entry.Disabled:
 		err = errDisabled

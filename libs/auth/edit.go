@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -75,7 +76,7 @@ func Add(file string, hashes *secrethash.Registry, ask NewEntry) (credential.Cre
 	if err != nil {
 		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
 	}
-	hash, err := hashes.Hash(made.Secret())
+	hash, err := hashes.Hash(context.Background(), made.Secret()) // of this kind it does not wait
 	if err != nil {
 		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
 	}

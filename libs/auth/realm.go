@@ -62,7 +62,7 @@ func OpenFileRealm(cfg FileRealmConfig) (*FileRealm, error) {
 	if _, err := rand.Read(nobody); err != nil {
 		return nil, fmt.Errorf("open file realm: %w", err)
 	}
-	dummy, err := cfg.Hashes.Hash(nobody)
+	dummy, err := cfg.Hashes.Hash(context.Background(), nobody) // of this kind it does not wait
 	if err != nil {
 		return nil, fmt.Errorf("open file realm: %w", err)
 	}
