@@ -11,6 +11,11 @@
 // Each level has versions; the newest one wraps and all of them open. Wrapped
 // keys stand in a [Store] that replicas share: whichever inserts a version
 // first decides what it is, and the others adopt it.
+//
+// Each level rotates while values are read and written. A new root key is also
+// stored under the one before it for a while, so that other replicas take it over
+// by themselves ([Barrier.Follow]). The unseal key changes by [Barrier.Stage]: both
+// the old one and the new one open the barrier until a commit in the store.
 package barrier
 
 import (
@@ -27,18 +32,22 @@ import (
 // UnsealKeySize is the length of an unseal key in bytes.
 const UnsealKeySize = 32
 
-// Config holds what a barrier needs; everything is mandatory.
+// Config holds what a barrier needs.
 type Config struct {
-	// Store keeps the wrapped keys.
+	// Store keeps the wrapped keys; required.
 	Store Store
-	// Now is the clock for WrappedKey.CreatedAt.
+	// Now is the clock for WrappedKey.CreatedAt; required.
 	Now func() time.Time
+	// InUse says whether there are values that a barrier wrapped. It is asked before a first root key is made,
+	// which is refused with ErrInUse then. Nil means that nobody knows.
+	InUse func(ctx context.Context) (bool, error)
 }
 
 // Barrier wraps and opens values while it is unsealed. It is safe for concurrent use.
 type Barrier struct {
 	store Store
 	now   func() time.Time
+	inUse func(ctx context.Context) (bool, error)
 
 	open atomic.Pointer[epoch] // nil while sealed
 }
@@ -48,36 +57,71 @@ func New(config Config) (*Barrier, error) {
 	if config.Store == nil || config.Now == nil {
 		return nil, errors.New("barrier: store and clock are required")
 	}
-	return &Barrier{store: config.Store, now: config.Now}, nil
+	return &Barrier{store: config.Store, now: config.Now, inUse: config.InUse}, nil
 }
 
 // Unseal loads the root keys with the unseal key of [UnsealKeySize] bytes that
-// unsealKeyID names; where there is none yet, it makes the first one. The error is
-// ErrWrongUnsealKey when the stored root keys are wrapped by another key, also if
-// another replica made them a moment ago. Unsealing once more changes nothing, but
-// the key is checked all the same.
+// unsealKeyID names, which may also be the new one of a rekeying under way; where there
+// is no root key yet, it makes the first one. The error is ErrWrongUnsealKey when the
+// stored root keys are wrapped by another key, also if another replica made them a
+// moment ago. Unsealing once more takes over root keys that are new; the key is
+// checked all the same.
 func (b *Barrier) Unseal(ctx context.Context, unsealKey []byte, unsealKeyID string) error {
-	if len(unsealKey) != UnsealKeySize || unsealKeyID == "" {
-		return fmt.Errorf("unseal: want a key of %d bytes and its id", UnsealKeySize)
-	}
-	parent, err := newWrappingKey(unsealKeyID, unsealKey)
+	e, err := b.openRoots(ctx, unsealKey, unsealKeyID, true)
 	if err != nil {
 		return fmt.Errorf("unseal: %w", err)
 	}
-	defer parent.Zero()
+	if b.open.CompareAndSwap(nil, e) {
+		return nil
+	}
+	if present := b.open.Load(); present != nil {
+		present.adoptRoots(e)
+	}
+	e.close()
+	return nil
+}
 
+// CheckUnsealKey says whether the key would unseal: nil if so, ErrWrongUnsealKey if
+// not. It needs no open barrier and changes nothing.
+func (b *Barrier) CheckUnsealKey(ctx context.Context, unsealKey []byte, unsealKeyID string) error {
+	e, err := b.openRoots(ctx, unsealKey, unsealKeyID, false)
+	if err != nil {
+		return fmt.Errorf("check unseal key: %w", err)
+	}
+	e.close()
+	return nil
+}
+
+// openRoots opens the stored root keys into an epoch that nobody else sees yet.
+func (b *Barrier) openRoots(ctx context.Context, unsealKey []byte, unsealKeyID string, create bool) (*epoch, error) {
+	parent, err := newUnsealKey(unsealKey, unsealKeyID)
+	if err != nil {
+		return nil, err
+	}
+	defer parent.zero()
 	e := newEpoch()
-	if err := b.loadRoot(ctx, e, &ring{keys: map[string]ringKey{unsealKeyID: {key: parent}}, current: ringKey{key: parent}}); err != nil {
+	if err := b.loadRoot(ctx, e, parent, create); err != nil {
 		e.close()
 		if errors.Is(err, ErrUnreadable) {
-			return fmt.Errorf("unseal: %w (%w)", ErrWrongUnsealKey, err)
+			err = fmt.Errorf("%w (%w)", ErrWrongUnsealKey, err)
 		}
-		return fmt.Errorf("unseal: %w", err)
+		return nil, err
 	}
-	if !b.open.CompareAndSwap(nil, e) {
-		e.close()
+	return e, nil
+}
+
+// newUnsealKey makes a ring of an unseal key alone.
+func newUnsealKey(unsealKey []byte, unsealKeyID string) (*ring, error) {
+	if len(unsealKey) != UnsealKeySize || unsealKeyID == "" {
+		return nil, fmt.Errorf("want a key of %d bytes and its id", UnsealKeySize)
 	}
-	return nil
+	key, err := newWrappingKey(unsealKeyID, unsealKey)
+	if err != nil {
+		return nil, err
+	}
+	r := newRing()
+	r.add(ringKey{version: 1, key: key})
+	return r, nil
 }
 
 // UnsealKeyID returns the id of the unseal key that the current stored root key
@@ -87,13 +131,7 @@ func (b *Barrier) UnsealKeyID(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read root keys: %w", err)
 	}
-	var newest WrappedKey
-	for _, row := range rows {
-		if row.Version > newest.Version {
-			newest = row
-		}
-	}
-	return newest.ParentID, nil
+	return newestOf(rows).ParentID, nil
 }
 
 // Seal forgets all keys. It waits for operations that are using one, for the
@@ -110,8 +148,10 @@ func (b *Barrier) Seal() {
 func (b *Barrier) Sealed() bool { return b.open.Load() == nil }
 
 // DeriveKey derives n bytes, 32 to 1024, for the label: a secret for a purpose
-// such as MACs of cursors, the same on every replica and for as long as the oldest
-// root key is kept (HKDF with SHA-512, RFC 5869).
+// such as MACs of cursors (HKDF with SHA-512, RFC 5869). It is the same on every
+// replica and stays the same when keys rotate and when the unseal key changes: it comes
+// from a part of the oldest root key that wraps nothing, and that root key is kept for
+// ever, although it wraps nothing more once its successors do.
 func (b *Barrier) DeriveKey(label string, n int) ([]byte, error) {
 	if label == "" || n < 32 || n > 1024 {
 		return nil, fmt.Errorf("derive key %q: want a label and 32 to 1024 bytes", label)

@@ -2,6 +2,7 @@ package barrier
 
 import (
 	"sync"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
@@ -14,7 +15,9 @@ type epoch struct {
 	// All below is guarded by mu.
 	closed     bool
 	root       *ring
-	derivation []byte // from the oldest root key
+	generation int64     // the store's when all keys here were compared with it last
+	expiry     time.Time // when the next succession is to be removed; zero for none
+	derivation []byte    // from the oldest root key
 	tenants    map[string]*keyring
 }
 
@@ -61,6 +64,18 @@ func (e *epoch) close() {
 		k.zero()
 	}
 	clear(e.tenants)
+}
+
+// adoptRoots takes over root keys of an epoch that ends with it.
+func (e *epoch) adoptRoots(from *epoch) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.root.merge(from.root)
+		from.root = newRing()
+	}
 }
 
 // adopt merges freshly loaded keys of a tenant into the epoch, to which they

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -19,8 +20,8 @@ const (
 )
 
 // loadRoot fills the epoch's root ring, which nobody else sees yet.
-func (b *Barrier) loadRoot(ctx context.Context, e *epoch, unseal *ring) error {
-	rows, err := b.rows(ctx, e, LevelRoot, "", unseal, true)
+func (b *Barrier) loadRoot(ctx context.Context, e *epoch, unseal *ring, create bool) error {
+	rows, err := b.rootRows(ctx, e, unseal, create)
 	if err != nil {
 		return err
 	}
@@ -48,6 +49,79 @@ func (b *Barrier) loadRoot(ctx context.Context, e *epoch, unseal *ring) error {
 	return nil
 }
 
+// rootRows reads the root keys as the unseal key wraps them: those in force, or the staged ones.
+func (b *Barrier) rootRows(ctx context.Context, e *epoch, unseal *ring, create bool) ([]WrappedKey, error) {
+	if err := b.checkFirstRoot(ctx, create); err != nil {
+		return nil, err
+	}
+	rows, err := b.rows(ctx, e, LevelRoot, "", unseal, create)
+	if err != nil {
+		return nil, err
+	}
+	id := unseal.current.key.ID
+	if len(rows) == 0 || newestOf(rows).ParentID == id {
+		return rows, noRoots(rows)
+	}
+	staged, err := b.store.Keys(ctx, LevelStaged, "")
+	if err != nil {
+		return nil, fmt.Errorf("read %s keys: %w", LevelStaged, err)
+	}
+	if substitute, ok := substituteStaged(rows, staged, id); ok {
+		return substitute, nil
+	}
+	return rows, nil
+}
+
+func noRoots(rows []WrappedKey) error {
+	if len(rows) == 0 {
+		return fmt.Errorf("%w: there is no root key yet", ErrWrongUnsealKey)
+	}
+	return nil
+}
+
+// substituteStaged puts the staged wrapping by the unseal key in the place of the one in force; ok only if it is there for every root key.
+func substituteStaged(rows, staged []WrappedKey, unsealKeyID string) (substitute []WrappedKey, ok bool) {
+	for _, row := range rows {
+		at := slices.IndexFunc(staged, func(s WrappedKey) bool {
+			return s.ID == stagedID(row.ID) && s.Version == row.Version && s.ParentID == unsealKeyID
+		})
+		if at < 0 {
+			return nil, false
+		}
+		row.ParentID, row.JWE = staged[at].ParentID, staged[at].JWE
+		substitute = append(substitute, row)
+	}
+	return substitute, true
+}
+
+// checkFirstRoot refuses to make a root key where one must have been lost.
+func (b *Barrier) checkFirstRoot(ctx context.Context, create bool) error {
+	if !create || b.inUse == nil {
+		return nil
+	}
+	rows, err := b.store.Keys(ctx, LevelRoot, "")
+	if err != nil || len(rows) > 0 {
+		return err
+	}
+	used, err := b.inUse(ctx)
+	if err != nil {
+		return fmt.Errorf("look for values: %w", err)
+	}
+	if used {
+		return ErrInUse
+	}
+	return nil
+}
+
+func newestOf(rows []WrappedKey) (newest WrappedKey) {
+	for _, row := range rows {
+		if row.Version > newest.Version {
+			newest = row
+		}
+	}
+	return newest
+}
+
 // keyring returns the tenant's keys, from memory if they are there. Without create,
 // a tenant that has none gets an empty keyring.
 func (b *Barrier) keyring(ctx context.Context, e *epoch, tenant string, create bool) (*keyring, error) {
@@ -65,8 +139,21 @@ func (b *Barrier) keyring(ctx context.Context, e *epoch, tenant string, create b
 	return b.reload(ctx, e, tenant, create)
 }
 
-// reload reads the tenant's keys from the store and adds to memory what is new.
+// reload reads the tenant's keys from the store and adds to memory what is new. If they
+// are wrapped by a root key that another replica made, or the root key here was retired,
+// the root keys come first.
 func (b *Barrier) reload(ctx context.Context, e *epoch, tenant string, create bool) (*keyring, error) {
+	k, err := b.loadTenant(ctx, e, tenant, create)
+	if errors.Is(err, errUnknownParent) || errors.Is(err, ErrParentGone) {
+		if err := b.followRoots(ctx, e); err != nil {
+			return nil, fmt.Errorf("load keys of tenant %q: %w", tenant, err)
+		}
+		k, err = b.loadTenant(ctx, e, tenant, create)
+	}
+	return k, err
+}
+
+func (b *Barrier) loadTenant(ctx context.Context, e *epoch, tenant string, create bool) (*keyring, error) {
 	loaded := &keyring{intermediate: newRing(), content: newRing()}
 	err := b.loadRing(ctx, e, LevelIntermediate, tenant, e.root, loaded.intermediate, create)
 	if err == nil {
@@ -122,28 +209,13 @@ func (b *Barrier) rows(ctx context.Context, e *epoch, level Level, tenant string
 
 // insert makes a new key under the current parent and offers it to the store.
 func (b *Barrier) insert(ctx context.Context, e *epoch, level Level, tenant string, parents *ring, version int64) error {
-	size := wrappingKeySize
-	if level == LevelRoot {
-		size = rootKeySize
-	}
-	id, err := uuid.NewV7()
+	row, secret, err := b.newRow(level, tenant, version)
 	if err != nil {
-		return fmt.Errorf("make %s key: %w", level, err)
-	}
-	secret := make([]byte, size)
-	defer clear(secret)
-	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("make %s key: %w", level, err)
-	}
-	row := WrappedKey{Level: level, Tenant: tenant, ID: id.String(), Version: version, CreatedAt: b.now()}
-	err = e.use(func() error {
-		var err error
-		row.ParentID = parents.current.key.ID
-		row.JWE, err = wrap(parents.current.key, row.binding(), secret)
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("wrap %s key: %w", level, err)
+	}
+	defer clear(secret)
+	if err := wrapRow(e, &row, parents, secret); err != nil {
+		return err
 	}
 	if _, err := b.store.Insert(ctx, row); err != nil {
 		return fmt.Errorf("insert %s key: %w", level, err)
@@ -151,12 +223,42 @@ func (b *Barrier) insert(ctx context.Context, e *epoch, level Level, tenant stri
 	return nil
 }
 
+// newRow makes a key without a parent.
+func (b *Barrier) newRow(level Level, tenant string, version int64) (row WrappedKey, secret []byte, err error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return WrappedKey{}, nil, fmt.Errorf("make %s key: %w", level, err)
+	}
+	secret = make([]byte, level.size())
+	if _, err := rand.Read(secret); err != nil {
+		return WrappedKey{}, nil, fmt.Errorf("make %s key: %w", level, err)
+	}
+	return WrappedKey{Level: level, Tenant: tenant, ID: id.String(), Version: version, CreatedAt: b.now()}, secret, nil
+}
+
+// wrapRow puts the key under the current parent.
+func wrapRow(e *epoch, row *WrappedKey, parents *ring, secret []byte) error {
+	err := e.use(func() error {
+		var err error
+		row.ParentID = parents.current.key.ID
+		row.JWE, err = wrap(parents.current.key, row.binding(), secret)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wrap %s key: %w", row.Level, err)
+	}
+	return nil
+}
+
+func (l Level) size() int {
+	if l == LevelRoot {
+		return rootKeySize
+	}
+	return wrappingKeySize
+}
+
 // openRow unwraps a stored key.
 func openRow(e *epoch, row WrappedKey, parents *ring) ([]byte, error) {
-	size := wrappingKeySize
-	if row.Level == LevelRoot {
-		size = rootKeySize
-	}
 	id, err := wrappingKeyID(row.binding(), row.JWE)
 	if err != nil {
 		return nil, err
@@ -165,13 +267,13 @@ func openRow(e *epoch, row WrappedKey, parents *ring) ([]byte, error) {
 	err = e.use(func() error {
 		parent, known := parents.keys[id]
 		if !known {
-			return &ValueError{row.binding(), fmt.Errorf("%w: it is wrapped by %q", ErrUnreadable, id)}
+			return &ValueError{row.binding(), fmt.Errorf("%w: %w: %q", ErrUnreadable, errUnknownParent, id)}
 		}
 		var err error
 		secret, err = open(parent.key, row.binding(), row.JWE)
 		return err
 	})
-	if err == nil && len(secret) != size {
+	if err == nil && len(secret) != row.Level.size() {
 		clear(secret)
 		err = &ValueError{row.binding(), fmt.Errorf("%w: a key of %d bytes", ErrUnreadable, len(secret))}
 	}

@@ -1,5 +1,8 @@
-// Package barrierstore keeps the wrapped keys of a service's barrier in its database, in the platform's table barrier_keys. Its
-// [Store] is a barrier.Store.
+// Package barrierstore keeps the wrapped keys of a service's barrier in its database, in the platform's table barrier_keys, and what belongs
+// to unsealing beside them. Its [Store] is a barrier.Store and an unseal.Store.
+//
+// Every change locks the one row of barrier_hierarchy first. So a root key cannot appear while the unseal key changes, nor a key be retired
+// while another is put below it.
 package barrierstore
 
 import (
@@ -7,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/database"
@@ -28,6 +32,29 @@ func New(db *database.DB) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
+// bind binds the context to the tenant of the rows that are read. Root keys belong to none, and changes look at several levels.
+func bind(ctx context.Context, tenant string) context.Context {
+	if tenant == "" {
+		tenant = database.AllTenants
+	}
+	return database.WithTenant(ctx, tenant)
+}
+
+// change runs fn in a transaction of its own that holds the lock of the hierarchy. It refuses to run inside another: a barrier keeps keys
+// in memory and uses them, so they must not vanish by a rollback.
+func (s *Store) change(ctx context.Context, fn func(ctx context.Context) error) error {
+	ctx, err := s.db.Independent(ctx)
+	if err != nil {
+		return err
+	}
+	return s.db.InTx(bind(ctx, ""), func(ctx context.Context) error {
+		if _, err := s.db.Exec(ctx, "UPDATE barrier_hierarchy SET generation = generation + 1 WHERE id = 1"); err != nil {
+			return err
+		}
+		return fn(ctx)
+	})
+}
+
 // Keys returns all versions of a level and tenant, oldest first; root keys belong to tenant "".
 func (s *Store) Keys(ctx context.Context, level barrier.Level, tenant string) (keys []barrier.WrappedKey, err error) {
 	defer func() {
@@ -35,7 +62,7 @@ func (s *Store) Keys(ctx context.Context, level barrier.Level, tenant string) (k
 			err = fmt.Errorf("read %s keys of the barrier: %w", level, err)
 		}
 	}()
-	rows, err := s.db.Query(ctx, `SELECT id, version, parent_id, jwe, created_at
+	rows, err := s.db.Query(bind(ctx, tenant), `SELECT id, version, parent_id, jwe, created_at
 		FROM barrier_keys WHERE tenant_id = $1 AND level = $2 ORDER BY version`, tenant, string(level))
 	if err != nil {
 		return nil, err
@@ -53,30 +80,49 @@ func (s *Store) Keys(ctx context.Context, level barrier.Level, tenant string) (k
 	return keys, rows.Err()
 }
 
-// Insert adds a version and commits it; false if that version is there already. A first key of a level above keys that are there is refused
-// with [ErrParentLost]: another key was in its place, and what it wrapped would never open again. Inside a transaction it is refused
-// with [database.ErrInTransaction]: the barrier keeps the key in memory and uses it, so it must not vanish by a rollback.
-func (s *Store) Insert(ctx context.Context, key barrier.WrappedKey) (inserted bool, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("insert %s key of the barrier: %w", key.Level, err)
+// Insert adds keys of one tenant and commits them, all or none; false if the first one's version is there already. A first key of a level
+// above keys that are there is refused with [ErrParentLost]: another key was in its place, and what it wrapped would never open again. So are
+// keys whose parent is gone (barrier.ErrParentGone), and a root key that would not open with those there (barrier.ErrRekeying). Inside a
+// transaction it is refused with [database.ErrInTransaction].
+func (s *Store) Insert(ctx context.Context, keys ...barrier.WrappedKey) (inserted bool, err error) {
+	first := keys[0]
+	err = s.change(ctx, func(ctx context.Context) error {
+		inserted = false
+		if err := s.checkChildren(ctx, first); err != nil {
+			return err
 		}
-	}()
-	ctx, err = s.db.Independent(ctx)
+		present, err := s.present(ctx, first)
+		if err != nil || present {
+			return err
+		}
+		if err := s.checkParent(ctx, first); err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := s.insert(ctx, key); err != nil {
+				return err
+			}
+		}
+		inserted = true
+		return nil
+	})
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("insert %s key of the barrier: %w", first.Level, err)
 	}
-	if err := s.checkChildren(ctx, key); err != nil {
-		return false, err
-	}
-	result, err := s.db.Exec(ctx, `INSERT INTO barrier_keys (tenant_id, level, version, id, parent_id, jwe, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, level, version) DO NOTHING`,
+	return inserted, nil
+}
+
+func (s *Store) present(ctx context.Context, key barrier.WrappedKey) (bool, error) {
+	var n int64
+	err := s.db.QueryRow(ctx, "SELECT COUNT(*) FROM barrier_keys WHERE tenant_id = $1 AND level = $2 AND version = $3",
+		key.Tenant, string(key.Level), key.Version).Scan(&n)
+	return n > 0, err
+}
+
+func (s *Store) insert(ctx context.Context, key barrier.WrappedKey) error {
+	_, err := s.db.Exec(ctx, `INSERT INTO barrier_keys (tenant_id, level, version, id, parent_id, jwe, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		key.Tenant, string(key.Level), key.Version, key.ID, key.ParentID, key.JWE, database.Micros(key.CreatedAt))
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	return n == 1, err
+	return err
 }
 
 // checkChildren looks for keys that only a key of this place can have wrapped, where there is none.
@@ -94,4 +140,73 @@ func (s *Store) checkChildren(ctx context.Context, key barrier.WrappedKey) error
 	default:
 		return fmt.Errorf("key %s is there: %w", child, ErrParentLost)
 	}
+}
+
+// checkParent makes sure that the key will open: its parent is there, or the unseal key is the one of the other root keys.
+func (s *Store) checkParent(ctx context.Context, key barrier.WrappedKey) error {
+	query, failure := "SELECT COUNT(*) FROM barrier_keys WHERE id = $1 AND level = $2 AND (tenant_id = $3 OR level = 'root')", barrier.ErrParentGone
+	args := []any{key.ParentID, string(above(key.Level)), key.Tenant}
+	if key.Level == barrier.LevelRoot {
+		query, failure = `SELECT CASE WHEN EXISTS (SELECT 1 FROM barrier_keys WHERE level = 'root' AND parent_id <> $1)
+			OR EXISTS (SELECT 1 FROM barrier_rekeys) THEN 0 ELSE 1 END`, barrier.ErrRekeying
+		args = args[:1]
+	}
+	var n int64
+	if err := s.db.QueryRow(ctx, query, args...).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("parent %s: %w", key.ParentID, failure)
+	}
+	return nil
+}
+
+// above is the level that wraps the keys of a level.
+func above(level barrier.Level) barrier.Level {
+	if level == barrier.LevelContent {
+		return barrier.LevelIntermediate
+	}
+	return barrier.LevelRoot
+}
+
+// Replace gives a key another parent; false if it is not as in old any more. The new parent must be there (barrier.ErrParentGone).
+func (s *Store) Replace(ctx context.Context, old, next barrier.WrappedKey) (replaced bool, err error) {
+	err = s.change(ctx, func(ctx context.Context) error {
+		if err := s.checkParent(ctx, next); err != nil {
+			return err
+		}
+		result, err := s.db.Exec(ctx, `UPDATE barrier_keys SET parent_id = $1, jwe = $2
+			WHERE tenant_id = $3 AND level = $4 AND version = $5 AND id = $6 AND parent_id = $7 AND jwe = $8`,
+			next.ParentID, next.JWE, old.Tenant, string(old.Level), old.Version, old.ID, old.ParentID, old.JWE)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		replaced = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("replace %s key of the barrier: %w", old.Level, err)
+	}
+	return replaced, nil
+}
+
+// Generation grows with every change of the hierarchy.
+func (s *Store) Generation(ctx context.Context) (generation int64, err error) {
+	if err = s.db.QueryRow(ctx, "SELECT generation FROM barrier_hierarchy WHERE id = 1").Scan(&generation); err != nil {
+		return 0, fmt.Errorf("read generation of the barrier's keys: %w", err)
+	}
+	return generation, nil
+}
+
+// Expire removes what is older from a level of root keys that are stored for a while.
+func (s *Store) Expire(ctx context.Context, level barrier.Level, before time.Time) error {
+	if level != barrier.LevelSuccession {
+		return fmt.Errorf("expire keys of the barrier: level %s is kept", level)
+	}
+	if _, err := s.db.Exec(bind(ctx, ""), "DELETE FROM barrier_keys WHERE tenant_id = '' AND level = $1 AND created_at <= $2",
+		string(level), database.Micros(before)); err != nil {
+		return fmt.Errorf("expire keys of the barrier: %w", err)
+	}
+	return nil
 }

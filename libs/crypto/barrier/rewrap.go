@@ -1,0 +1,90 @@
+package barrier
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
+)
+
+// Current tells whether a value is wrapped by the newest content key of its tenant that this
+// replica knows. One that is not should be unwrapped, wrapped and stored again when that is
+// convenient: with the old text in the condition of the update, since others may do so at the
+// same time. What cannot be told counts as current.
+func (b *Barrier) Current(tenant, compact string) bool {
+	e := b.open.Load()
+	header, err := jwe.ParseHeader(compact)
+	if e == nil || err != nil {
+		return true
+	}
+	current := true
+	_ = e.use(func() error { // a barrier sealed meanwhile cannot tell either
+		if k := e.tenants[tenant]; k != nil && k.content.current.key != nil {
+			current = k.content.current.key.ID == header.KeyID
+		}
+		return nil
+	})
+	return current
+}
+
+// RewrapKeys puts the tenant's intermediate keys under the newest root key, and its content
+// keys under the newest intermediate key. It returns how many changed their parent. The keys
+// themselves, and what they wrap, stay as they are. It may be repeated, and interrupted.
+func (b *Barrier) RewrapKeys(ctx context.Context, tenant string) (rewrapped int, err error) {
+	e, err := b.epoch()
+	if err != nil {
+		return 0, err
+	}
+	if err = b.followRoots(ctx, e); err != nil {
+		return 0, fmt.Errorf("rewrap keys of tenant %q: %w", tenant, err)
+	}
+	k, err := b.reload(ctx, e, tenant, false)
+	if err != nil {
+		return 0, fmt.Errorf("rewrap keys of tenant %q: %w", tenant, err)
+	}
+	for _, level := range []struct {
+		Level
+		parents *ring
+	}{{LevelIntermediate, e.root}, {LevelContent, k.intermediate}} {
+		n, err := b.rewrapLevel(ctx, e, level.Level, tenant, level.parents)
+		rewrapped += n
+		if err != nil {
+			return rewrapped, fmt.Errorf("rewrap %s keys of tenant %q: %w", level.Level, tenant, err)
+		}
+	}
+	return rewrapped, nil
+}
+
+func (b *Barrier) rewrapLevel(ctx context.Context, e *epoch, level Level, tenant string, parents *ring) (rewrapped int, err error) {
+	rows, err := b.rows(ctx, e, level, tenant, parents, false)
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range rows {
+		current := false
+		if err := e.use(func() error { current = row.ParentID == parents.current.key.ID; return nil }); err != nil {
+			return rewrapped, err
+		}
+		if current {
+			continue
+		}
+		secret, err := openRow(e, row, parents)
+		if err != nil {
+			return rewrapped, err
+		}
+		next := row
+		err = wrapRow(e, &next, parents, secret)
+		clear(secret)
+		if err != nil {
+			return rewrapped, err
+		}
+		replaced, err := b.store.Replace(ctx, row, next)
+		if err != nil {
+			return rewrapped, err
+		}
+		if replaced {
+			rewrapped++
+		}
+	}
+	return rewrapped, nil
+}
