@@ -14,8 +14,6 @@ import (
 const (
 	defaultInterval = 250 * time.Millisecond
 	defaultBound    = time.Second
-	// tooMany is how far behind a follower reads what it has missed one by one; beyond, it says that everything may have changed.
-	tooMany = 1000
 )
 
 // Config is what a Follower needs.
@@ -38,15 +36,14 @@ type Follower struct {
 	log             *slog.Logger
 	now             func() time.Time
 	interval, bound time.Duration
-	base            time.Time
 
 	turn        chan struct{} // holds one token, taken by who reads and tells; it guards the fields below
 	subscribers []subscriber
 	positions   []position // by lane; nil before the first read
 
-	begun atomic.Uint64 // how many reads have begun
-	done  atomic.Uint64 // the number of the last good one
-	last  atomic.Pointer[time.Time]
+	begun atomic.Uint64             // how many reads have begun
+	done  atomic.Uint64             // the number of the last good one
+	last  atomic.Pointer[time.Time] // when that one began
 }
 
 type subscriber struct {
@@ -82,7 +79,7 @@ func New(cfg Config) (*Follower, error) {
 	}
 	f := &Follower{
 		db: cfg.DB, log: cfg.Log, now: cfg.Now, interval: cfg.Interval, bound: cfg.Bound,
-		base: cfg.Now(), turn: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1),
 	}
 	if f.interval == 0 {
 		f.interval = defaultInterval
@@ -103,22 +100,84 @@ func (f *Follower) Subscribe(kind string, tell func(Change)) {
 	f.subscribers = append(f.subscribers, subscriber{kind, tell})
 }
 
-// Run reads until ctx ends. While the database is away it goes on trying.
+// Run reads until ctx ends, and returns nil then. While the database is away it goes on trying.
 func (f *Follower) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	ctx, err := f.outside(ctx)
+	if err != nil {
+		return fmt.Errorf("follow changes: %w", err)
+	}
+	ticker := time.NewTicker(f.interval)
+	defer ticker.Stop()
+	away := false
+	for {
+		err := f.take(ctx, f.read)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !away:
+			f.log.Warn("the change sequence cannot be read: what depends on it is unavailable after a second", "error", err.Error())
+		case err == nil && away:
+			f.log.Info("the change sequence can be read again")
+		}
+		away = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
 }
 
-// Fresh is nil while the last good read began less than the bound ago, and otherwise a [StaleError]. It costs nanoseconds.
+// Fresh is nil while the last good read began no longer ago than the bound, and otherwise a [StaleError]. It costs nanoseconds.
 func (f *Follower) Fresh() error {
-	return &StaleError{}
+	last := f.last.Load()
+	if last == nil {
+		return &StaleError{}
+	}
+	// The monotonic clock stands still while a machine is suspended, and the other one may be set back.
+	now := f.now()
+	if max(now.Sub(*last), time.Duration(now.UnixNano()-last.UnixNano())) > f.bound {
+		return &StaleError{}
+	}
+	return nil
 }
 
 // CatchUp reads now, so that this replica's subscribers have heard of everything committed before the call. A writer calls it after its
-// transaction; while one is open in ctx it is refused with database.ErrInTransaction.
+// transaction; while one is open in ctx it is refused with database.ErrInTransaction. Calls at the same time share a read.
 func (f *Follower) CatchUp(ctx context.Context) error {
-	if _, err := f.db.Independent(ctx); err != nil {
+	ctx, err := f.outside(ctx)
+	if err != nil {
+		return fmt.Errorf("catch up with changes: %w", err)
+	}
+	before := f.begun.Load()
+	err = f.take(ctx, func(ctx context.Context) error {
+		if f.done.Load() > before {
+			return nil // a read that began after this call is done already
+		}
+		return f.read(ctx)
+	})
+	if err != nil {
 		return fmt.Errorf("catch up with changes: %w", err)
 	}
 	return nil
+}
+
+// outside is ctx without its transaction and tenant: the sequence belongs to none.
+func (f *Follower) outside(ctx context.Context) (context.Context, error) {
+	ctx, err := f.db.Independent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return database.WithTenant(ctx, ""), nil
+}
+
+// take runs do when its turn comes.
+func (f *Follower) take(ctx context.Context, do func(context.Context) error) error {
+	select {
+	case <-f.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { f.turn <- struct{}{} }()
+	return do(ctx)
 }
