@@ -24,6 +24,7 @@ type auto struct {
 	hierarchy hierarchy
 	dnsNames  []string
 	addresses []net.IP
+	client    bool
 
 	root *x509.Certificate // as of the first load; it never changes
 	next time.Time         // when to load again
@@ -32,6 +33,7 @@ type auto struct {
 func newAuto(c Config, o Options, log *slog.Logger) (*auto, error) {
 	a := &auto{
 		hierarchy: hierarchy{folder: folder(o.Dir), dev: o.Dev, log: log},
+		client:    o.Client,
 		dnsNames:  []string{localhost},
 		addresses: []net.IP{net.IPv4(127, 0, 0, 1).To4(), net.IPv6loopback},
 	}
@@ -55,6 +57,12 @@ func newAuto(c Config, o Options, log *slog.Logger) (*auto, error) {
 // stale says whether it is time for a new certificate.
 func (a *auto) stale(now time.Time) bool { return !now.Before(a.next) }
 
+// anchors is the root.
+func (a *auto) anchors() []*x509.Certificate { return []*x509.Certificate{a.root} }
+
+// authority is the root.
+func (a *auto) authority() *x509.Certificate { return a.root }
+
 // load issues a certificate with a new key and checks it as a client would.
 func (a *auto) load(now time.Time) (*tls.Certificate, error) {
 	a.next = now.Add(retryAfter)
@@ -69,7 +77,7 @@ func (a *auto) load(now time.Time) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := issueLeaf(issuer, key, a.dnsNames, a.addresses, now)
+	leaf, err := issueLeaf(issuer, key, a.dnsNames, a.addresses, leafProfile{leafLifetime, a.client}, now)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,14 @@ type external struct {
 	names            []string
 	policy           config.Policy
 	seen             [sha256.Size]byte // digest of the files when they were loaded last, usable or not
+	chain            []*x509.Certificate
 }
+
+// anchors are the chain: this installation's own commands know their server by it.
+func (e *external) anchors() []*x509.Certificate { return e.chain }
+
+// authority is nil: whoever issued the certificate issues for others too.
+func (e *external) authority() *x509.Certificate { return nil }
 
 // stale says whether the files have other contents than at the last load. Contents count, not times: symbolic links are swapped,
 // and copies keep times.
@@ -68,20 +75,14 @@ func (e *external) load(now time.Time) (*tls.Certificate, error) {
 	for _, c := range chain {
 		served.Certificate = append(served.Certificate, c.Raw)
 	}
+	e.chain = chain
 	return served, nil
 }
 
 // checkChain refuses what clients would refuse: a wrong order, dates, names or purposes.
 func checkChain(chain []*x509.Certificate, names []string, now time.Time) error {
-	for i, c := range chain {
-		switch {
-		case now.Before(c.NotBefore):
-			return fmt.Errorf("%s is not valid before %s (now: %s)", describe(c, i), stamp(c.NotBefore), stamp(now))
-		case now.After(c.NotAfter):
-			return fmt.Errorf("%s expired at %s (now: %s)", describe(c, i), stamp(c.NotAfter), stamp(now))
-		case i > 0 && chain[i-1].CheckSignatureFrom(c) != nil:
-			return fmt.Errorf("%s did not issue the one before it; put the leaf first, then each issuer after the certificate that it issued", describe(c, i))
-		}
+	if err := checkOrder(chain, now); err != nil {
+		return err
 	}
 	leaf := chain[0]
 	if err := checkPublic(leaf.PublicKey); err != nil {
@@ -99,6 +100,21 @@ func checkChain(chain []*x509.Certificate, names []string, now time.Time) error 
 	for _, name := range names {
 		if !slices.Contains(leaf.DNSNames, name) && leaf.VerifyHostname(name) != nil {
 			return fmt.Errorf("is not for %s, only for %v", name, namesOf(leaf))
+		}
+	}
+	return nil
+}
+
+// checkOrder refuses a chain whose dates or order are wrong.
+func checkOrder(chain []*x509.Certificate, now time.Time) error {
+	for i, c := range chain {
+		switch {
+		case now.Before(c.NotBefore):
+			return fmt.Errorf("%s is not valid before %s (now: %s)", describe(c, i), stamp(c.NotBefore), stamp(now))
+		case now.After(c.NotAfter):
+			return fmt.Errorf("%s expired at %s (now: %s)", describe(c, i), stamp(c.NotAfter), stamp(now))
+		case i > 0 && chain[i-1].CheckSignatureFrom(c) != nil:
+			return fmt.Errorf("%s did not issue the one before it; put the leaf first, then each issuer after the certificate that it issued", describe(c, i))
 		}
 	}
 	return nil

@@ -243,7 +243,7 @@ func TestConfig_FindsWhatDoesNotGoTogether(t *testing.T) {
 		{tlsconfig.Config{Mode: "external", Certificate: "a", Key: "b"}, nil},
 		{tlsconfig.Config{Mode: "external"}, []string{"certificate: is missing; mode external needs it", "key: is missing; mode external needs it"}},
 		{tlsconfig.Config{Certificate: "a"}, []string{"certificate: is not used in mode auto (set mode to external, or remove it)"}},
-		{tlsconfig.Config{Mode: "outo"}, []string{`mode: "outo" is not one of auto, external (did you mean "auto"?)`}},
+		{tlsconfig.Config{Mode: "outo"}, []string{`mode: "outo" is not one of auto, external, mixed (did you mean "auto"?)`}},
 		{tlsconfig.Config{DNSNames: []string{"ok", "https://x", "10.0.0.1"}}, []string{
 			`dns_names[1]: "https://x" is not a DNS name (write a host name without scheme and port)`,
 			`dns_names[2]: "10.0.0.1" is an IP address (write it under ip_addresses)`,

@@ -71,13 +71,23 @@ func issueIntermediate(root authority, key crypto.Signer, constrained bool, now 
 	return issue(template, "cryptoutil intermediate", root, key)
 }
 
+// leafProfile is what leaves differ in.
+type leafProfile struct {
+	lifetime time.Duration
+	client   bool // it is for outgoing connections as well
+}
+
 // issueLeaf makes a server certificate.
-func issueLeaf(issuer authority, key crypto.Signer, dnsNames []string, addresses []net.IP, now time.Time) (*x509.Certificate, error) {
-	return issue(&x509.Certificate{
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(leafLifetime),
+func issueLeaf(issuer authority, key crypto.Signer, dnsNames []string, addresses []net.IP, p leafProfile, now time.Time) (*x509.Certificate, error) {
+	template := &x509.Certificate{
+		NotBefore: now.Add(-backdate), NotAfter: now.Add(p.lifetime),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, BasicConstraintsValid: true,
 		DNSNames: dnsNames, IPAddresses: addresses,
-	}, "cryptoutil server", issuer, key)
+	}
+	if p.client {
+		template.ExtKeyUsage = append(template.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
+	}
+	return issue(template, "cryptoutil server", issuer, key)
 }
 
 // issue names, signs and parses a certificate that does not outlive its issuer. Serial number and key identifiers are the library's

@@ -16,8 +16,24 @@ func groups() []tls.CurveID {
 
 // ServerConfig is for a listener: TLS 1.3, AES-GCM (the only suites of TLS 1.3 in FIPS mode), HTTP/2 and HTTP/1.1 by ALPN. It always serves
 // the newest certificate; connections that exist keep theirs. Each call gives a new one, for the caller to change.
+//
+// Where clients are asked for certificates, each handshake takes the authorities as they are then, and sessions are not resumed.
 func (m *Material) ServerConfig() *tls.Config {
-	return &tls.Config{
+	config := m.serverConfig()
+	if m.authorities == nil {
+		return config
+	}
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		ctx := hello.Context()
+		c := m.serverConfig()
+		c.VerifyConnection = func(state tls.ConnectionState) error { return m.CheckPeer(ctx, &state) }
+		return c, nil
+	}
+	return config
+}
+
+func (m *Material) serverConfig() *tls.Config {
+	config := &tls.Config{
 		MinVersion:       tls.VersionTLS13,
 		CurvePreferences: groups(),
 		NextProtos:       []string{"h2", "http/1.1"},
@@ -25,6 +41,11 @@ func (m *Material) ServerConfig() *tls.Config {
 			return m.current.Load(), nil
 		},
 	}
+	if m.authorities != nil {
+		config.ClientAuth, config.ClientCAs, config.Time = m.clients, m.authorities.pool(), m.now
+		config.SessionTicketsDisabled = true // a ticket would outlive what admitted its client
+	}
+	return config
 }
 
 // ClientConfig is for calls to servers that roots vouch for; nil means the system's roots.

@@ -1,7 +1,7 @@
 // Package tlsconfig gives servers and clients their TLS set-up: TLS 1.3 (RFC 8446) only, AES-GCM, approved groups, and certificates that
 // renew and reload without a restart. Its main type is [Material].
 //
-// In mode external the certificate comes from files. In mode auto it comes from a private hierarchy, which Open makes once in a folder and
+// In mode external the certificate comes from files, and in mode mixed from an issuing authority in files. In mode auto it comes from a private hierarchy, which Open makes once in a folder and
 // which several processes may share:
 //
 //	root.pem    the root certificate, for clients (10 years)
@@ -9,10 +9,14 @@
 //	issuer.pem  the intermediate's certificate and key, and the root certificate once more
 //	lock        held while the folder is looked at or changed
 //
-// Leaf certificates live 30 days and, with their keys, in the memory of one process only. Files appear whole or not at all, and in an order in
+// Leaf certificates live 30 days (7 in mode mixed) and, with their keys, in the memory of one process only. Files appear whole or not at all, and in an order in
 // which a creation that was cut off is finished by the next Open. A root that clients may trust is never replaced: what was lost or damaged
 // is rebuilt from the same root where that is possible (root.pem from issuer.pem, issuer.pem from root.key), and is otherwise
 // an error that says what is missing.
+//
+// A listener may ask for client certificates ([ClientCertificates]). They are verified in the handshake and, through [Material.CheckPeer], for every
+// request; resumption is off where they are asked for. [Outgoing] is the same for calls to others. Package revocation knows whether a
+// certificate is revoked, and package guarded fetches what strangers name.
 package tlsconfig
 
 import (
@@ -22,8 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,92 +34,34 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/config"
 )
 
-// Modes of [Config].
-const (
-	ModeAuto     = "auto"
-	ModeExternal = "external"
-)
-
 // pollInterval is how often Run looks at files and the clock.
 const pollInterval = 10 * time.Second
-
-// Config is the TLS section of a listener.
-type Config struct {
-	// Mode is auto (a private hierarchy in the data directory; default) or external (certificate and key from files).
-	Mode string `koanf:"mode"`
-	// Certificate is, in mode external, a PEM file with the leaf certificate and then its issuers, each after the one that it issued. The
-	// root may be left out.
-	Certificate config.Path `koanf:"certificate"`
-	// Key is, in mode external, a PEM file with the private key: PKCS #8, SEC 1 or PKCS #1, not encrypted, for its owner only.
-	Key config.Path `koanf:"key"`
-	// DNSNames and IPAddresses are what clients call this service. In mode auto the certificate is made for them and for localhost,
-	// 127.0.0.1 and ::1; in mode external it must hold them.
-	DNSNames    []string `koanf:"dns_names"`
-	IPAddresses []string `koanf:"ip_addresses"`
-}
-
-// dnsName matches what may stand in a certificate (RFC 5280 section 4.2.1.6, RFC 6125 section 6.4.3 for the wildcard).
-var dnsName = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
-
-// Validate finds what does not go together.
-func (c Config) Validate() []config.Problem {
-	var problems []config.Problem
-	add := func(path, message, suggestion string) {
-		problems = append(problems, config.Problem{Path: path, Message: message, Suggestion: suggestion})
-	}
-	for _, file := range []struct {
-		path string
-		name config.Path
-	}{{"certificate", c.Certificate}, {"key", c.Key}} {
-		switch {
-		case c.Mode == ModeExternal && file.name == "":
-			add(file.path, "is missing; mode external needs it", "")
-		case c.mode() == ModeAuto && file.name != "":
-			add(file.path, "is not used in mode auto", "set mode to external, or remove it")
-		}
-	}
-	if c.Mode != "" {
-		problems = append(problems, config.OneOf("mode", c.Mode, ModeAuto, ModeExternal)...)
-	}
-	for i, name := range c.DNSNames {
-		if _, err := netip.ParseAddr(name); err == nil {
-			add(fmt.Sprintf("dns_names[%d]", i), fmt.Sprintf("%q is an IP address", name), "write it under ip_addresses")
-		} else if len(name) > 253 || !dnsName.MatchString(name) {
-			add(fmt.Sprintf("dns_names[%d]", i), fmt.Sprintf("%q is not a DNS name", name), "write a host name without scheme and port")
-		}
-	}
-	for i, text := range c.IPAddresses {
-		if address, err := netip.ParseAddr(text); err != nil || address.Zone() != "" {
-			add(fmt.Sprintf("ip_addresses[%d]", i), fmt.Sprintf("%q is not an IP address", text), "")
-		}
-	}
-	return problems
-}
-
-// mode is Mode or the default.
-func (c Config) mode() string {
-	if c.Mode == "" {
-		return ModeAuto
-	}
-	return c.Mode
-}
 
 // Options are what the program, not its configuration, decides.
 type Options struct {
 	Dir     string           // folder of the private hierarchy, created with mode 0700; mode auto needs it
 	Dev     bool             // development mode: names are constrained to localhost, the root's key is thrown away
-	Secrets config.Policy    // how strictly the key file of mode external is checked
+	Client  bool             // the certificates of modes auto and mixed serve outgoing connections too (extended key usage clientAuth)
+	Secrets config.Policy    // how strictly key files are checked
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: silence
 	Poll    time.Duration    // how often Run looks; 0: 10 s
+	// Status is asked about the certificates of clients; nil when revocation is not looked at.
+	Status StatusChecker
+	// Source gives the certificate from the moment that it can; until then, and when what it gave has expired, the configured mode does.
+	Source Source
 }
 
-// source is where certificates come from. Material calls it under its lock.
-type source interface {
+// origin is where certificates come from. Material calls it under its lock.
+type origin interface {
 	// stale says whether load would give something new.
 	stale(now time.Time) bool
 	// load gives the certificate to serve from now on.
 	load(now time.Time) (*tls.Certificate, error)
+	// anchors are what clients of this installation trust, as of the last load.
+	anchors() []*x509.Certificate
+	// authority is this installation's own, or nil.
+	authority() *x509.Certificate
 }
 
 // Material is a server's certificate, always the newest, and what its clients trust.
@@ -129,17 +73,28 @@ type Material struct {
 	rootFile string
 	rootPool *x509.CertPool
 
+	clients     tls.ClientAuthType
+	authorities *Authorities // whose clients are accepted; nil when clients are not asked
+	status      StatusChecker
+
 	current atomic.Pointer[tls.Certificate]
-	mu      sync.Mutex // guards source; held while a certificate is loaded
-	source  source
+	mu      sync.Mutex // guards what follows; held while a certificate is loaded
+	origin  origin
+	own     *tls.Certificate // the newest of origin
+	foreign foreign          // of Options.Source
 }
 
 // Open loads the certificate, or makes the hierarchy and issues one. An error says which file is wrong, how, and what to do.
 func Open(c Config, o Options) (*Material, error) {
-	if problems := c.Validate(); len(problems) > 0 {
+	problems := c.Validate()
+	for _, p := range c.ClientCertificates.Validate() {
+		p.Path = "client_certificates." + p.Path
+		problems = append(problems, p)
+	}
+	if len(problems) > 0 {
 		return nil, fmt.Errorf("open TLS material: %w", config.Problems(problems))
 	}
-	m := &Material{now: o.Now, log: o.Log, poll: o.Poll}
+	m := &Material{now: o.Now, log: o.Log, poll: o.Poll, status: o.Status}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -149,57 +104,69 @@ func Open(c Config, o Options) (*Material, error) {
 	if m.poll <= 0 {
 		m.poll = pollInterval
 	}
-	var err error
-	switch c.mode() {
-	case ModeExternal:
-		err = m.openExternal(c, o)
-	default:
-		err = m.openAuto(c, o)
-	}
-	if err != nil {
+	if err := m.open(c, o); err != nil {
 		return nil, fmt.Errorf("open TLS material: %w", err)
 	}
 	return m, nil
 }
 
-func (m *Material) openExternal(c Config, o Options) error {
-	s := &external{certificate: string(c.Certificate), key: string(c.Key), names: append(append([]string(nil), c.DNSNames...), c.IPAddresses...), policy: o.Secrets}
-	certificate, err := s.load(m.now())
-	if err != nil {
+// OpenLoopback is for a listener that only this machine reaches: a certificate of the hierarchy in o.Dir for localhost, 127.0.0.1 and ::1, whatever
+// certificate other listeners have. Clients are not asked for theirs.
+func OpenLoopback(o Options) (*Material, error) {
+	o.Source, o.Status, o.Client = nil, nil, false
+	return Open(Config{Mode: ModeAuto}, o)
+}
+
+func (m *Material) open(c Config, o Options) error {
+	var err error
+	switch c.mode() {
+	case ModeExternal:
+		m.rootFile = c.Certificate.String()
+		m.origin = &external{
+			certificate: c.Certificate.String(), key: c.Key.String(), names: append(append([]string(nil), c.DNSNames...), c.IPAddresses...), policy: o.Secrets,
+		}
+	case ModeMixed:
+		m.rootFile = c.IssuerCertificate.String()
+		m.origin = newMixed(c, o)
+	default:
+		if o.Dir == "" {
+			return errors.New("mode auto needs a folder")
+		}
+		a, err := newAuto(c, o, m.log)
+		if err != nil {
+			return err
+		}
+		m.rootFile = a.hierarchy.rootFile()
+		m.origin = a
+	}
+	if m.own, err = m.origin.load(m.now()); err != nil {
 		return err
 	}
-	m.source, m.rootFile, m.rootPool = s, s.certificate, x509.NewCertPool()
-	for _, der := range certificate.Certificate {
-		anchor, err := x509.ParseCertificate(der)
-		if err != nil {
-			return fmt.Errorf("parse chain: %w", err)
-		}
+	m.rootPool = x509.NewCertPool()
+	for _, anchor := range m.origin.anchors() {
 		m.rootPool.AddCert(anchor)
 	}
-	m.current.Store(certificate)
-	return nil
+	m.foreign = foreign{source: o.Source, names: append(append([]string(nil), c.DNSNames...), c.IPAddresses...)}
+	m.current.Store(m.own)
+	return m.openClients(c.ClientCertificates)
 }
 
-func (m *Material) openAuto(c Config, o Options) error {
-	if o.Dir == "" {
-		return errors.New("mode auto needs a folder")
+// openClients prepares what clients are asked for.
+func (m *Material) openClients(c ClientCertificates) (err error) {
+	if !c.asked() {
+		return nil
 	}
-	s, err := newAuto(c, o, m.log)
-	if err != nil {
-		return err
+	m.clients = c.auth()
+	if len(c.Authorities) == 0 {
+		m.authorities = fixedAuthorities(m.origin.authority())
+		return nil
 	}
-	certificate, err := s.load(m.now())
-	if err != nil {
-		return err
-	}
-	m.source, m.rootFile, m.rootPool = s, s.hierarchy.rootFile(), x509.NewCertPool()
-	m.rootPool.AddCert(s.root)
-	m.current.Store(certificate)
-	return nil
+	m.authorities, err = OpenAuthorities(c.Authorities, m.log)
+	return err
 }
 
-// RootFile is the PEM file that clients trust: root.pem, or in mode external the chain that was configured, by which this
-// installation's own commands know its server.
+// RootFile is the PEM file that clients trust: root.pem, in mode mixed the issuer's chain, or in mode external the chain that was configured, by
+// which this installation's own commands know its server.
 func (m *Material) RootFile() string { return m.rootFile }
 
 // RootPool holds what is in RootFile.
@@ -208,16 +175,20 @@ func (m *Material) RootPool() *x509.CertPool { return m.rootPool.Clone() }
 // NotAfter is when the current certificate expires.
 func (m *Material) NotAfter() time.Time { return m.current.Load().Leaf.NotAfter }
 
-// Reload loads the certificate anew, whether or not something has changed. After an error the current one stays.
+// Reload loads the certificate and the authorities of clients anew, whether or not something has changed. After an error what there is stays.
 func (m *Material) Reload() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	certificate, err := m.source.load(m.now())
+	certificate, err := m.origin.load(m.now())
 	if err != nil {
-		return fmt.Errorf("reload certificate: %w", err)
+		err = fmt.Errorf("reload certificate: %w", err)
+	} else {
+		m.renew(certificate)
 	}
-	m.use(certificate)
-	return nil
+	if m.authorities != nil {
+		err = errors.Join(err, m.authorities.Reload())
+	}
+	return err
 }
 
 // Run renews the certificate before it expires and takes over changed files until ctx ends. What cannot be used is logged once,
@@ -226,11 +197,15 @@ func (m *Material) Run(ctx context.Context) {
 	tick := time.NewTicker(m.poll)
 	defer tick.Stop()
 	for {
+		m.obtain(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 			m.refresh()
+			if m.authorities != nil {
+				m.authorities.refresh()
+			}
 		}
 	}
 }
@@ -240,15 +215,26 @@ func (m *Material) refresh() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	if !m.source.stale(now) {
+	if !m.origin.stale(now) {
 		return
 	}
-	certificate, err := m.source.load(now)
+	certificate, err := m.origin.load(now)
 	if err != nil {
-		m.log.Error("the new TLS certificate cannot be used; the old one stays", "error", err, "old_not_after", m.NotAfter())
+		m.log.Error("the new TLS certificate cannot be used; the old one stays", "error", err, "old_not_after", m.own.Leaf.NotAfter)
 		return
 	}
-	m.use(certificate)
+	m.renew(certificate)
+}
+
+// renew takes over what the origin gave. It is called with the lock held.
+func (m *Material) renew(certificate *tls.Certificate) {
+	m.own = certificate
+	if m.authorities != nil && len(m.authorities.files) == 0 {
+		m.authorities.current.Store(newAuthoritySet([]*x509.Certificate{m.origin.authority()}))
+	}
+	if m.foreign.certificate == nil {
+		m.use(certificate)
+	}
 }
 
 // use serves a certificate from now on. It is called with the lock held.
