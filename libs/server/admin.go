@@ -43,7 +43,8 @@ func (s *Server) adminHandler() http.Handler {
 	serve := chain([]stage{s.recoverPanic, s.guardAdmin}, s.serveAdmin)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := newCall(w, r)
+		c := newCall(s, w, r)
+		c.settings = s.settings.Load()
 		w.Header()["Cache-Control"] = []string{"no-store"}
 		serve(c, &c.response, r.WithContext(c))
 	})

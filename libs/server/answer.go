@@ -29,7 +29,7 @@ func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error
 	}
 	doc := s.codes.Document(err, c.requestID())
 	switch {
-	case doc.Status >= http.StatusInternalServerError && doc.Code != problem.Overloaded && doc.Code != problem.Sealed:
+	case doc.Status >= http.StatusInternalServerError && doc.Code != problem.Overloaded && doc.Code != problem.Sealed && doc.Code != problem.ShuttingDown:
 		s.log.ErrorContext(c, "request failed", "request_id", c.requestID(), "code", doc.Code, "error", err)
 	case errors.Unwrap(err) != nil:
 		s.log.DebugContext(c, "request refused", "request_id", c.requestID(), "code", doc.Code, "error", err)
@@ -60,14 +60,31 @@ func challenge(c *call, w http.ResponseWriter, r *http.Request, code string) {
 		values = []string{`Session realm="cryptoutil"`} // no registered scheme is a session; this one opens no dialog
 	case problem.InsufficientScope:
 		scopes := ""
-		if c.route != nil && len(c.route.op.Scopes) > 0 {
-			scopes = `, scope="` + strings.Join(c.route.op.Scopes[0], " ") + `"`
+		if c.route != nil && len(c.route.scopes) > 0 {
+			scopes = `, scope="` + strings.Join(c.route.scopes[0], " ") + `"`
 		}
 		values = []string{`Bearer realm="cryptoutil", error="insufficient_scope"` + scopes}
+	case problem.StepUpRequired:
+		scheme := "Bearer"
+		if c.principal != nil && c.principal.SessionID != "" && c.principal.Person() {
+			scheme = "Session"
+		}
+		values = []string{scheme + ` realm="cryptoutil", ` + c.stepUpParameters()}
 	default:
 		return
 	}
 	w.Header()["Www-Authenticate"] = values
+}
+
+// Fail answers an error of a handler that stands outside the API, by a problem document, as if a handler of the API had returned it.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	c := callOf(r)
+	if c.server == nil { // outside of a server, in a test
+		problem.Platform().Document(err, "").Write(w)
+
+		return
+	}
+	c.server.fail(c, w, r, err)
 }
 
 // failResponse answers what a handler returned.

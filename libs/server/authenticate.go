@@ -5,61 +5,103 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 // sessionCookie begins the names of all session cookies.
 const sessionCookie = "__Host-cu-"
 
-// authenticateProgram is for /service: a credential in the Authorization header. A browser's session is refused by name, so that
-// nobody takes it for a wrong credential.
-func (s *Server) authenticateProgram(next handler) handler {
-	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		if c.anonymous() {
+// authenticate finds out who calls. Prefixes are for one type of client each, and the other is refused by name, so that nobody takes a
+// session for a wrong credential.
+func (s *Server) authenticate(a *audience) stage {
+	identify := s.identifyProgram
+	switch {
+	case a.programs && a.browsers:
+		identify = s.identifyEither
+	case a.browsers:
+		identify = s.identifyBrowser
+	}
+
+	return func(next handler) handler {
+		return func(c *call, w http.ResponseWriter, r *http.Request) {
+			principal, err := identify(c, r)
+			if err != nil {
+				s.fail(c, w, r, err)
+
+				return
+			}
+			c.principal = principal
 			next(c, w, r)
+		}
+	}
+}
 
-			return
-		}
-		if len(r.Header["Authorization"]) == 0 && hasSessionCookie(r) {
-			s.fail(c, w, r, problem.New(problem.WrongClientType, "a browser session is for /browser; programs present a credential"))
+// identifyProgram takes a credential in the Authorization header, or what the authenticator finds in the connection.
+func (s *Server) identifyProgram(c *call, r *http.Request) (*Principal, error) {
+	switch credentials := r.Header["Authorization"]; {
+	case c.anonymous():
+		return nil, nil //nolint:nilnil // nobody needs to be known
+	case len(credentials) == 0 && hasSessionCookie(r):
+		return nil, problem.New(problem.WrongClientType, "a browser session is for /browser; programs present a credential")
+	case len(credentials) > 1:
+		return nil, problem.New(problem.Unauthenticated, "present one credential")
+	}
+	principal, err := s.deps.Auth.Authenticate(c, r)
+	if err == nil && principal == nil {
+		err = errors.New("the authenticator returned neither a principal nor an error")
+	}
 
-			return
-		}
-		if len(r.Header["Authorization"]) > 1 {
-			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present one credential"))
+	return principal, err
+}
 
-			return
-		}
-		principal, err := s.deps.Auth.Authenticate(c, r)
-		if err == nil && principal == nil {
-			err = errors.New("the authenticator returned neither a principal nor an error")
-		}
-		if err != nil {
-			s.fail(c, w, r, err)
+// identifyBrowser takes a session.
+func (s *Server) identifyBrowser(c *call, r *http.Request) (*Principal, error) {
+	switch {
+	case len(r.Header["Authorization"]) > 0:
+		return nil, problem.New(problem.WrongClientType, "a program's credential is for /service; browsers present a session")
+	case c.anonymous():
+		return nil, nil //nolint:nilnil // nobody needs to be known
+	case s.deps.Sessions == nil || !hasSessionCookie(r):
+		return nil, problem.New(problem.SessionRequired, "log in first")
+	}
+	principal, err := s.deps.Sessions.Session(c, r)
+	if err == nil && principal == nil {
+		err = errors.New("the sessions returned neither a principal nor an error")
+	}
 
-			return
+	return principal, err
+}
+
+// identifyEither takes what there is.
+func (s *Server) identifyEither(c *call, r *http.Request) (*Principal, error) {
+	if len(r.Header["Authorization"]) == 0 && hasSessionCookie(r) {
+		return s.identifyBrowser(c, r)
+	}
+
+	return s.identifyProgram(c, r)
+}
+
+// checkPeer refuses a client certificate that is not in force any more: a connection outlives a revocation, a request does not.
+func (s *Server) checkPeer(next handler) handler {
+	if s.deps.CheckPeer == nil {
+		return next
+	}
+
+	return func(c *call, w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+			if err := s.deps.CheckPeer(c, r.TLS.VerifiedChains[0]); err != nil {
+				s.fail(c, w, r, problem.New(problem.Unauthenticated, "the client certificate is not in force").Because(err))
+
+				return
+			}
 		}
-		c.principal = principal
 		next(c, w, r)
 	}
 }
 
-// authenticateBrowser is for /browser: a session, which no service issues yet.
-func (s *Server) authenticateBrowser(next handler) handler {
-	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		switch {
-		case len(r.Header["Authorization"]) > 0:
-			s.fail(c, w, r, problem.New(problem.WrongClientType, "a program's credential is for /service; browsers present a session"))
-		case c.anonymous():
-			next(c, w, r)
-		default:
-			s.fail(c, w, r, problem.New(problem.SessionRequired, "log in first"))
-		}
-	}
-}
-
 // anonymous tells whether anybody may call the operation.
-func (c *call) anonymous() bool { return c.route != nil && c.route.op.Anonymous }
+func (c *call) anonymous() bool { return c.route != nil && c.route.anonymous }
 
 func hasSessionCookie(r *http.Request) bool {
 	for _, line := range r.Header["Cookie"] {
@@ -77,19 +119,21 @@ func hasSessionCookie(r *http.Request) bool {
 // is said to be missing only now: a stranger does not learn it.
 func (s *Server) authorize(next handler) handler {
 	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		if c.route == nil {
-			s.fail(c, w, r, c.face.unknown(w, r))
+		route := c.route
+		if route == nil {
+			s.fail(c, w, r, s.unknown(c, w, r))
 
 			return
 		}
-		op := c.route.op
 		switch {
-		case op.Anonymous:
+		case route.feature != "" && (s.deps.Features == nil || !s.deps.Features(route.feature)):
+			s.fail(c, w, r, problem.New(problem.FeatureDisabled, "the feature %s is switched off", route.feature))
+		case route.anonymous:
 			next(c, w, r)
 		case c.principal == nil:
 			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present a credential"))
-		case !op.Permits(c.principal.Scopes):
-			s.fail(c, w, r, problem.New(problem.InsufficientScope, "the operation needs %s", scopeWords(op.Scopes)))
+		case !contract.Permits(route.scopes, c.principal.Scopes):
+			s.fail(c, w, r, problem.New(problem.InsufficientScope, "the operation needs %s", scopeWords(route.scopes)))
 		default:
 			next(c, w, r)
 		}

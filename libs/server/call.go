@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -15,17 +16,24 @@ type callKey struct{}
 type call struct {
 	context.Context //nolint:containedctx // it is the context
 
+	server    *Server
+	settings  *settings // those that the request began with
 	id        [1]string // the request id, as it stands in the header
+	address   netip.Addr
 	face      *face
 	route     *route      // nil when the path or the method is unknown
 	params    chi.Context // where the path's parameters are
 	principal *Principal
-	tenant    string // that the path names
 	object    object // what the handler says that it is about
 	recorded  bool   // the handler's own event is in its transaction
 	body      []byte // what the validation has read
 	response  response
 	code      string // of the problem that was answered
+	cut       bool   // a panic ended it
+
+	tenant       string // that the path stands for; "" when it stands for none
+	tenantInPath bool
+	tenantKnown  string // one that exists
 
 	// Room for what chi writes about most routes.
 	names, values [4]string
@@ -33,8 +41,8 @@ type call struct {
 }
 
 // newCall begins a call and names it to its sender.
-func newCall(w http.ResponseWriter, r *http.Request) *call {
-	c := &call{Context: r.Context(), id: [1]string{newRequestID()}}
+func newCall(s *Server, w http.ResponseWriter, r *http.Request) *call {
+	c := &call{Context: r.Context(), server: s, id: [1]string{newRequestID()}}
 	c.response.ResponseWriter = w
 	c.params.URLParams = chi.RouteParams{Keys: c.names[:0], Values: c.values[:0]}
 	c.params.RoutePatterns = c.patterns[:0]

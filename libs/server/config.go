@@ -6,13 +6,19 @@ import (
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
+	"github.com/cryptoutil/cryptoutil/libs/server/allowlist"
 )
 
 // Config says where a server listens and what it takes. [Defaults] is the place to begin.
 type Config struct {
 	Public PublicConfig `koanf:"public"`
+	MTLS   MTLSConfig   `koanf:"mtls"`
 	Admin  AdminConfig  `koanf:"admin"`
 	Limits Limits       `koanf:"limits"`
+	Rates  Rates        `koanf:"rates"`
+	Access Access       `koanf:"access"`
+	CORS   CORS         `koanf:"cors"`
+	StepUp StepUp       `koanf:"step_up"`
 	// DrainTimeout is how long accepted requests may take to finish once the server is asked to end.
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 }
@@ -20,6 +26,12 @@ type Config struct {
 // PublicConfig is the listener that callers reach.
 type PublicConfig struct {
 	// Address is IP:port; port 0 takes any free one.
+	Address string `koanf:"address"`
+}
+
+// MTLSConfig is the optional listener for programs that authenticate by certificate.
+type MTLSConfig struct {
+	// Address is IP:port; port 0 takes any free one; empty means that there is no such listener.
 	Address string `koanf:"address"`
 }
 
@@ -35,6 +47,8 @@ type Limits struct {
 	MaxHeader config.ByteSize `koanf:"max_header"`
 	// MaxInFlight bounds the public requests that are worked on at once; beyond it the answer is 503.
 	MaxInFlight int64 `koanf:"max_in_flight"`
+	// MaxInFlightPerClient bounds those of one caller among them, but never beyond three quarters of all.
+	MaxInFlightPerClient int64 `koanf:"max_in_flight_per_client"`
 	// MaxStreams bounds the requests at once on one HTTP/2 connection.
 	MaxStreams int `koanf:"max_streams"`
 	// ReadHeaderTimeout is for the TLS handshake and a request's header, ReadTimeout for the whole request, WriteTimeout for the
@@ -51,14 +65,18 @@ func Defaults(public, admin string) Config {
 		Public: PublicConfig{Address: public},
 		Admin:  AdminConfig{Address: admin},
 		Limits: Limits{
-			MaxHeader:         32 * config.KiB,
-			MaxInFlight:       1024,
-			MaxStreams:        128,
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       30 * time.Second,
-			WriteTimeout:      60 * time.Second,
-			IdleTimeout:       120 * time.Second,
+			MaxHeader:            32 * config.KiB,
+			MaxInFlight:          1024,
+			MaxInFlightPerClient: 512,
+			MaxStreams:           128,
+			ReadHeaderTimeout:    5 * time.Second,
+			ReadTimeout:          30 * time.Second,
+			WriteTimeout:         60 * time.Second,
+			IdleTimeout:          120 * time.Second,
 		},
+		Rates:        defaultRates(),
+		Access:       Access{ForwardedHeader: allowlist.HeaderXForwardedFor},
+		StepUp:       StepUp{Person: 30 * time.Minute, Program: 5 * time.Minute},
 		DrainTimeout: 30 * time.Second,
 	}
 }
@@ -72,6 +90,10 @@ func (c Config) Validate() []config.Problem {
 			Path: "admin.address", Message: "the admin listener must be on loopback", Suggestion: "use 127.0.0.1 or [::1]",
 		})
 	}
+	if c.MTLS.Address != "" {
+		problems = append(problems, checkAddress("mtls.address", c.MTLS.Address)...)
+	}
+	problems = append(problems, c.checkReloadable()...)
 	positive := func(path string, ok bool, least string) {
 		if !ok {
 			problems = append(problems, config.Problem{Path: path, Message: "is too small", Suggestion: "at least " + least})

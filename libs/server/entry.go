@@ -31,6 +31,7 @@ func (s *Server) recoverPanic(next handler) handler {
 			if cause == nil {
 				return
 			}
+			c.cut = true
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
@@ -51,7 +52,7 @@ var errPanicked = errors.New("a handler panicked")
 func (s *Server) boundInFlight(next handler) handler {
 	return func(c *call, w http.ResponseWriter, r *http.Request) {
 		defer s.inFlight.Add(-1)
-		if s.inFlight.Add(1) > s.config.Limits.MaxInFlight {
+		if s.inFlight.Add(1) > c.settings.maxInFlight {
 			s.measures.overloaded.Add(c, 1)
 			s.fail(c, w, r, problem.New(problem.Overloaded, "try again in a moment"))
 

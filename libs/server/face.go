@@ -1,15 +1,11 @@
 package server
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
@@ -22,96 +18,41 @@ type face struct {
 	base      string // prefix and apiPath
 	mux       *chi.Mux
 	resources map[string]map[string]*route // by path of the document and method
-
-	sendHeaders  stage
-	authenticate stage
-	serve        handler
+	serve     handler                      // the stages, for what has no route as well
 }
 
-// route is an operation as one face has it.
-type route struct {
-	pattern string // with the prefix
-	name    string // method and pattern
-	op      *contract.Operation
-	handler http.Handler
-	marks   marks
-}
-
-// loadAPI binds the document's operations to the service's handlers and builds the faces.
+// loadAPI binds the documents' operations to their handlers and builds the faces and the protocol routes.
 func (s *Server) loadAPI() error {
-	c, err := contract.Load(s.deps.API.Document)
+	o, err := s.bindOperations()
 	if err != nil {
 		return err
 	}
-	mux, handlers, err := s.mount()
-	if err != nil {
-		return err
-	}
-	var faults []error
-	for _, op := range c.Operations() {
-		at := op.Method + " " + op.Path
-		if handlers[at] == nil {
-			faults = append(faults, fmt.Errorf("%s is in the document and has no handler", at))
+	for prefix, a := range map[string]*audience{"/service": s.programs(), "/browser": s.browsers()} {
+		f := &face{prefix: prefix, base: prefix + apiPath, mux: o.mux, resources: map[string]map[string]*route{}}
+		f.serve = chain(s.stages(a), s.handle)
+		for _, op := range o.list {
+			s.routes = append(s.routes, f.add(op))
 		}
-		if op.Idempotent && s.deps.Idempotency == nil {
-			faults = append(faults, fmt.Errorf("%s honours %s and there is no idempotency store", at, contract.IdempotencyKey))
-		}
+		s.faces = append(s.faces, f)
 	}
-	for at := range handlers {
-		if !slices.ContainsFunc(c.Operations(), func(op *contract.Operation) bool { return op.Method+" "+op.Path == at }) {
-			faults = append(faults, fmt.Errorf("%s has a handler and is not in the document", at))
-		}
-	}
-	if len(faults) > 0 {
-		return errors.Join(faults...)
-	}
+	s.faces = append(s.faces, &face{serve: chain(s.outside(), s.nothing)})
 
-	service, browser := newFace("/service", mux), newFace("/browser", mux)
-	service.sendHeaders, service.authenticate = sendHeaders(serviceHeaders()), s.authenticateProgram
-	browser.sendHeaders, browser.authenticate = sendHeaders(browserHeaders()), s.authenticateBrowser
-	for _, f := range []*face{service, browser} {
-		for _, op := range c.Operations() {
-			f.add(op, handlers[op.Method+" "+op.Path])
-		}
-		f.serve = chain(s.stages(f), s.handle)
-	}
-	outside := newFace("", nil)
-	outside.serve = chain(s.outside(), s.nothing)
-	s.faces = []*face{service, browser, outside}
-
-	return nil
-}
-
-// mount has the service register its handlers and collects them.
-func (s *Server) mount() (*chi.Mux, map[string]http.Handler, error) {
-	mux := chi.NewMux()
-	s.deps.API.Mount(mux, ErrorHandlers{Request: s.failRequest, Response: s.failResponse})
-	handlers := map[string]http.Handler{}
-	err := chi.Walk(mux, func(method, path string, h http.Handler, around ...func(http.Handler) http.Handler) error {
-		if len(around) > 0 {
-			return fmt.Errorf("%s %s is mounted with middlewares of its own", method, path)
-		}
-		handlers[method+" "+path] = h
-
-		return nil
-	})
-
-	return mux, handlers, err
-}
-
-func newFace(prefix string, mux *chi.Mux) *face {
-	return &face{prefix: prefix, base: prefix + apiPath, mux: mux, resources: map[string]map[string]*route{}}
+	return s.loadProtocols()
 }
 
 func unmatchedPattern(prefix string) string { return prefix + "/*" }
 
-func (f *face) add(op *contract.Operation, h http.Handler) {
+func (f *face) add(op boundOperation) *route {
 	methods := f.resources[op.Path]
 	if methods == nil {
 		methods = map[string]*route{}
 		f.resources[op.Path] = methods
 	}
-	methods[op.Method] = &route{pattern: f.base + op.Path, name: op.Method + " " + f.base + op.Path, op: op, handler: h}
+	r := newRoute(f.base, op.Operation, op.handler)
+	r.serve = f.serve
+	methods[op.Method] = r
+
+	return r
 }
 
 // owns tells whether a path belongs to the face.
@@ -123,7 +64,7 @@ func (f *face) owns(path string) bool {
 
 // resolve finds the face and, if there is one, the route. Paths are matched as they are on the wire, so that an escaped slash is
 // part of a parameter.
-func (s *Server) resolve(c *call, r *http.Request) {
+func (s *Server) resolve(c *call, r *http.Request) handler {
 	path := r.URL.EscapedPath()
 	for _, f := range s.faces {
 		if !f.owns(path) {
@@ -132,13 +73,20 @@ func (s *Server) resolve(c *call, r *http.Request) {
 		c.face = f
 		if inside, ok := f.inside(path); ok {
 			c.route = f.resources[f.mux.Find(&c.params, r.Method, inside)][r.Method]
+
+			return f.serve
 		}
 
-		return
+		break
 	}
+	if s.protocols.resolve(c, r.Method, path) {
+		return c.route.serve
+	}
+
+	return c.face.serve
 }
 
-// inside cuts a path to what the document knows.
+// inside cuts a path to what the documents know.
 func (f *face) inside(path string) (string, bool) {
 	if f.mux == nil {
 		return "", false
@@ -149,10 +97,10 @@ func (f *face) inside(path string) (string, bool) {
 }
 
 // allowed lists the methods of the path, for a request whose method it does not have.
-func (f *face) allowed(r *http.Request) []string {
-	inside, ok := f.inside(r.URL.EscapedPath())
+func (s *Server) allowed(f *face, path string) []string {
+	inside, ok := f.inside(path)
 	if !ok {
-		return nil
+		return s.protocols.allowed(path)
 	}
 	var allowed []string
 	for _, method := range methods {
@@ -165,8 +113,8 @@ func (f *face) allowed(r *http.Request) []string {
 }
 
 // unknown is the error of a request without a route; its Allow header is set (RFC 9110 section 15.5.6).
-func (f *face) unknown(w http.ResponseWriter, r *http.Request) error {
-	allowed := f.allowed(r)
+func (s *Server) unknown(c *call, w http.ResponseWriter, r *http.Request) error {
+	allowed := s.allowed(c.face, r.URL.EscapedPath())
 	if len(allowed) == 0 {
 		return problem.New(problem.NotFound, "no resource has this path")
 	}
@@ -182,7 +130,7 @@ func (s *Server) handle(c *call, w http.ResponseWriter, r *http.Request) {
 
 // nothing is what lies outside the prefixes.
 func (s *Server) nothing(c *call, w http.ResponseWriter, r *http.Request) {
-	s.fail(c, w, r, problem.New(problem.NotFound, "no resource has this path"))
+	s.fail(c, w, r, s.unknown(c, w, r))
 }
 
 // parameter returns the raw text of a path parameter.

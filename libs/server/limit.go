@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Rate is Limit requests per Per, of which Burst may come at once.
+// Rate is Limit requests per Per, of which Burst may come at once. Without a Limit there is none.
 type Rate struct {
-	Limit int
-	Per   time.Duration
-	Burst int
+	Limit int           `koanf:"limit"`
+	Per   time.Duration `koanf:"per"`
+	Burst int           `koanf:"burst"`
 }
 
 // Verdict is the answer of a Limiter.

@@ -100,7 +100,7 @@ func (s *Server) measured(c *call, r *http.Request, status int, took time.Durati
 	mark := &c.route.marks[(status-100)%len(c.route.marks)]
 	options := mark.Load()
 	if options == nil {
-		made := markOf(c.route.op.Method, c.route.pattern, status)
+		made := markOf(c.route.method, c.route.pattern, status)
 		options = &made
 		mark.Store(options)
 	}
@@ -169,7 +169,7 @@ func (c *call) spanName(r *http.Request) string {
 // method is the request's method, if it is one.
 func (c *call) method(r *http.Request) string {
 	if c.route != nil {
-		return c.route.op.Method
+		return c.route.method
 	}
 	if slices.Contains(methods, r.Method) {
 		return r.Method

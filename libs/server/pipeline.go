@@ -7,29 +7,50 @@ import (
 // stage is one step of the pipeline: it answers, or calls next.
 type stage func(next handler) handler
 
-// stages is the order in which every public request of a face is treated. This is the only place that knows it.
-//
-// Stages that do not exist yet have their place: the allowlist of addresses and the limit per address after observe, the tenant's
-// status and the limits per client and per user after the authentication, the protection against cross-site requests with the
-// prefix's headers, sessions within the authentication.
-func (s *Server) stages(f *face) []stage {
+// stages is the order in which every public request is treated. This is the only place that knows it; the other lists leave out what
+// does not concern their routes and change nothing of the order.
+func (s *Server) stages(a *audience) []stage {
 	return []stage{
+		s.audit,        // last to know: it sees what became of the request, panics and refusals included
 		s.recoverPanic, // the request id is in the call already: the answer to a panic names it
 		s.boundInFlight,
 		s.observe,
 		s.boundHeader,
+		s.allowAddress,
+		s.limitAddress,
 		s.checkSeal,
-		f.sendHeaders,
-		f.authenticate,
+		sendHeaders(a.headers),
+		s.shareOrigins(a),
+		s.refuseCrossSite(a),
+		s.checkPeer,
+		s.authenticate(a),
+		s.admitTenant,
+		s.limitCaller,
 		s.authorize,
+		s.demandStepUp,
 		s.validate,
 		s.repeat,
 	}
 }
 
-// outside are the stages for paths that belong to no prefix, where there is nothing.
+// protocolStages are for routes whose request is described by another standard than our document.
+func (s *Server) protocolStages(a *audience) []stage {
+	return []stage{
+		s.audit, s.recoverPanic, s.boundInFlight, s.observe, s.boundHeader, s.allowAddress, s.limitAddress, s.checkSeal, sendHeaders(a.headers),
+		s.shareOrigins(a), s.refuseCrossSite(a), s.checkPeer, s.authenticate(a), s.admitTenant, s.limitCaller, s.authorize, s.boundBody,
+	}
+}
+
+// lightStages are for public objects that are asked for at high rates.
+func (s *Server) lightStages(a *audience) []stage {
+	return []stage{
+		s.recoverPanic, s.boundInFlight, s.boundHeader, s.allowAddress, s.limitAddress, sendHeaders(a.headers), s.shareOrigins(a), s.admitTenant, s.boundBody,
+	}
+}
+
+// outside are the stages for paths that belong to no prefix and no protocol, where there is nothing.
 func (s *Server) outside() []stage {
-	return []stage{s.recoverPanic, s.boundInFlight, s.observe, s.boundHeader}
+	return []stage{s.audit, s.recoverPanic, s.boundInFlight, s.observe, s.boundHeader, s.allowAddress, s.limitAddress}
 }
 
 // chain makes one handler of stages and what lies behind them.
@@ -41,10 +62,12 @@ func chain(stages []stage, last handler) handler {
 	return last
 }
 
-// ServeHTTP is the public listener's handler: it begins the call, finds its face and route, which no answer depends on before the
+// ServeHTTP is the public listeners' handler: it begins the call, finds its route, which no answer depends on before the
 // authorization, and sends it down the pipeline.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := newCall(w, r)
-	s.resolve(c, r)
-	c.face.serve(c, &c.response, r.WithContext(c))
+	c := newCall(s, w, r)
+	c.settings = s.settings.Load()
+	c.address = c.settings.proxies.Client(r)
+	serve := s.resolve(c, r)
+	serve(c, &c.response, r.WithContext(c))
 }

@@ -27,6 +27,9 @@ type Protocol struct {
 	CrossSite bool
 	// MaxBody is the largest body in bytes; 0 for the default.
 	MaxBody int64
+	// Light is for public objects that are asked for at high rates, such as a JWKS or a CRL: the request passes the limits and gets the
+	// headers, and that is all. It is neither traced nor audited, and is served while the barrier is sealed. Such a route is anonymous.
+	Light   bool
 	Handler http.Handler
 }
 

@@ -51,9 +51,10 @@ func (s *Server) repeat(next handler) handler {
 			if err != errNotKept { //nolint:errorlint // whether there is more to it than that
 				s.log.WarnContext(c, "idempotency key is not released", "request_id", c.requestID(), "error", err)
 			}
+			c.recorded = false // with the change
 			held.send(w)
 		case err != nil:
-			c.code = ""
+			c.code, c.recorded = "", false
 			s.fail(c, w, r, err)
 		case replayed:
 			s.replay(c, w, r, stored)

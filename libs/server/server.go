@@ -10,11 +10,14 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -30,7 +33,11 @@ type Server struct {
 	log    *slog.Logger
 	codes  problem.Table
 
+	settings    atomic.Pointer[settings]
+	limiters    *limiters
 	faces       []*face // the prefixes, and last what lies outside them
+	protocols   *protocols
+	routes      []*route
 	measures    *measures
 	adminToken  []byte
 	adminRoutes map[string]map[string]adminRoute // by path and method
@@ -86,6 +93,12 @@ type Deps struct {
 	// AdminRoutes are those of the admin listener beside the server's own; AdminAuth lets operators into it, nil for the token alone.
 	AdminRoutes []AdminRoute
 	AdminAuth   AdminAuthenticator
+	// CheckPeer is asked with every request about the verified chain of the client's certificate; nil where revocation is not checked.
+	CheckPeer func(ctx context.Context, chain []*x509.Certificate) error
+	// Approved tells whether a quorum has approved this very request, which then needs no fresh authentication; nil when there is no quorum.
+	Approved func(ctx context.Context, r *http.Request, p *Principal, operation string) (bool, error)
+	// Now is the clock, for tests; nil for the machine's.
+	Now func() time.Time
 	// Idempotency is mandatory when the document has a POST that changes something.
 	Idempotency Idempotency
 	// Barrier and Operator are both there, or both nil for a service without a barrier.
@@ -113,8 +126,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := CheckDataDir(deps.DataDir, deps.Dev); err != nil {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
-	s := &Server{config: cfg, deps: deps, log: deps.Log, stop: make(chan struct{}), ready: make(chan struct{})}
-	for _, prepare := range []func() error{s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
+	s := &Server{config: cfg, deps: deps, log: deps.Log, limiters: newLimiters(), stop: make(chan struct{}), ready: make(chan struct{})}
+	for _, prepare := range []func() error{s.loadSettings, s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
 		if err := prepare(); err != nil {
 			return nil, fmt.Errorf("new server: %w", err)
 		}
@@ -123,11 +136,19 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) loadCodes() error {
-	codes, err := problem.Platform().Extend(s.deps.API.Codes)
-	s.codes = codes
+func (s *Server) loadSettings() error {
+	settings, err := newSettings(s.config)
+	s.settings.Store(settings)
 
 	return err
+}
+
+func (s *Server) now() time.Time {
+	if s.deps.Now == nil {
+		return time.Now()
+	}
+
+	return s.deps.Now()
 }
 
 // Ready is closed once both listeners accept.

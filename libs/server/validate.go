@@ -36,6 +36,23 @@ func (s *Server) validate(next handler) handler {
 	}
 }
 
+// boundBody bounds the body of a protocol route, which its handler reads.
+func (s *Server) boundBody(next handler) handler {
+	return func(c *call, w http.ResponseWriter, r *http.Request) {
+		limit := c.route.maxBody
+		if limit <= 0 {
+			limit = contract.DefaultMaxBody
+		}
+		if r.ContentLength > limit {
+			s.fail(c, w, r, tooLarge(limit))
+
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next(c, w, r)
+	}
+}
+
 // readBody reads and checks the body as far as the operation has one.
 func readBody(op *contract.Operation, r *http.Request) ([]byte, error) {
 	if r.ContentLength == 0 {

@@ -6,11 +6,14 @@
 //   - its operationId, unique;
 //   - `security`, its own or the document's. An operation that anybody may call says `security: []`; silence is refused;
 //   - its scopes: `x-scopes`, a list of which the caller needs one, empty for any authenticated caller; or scopes inside `security`,
-//     of which the caller needs all of one alternative;
+//     of which the caller needs all of one alternative. In a document that several products serve, a scope may begin with $product:,
+//     which stands for the name of the product that serves it;
 //   - for a POST: the header parameter Idempotency-Key, or `x-stateless: true` because it changes nothing;
 //   - optionally `x-max-body`, the largest body in bytes (1 MiB without it), and `x-hot: true`, for an operation whose body is checked
 //     by the token scan alone: names, types, required members, lengths, enumerations and integer bounds, but no patterns, formats or
-//     alternatives, which are then the handler's.
+//     alternatives, which are then the handler's;
+//   - optionally `x-step-up: true`, for what demands a fresh authentication, and `x-feature`, the name of the feature without which the
+//     operation does not exist.
 //
 // Objects in requests are closed unless they state additionalProperties.
 package contract
@@ -31,8 +34,11 @@ type Contract struct {
 	operations []*Operation
 }
 
-// Load reads a document, YAML or JSON. All its faults are reported at once.
-func Load(document []byte) (*Contract, error) {
+// Load reads a document, YAML or JSON, that is one product's own. All its faults are reported at once.
+func Load(document []byte) (*Contract, error) { return LoadFor("", document) }
+
+// LoadFor reads a document as it is served by a product, whose name stands for $product in scopes.
+func LoadFor(product string, document []byte) (*Contract, error) {
 	loader := &openapi3.Loader{Context: context.Background()}
 	doc, err := loader.LoadFromData(document)
 	if err != nil {
@@ -49,7 +55,7 @@ func Load(document []byte) (*Contract, error) {
 	var faults []error
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			o, err := newOperation(doc, method, path, item, op)
+			o, err := newOperation(doc, product, method, path, item, op)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("%s %s: %w", method, path, err))
 

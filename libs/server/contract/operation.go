@@ -26,6 +26,8 @@ const (
 	extHot       = "x-hot"
 	extStateless = "x-stateless"
 	extMaxBody   = "x-max-body"
+	extStepUp    = "x-step-up"
+	extFeature   = "x-feature"
 	extCodegen   = "x-oapi-codegen-"
 )
 
@@ -45,15 +47,20 @@ type Operation struct {
 	Hot bool
 	// MaxBody is the largest body in bytes.
 	MaxBody int64
+	// StepUp tells that the caller must have authenticated just now.
+	StepUp bool
+	// Feature names the feature that must be switched on; "" for none.
+	Feature string
 
+	product      string
 	parameters   []parameter
 	queries      map[string]bool // the query parameters; true when it may be repeated
 	bodyRequired bool
 	bodies       map[string]*body // by media type; nil when the operation takes no body
 }
 
-func newOperation(doc *openapi3.T, method, path string, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
-	o := &Operation{ID: op.OperationID, Method: method, Path: path, MaxBody: DefaultMaxBody}
+func newOperation(doc *openapi3.T, product, method, path string, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
+	o := &Operation{ID: op.OperationID, Method: method, Path: path, MaxBody: DefaultMaxBody, product: product}
 	if o.ID == "" {
 		return nil, errors.New("it has no operationId")
 	}
@@ -74,7 +81,7 @@ func newOperation(doc *openapi3.T, method, path string, item *openapi3.PathItem,
 
 func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	for name := range op.Extensions {
-		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody}, name) && !strings.HasPrefix(name, extCodegen) {
+		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody, extStepUp, extFeature}, name) && !strings.HasPrefix(name, extCodegen) {
 			return fmt.Errorf("the extension %s is unknown", name)
 		}
 	}
@@ -89,6 +96,17 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	if o.Hot, _, err = extension[bool](op, extHot); err != nil {
 		return err
 	}
+	if o.StepUp, _, err = extension[bool](op, extStepUp); err != nil {
+		return err
+	}
+	feature, stated, err := extension[string](op, extFeature)
+	if err != nil {
+		return err
+	}
+	if stated && feature == "" {
+		return fmt.Errorf("%s is empty", extFeature)
+	}
+	o.Feature = feature
 	limit, stated, err := extension[int64](op, extMaxBody)
 	if err != nil {
 		return err
@@ -101,6 +119,18 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	}
 
 	return nil
+}
+
+// Changes tells whether the operation is there to change something. What merely uses something, such as a key, does not.
+func (o *Operation) Changes() bool {
+	switch o.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return false
+	case http.MethodPost:
+		return o.Idempotent
+	default:
+		return true
+	}
 }
 
 // extension reads an extension of an operation as a T.

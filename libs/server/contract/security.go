@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // scopeShape is what a scope looks like: the product, then what is allowed.
 var scopeShape = regexp.MustCompile(`^[a-z][a-z0-9-]*:[a-z][a-z0-9_-]*$`)
+
+// productScope begins a scope of whatever product serves the document.
+const productScope = "$product:"
 
 // readSecurity finds who may call the operation. Authentication is never optional: an alternative without a scheme is refused.
 func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error {
@@ -27,6 +31,9 @@ func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error 
 		if stated {
 			return fmt.Errorf("it needs no caller and states %s", extScopes)
 		}
+		if o.StepUp {
+			return fmt.Errorf("it needs no caller and states %s", extStepUp)
+		}
 
 		return nil
 	}
@@ -40,7 +47,7 @@ func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error 
 			if doc.Components == nil || doc.Components.SecuritySchemes[scheme] == nil {
 				return fmt.Errorf("the security scheme %q is not defined", scheme)
 			}
-			all = append(all, scopes...)
+			all = append(all, scopes...) // a copy: the requirements of the document may be shared
 		}
 		if len(requirement) == 0 {
 			return errors.New("an empty alternative in security would let anybody in")
@@ -59,7 +66,11 @@ func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error 
 		o.Scopes = append(o.Scopes, []string{scope})
 	}
 	for _, all := range o.Scopes {
-		for _, scope := range all {
+		for i, scope := range all {
+			if permission, ok := strings.CutPrefix(scope, productScope); ok && o.product != "" {
+				scope = o.product + ":" + permission
+				all[i] = scope
+			}
 			if !scopeShape.MatchString(scope) {
 				return fmt.Errorf("the scope %q is not of the form product:permission", scope)
 			}
@@ -70,11 +81,14 @@ func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error 
 }
 
 // Permits tells whether these scopes suffice.
-func (o *Operation) Permits(held []string) bool {
-	if len(o.Scopes) == 0 {
+func (o *Operation) Permits(held []string) bool { return Permits(o.Scopes, held) }
+
+// Permits tells whether the scopes that somebody holds cover one of the alternatives; no alternative permits anybody.
+func Permits(alternatives [][]string, held []string) bool {
+	if len(alternatives) == 0 {
 		return true
 	}
-	for _, all := range o.Scopes {
+	for _, all := range alternatives {
 		missing := false
 		for _, scope := range all {
 			if !slices.Contains(held, scope) {

@@ -46,6 +46,9 @@ func (t Table) Document(err error, requestID string) Document {
 	if detailed, ok := coded.(Detailed); ok {
 		doc.Detail = detailed.ErrorDetail()
 	}
+	if timed, ok := coded.(interface{ RetryAfter() time.Duration }); ok && timed.RetryAfter() > 0 {
+		doc.retryAfter = timed.RetryAfter()
+	}
 	if listed, ok := coded.(interface{ Fields() []Field }); ok {
 		doc.Errors = listed.Fields()
 	}
@@ -56,6 +59,7 @@ func (t Table) Document(err error, requestID string) Document {
 // Write sends the document. Headers that belong to the problem are set; those already there stay.
 func (d Document) Write(w http.ResponseWriter) {
 	body, err := json.Marshal(d)
+	body = append(body, '\n')
 	if err != nil { // strings and integers always marshal
 		panic(err)
 	}
@@ -63,7 +67,7 @@ func (d Document) Write(w http.ResponseWriter) {
 	h.Set("Content-Type", ContentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if d.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(d.retryAfter/time.Second)))
+		h.Set("Retry-After", strconv.FormatInt(int64((d.retryAfter+time.Second-1)/time.Second), 10))
 	}
 	w.WriteHeader(d.Status)
 	_, _ = w.Write(body) // the client has gone; there is nobody to tell

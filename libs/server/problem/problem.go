@@ -8,6 +8,7 @@ package problem
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Coded is what makes any error presentable: a stable snake_case code that a Table can look up. Packages that may not import
@@ -51,6 +52,7 @@ type Error struct {
 	detail string
 	fields []Field
 	cause  error
+	after  time.Duration
 }
 
 // New makes an error with a code of the Table. The formatted text is sent to the client as the problem's detail: it must hold
@@ -74,6 +76,17 @@ func (e *Error) Because(cause error) *Error {
 
 	return &c
 }
+
+// After returns a copy of the error that says when the same request may succeed; it is sent as Retry-After.
+func (e *Error) After(d time.Duration) *Error {
+	c := *e
+	c.after = d
+
+	return &c
+}
+
+// RetryAfter is when the same request may succeed; zero leaves it to the Table.
+func (e *Error) RetryAfter() time.Duration { return e.after }
 
 // Error is the text for logs: code, detail and cause.
 func (e *Error) Error() string {
