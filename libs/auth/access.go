@@ -2,10 +2,15 @@ package auth
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
+
+// SubjectRole is the kind of a grant's subject that is a role; the others are the kinds of principals.
+const SubjectRole = "role"
 
 // Grant gives scopes for named resources only.
 type Grant struct {
@@ -19,30 +24,63 @@ type Grant struct {
 
 // GrantSource knows the grants of principals and roles.
 type GrantSource interface {
-	// Grants returns those of a subject: a kind of principal, or "role", and its id. It may lag by a second.
-	Grants(ctx context.Context, tenant, subjectKind, subjectID string) ([]Grant, error)
+	// Grants returns those of the subjects, of which the first is a principal (its kind and id) and the others its roles. It may lag by
+	// a second.
+	Grants(ctx context.Context, p *server.Principal) ([]Grant, error)
 }
 
 // Access decides about single resources. It is safe for concurrent use.
 type Access struct {
-	source  GrantSource
-	product string
-	now     func() time.Time
+	source GrantSource
+	now    func() time.Time
 }
 
-// NewAccess makes an Access for the product, whose scope product:admin holds all others but product:tenants. Without a source there are no
-// grants, and the scopes alone decide.
-func NewAccess(product string, source GrantSource, now func() time.Time) *Access {
-	return &Access{source: source, product: product, now: now}
-}
+// NewAccess makes an Access. Without a source there are no grants, and the scopes alone decide.
+func NewAccess(source GrantSource, now func() time.Time) *Access { return &Access{source: source, now: now} }
 
 // Allowed tells whether the principal may use the scope on a resource, which is known by any of these names: because it holds the scope, or
 // because of a grant to it or to one of its roles. An error means that nobody can tell now.
 func (a *Access) Allowed(ctx context.Context, p *server.Principal, scope, kind string, names ...string) (bool, error) {
-	return false, nil
+	if holds(p.Scopes, scope) {
+		return true, nil
+	}
+	return a.granted(ctx, p, func(g Grant) bool {
+		return g.Kind == kind && slices.Contains(g.Scopes, scope) && slices.ContainsFunc(names, g.covers)
+	})
 }
 
-// Some tells whether the principal has one of these sets of scopes for some resource of the kind: whether asking Allowed is worth while.
-func (a *Access) Some(ctx context.Context, p *server.Principal, scopes [][]string, kind string) (bool, error) {
-	return false, nil
+// Some tells whether the principal has one of these sets of scopes, whole, for every resource or for some of the kind: whether it is worth
+// while to ask Allowed.
+func (a *Access) Some(ctx context.Context, p *server.Principal, alternatives [][]string, kind string) (bool, error) {
+	for _, all := range alternatives {
+		if !slices.ContainsFunc(all, func(scope string) bool { return !holds(p.Scopes, scope) }) {
+			return true, nil
+		}
+	}
+	return a.granted(ctx, p, func(g Grant) bool {
+		return g.Kind == kind && slices.ContainsFunc(alternatives, func(all []string) bool {
+			return !slices.ContainsFunc(all, func(scope string) bool { return !slices.Contains(g.Scopes, scope) && !holds(p.Scopes, scope) })
+		})
+	})
+}
+
+// granted looks for a grant that is in force.
+func (a *Access) granted(ctx context.Context, p *server.Principal, fits func(Grant) bool) (bool, error) {
+	if a.source == nil {
+		return false, nil
+	}
+	grants, err := a.source.Grants(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	now := a.now()
+	return slices.ContainsFunc(grants, func(g Grant) bool { return (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt)) && fits(g) }), nil
+}
+
+// covers tells whether the grant is about the resource of that name.
+func (g Grant) covers(name string) bool {
+	if g.Prefix {
+		return strings.HasPrefix(name, g.Resource)
+	}
+	return name == g.Resource
 }

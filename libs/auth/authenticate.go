@@ -1,100 +1,92 @@
 package auth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
-// realmName is the file realm's name in a Principal.
-const realmName = "file"
-
-var _ server.Authenticator = (*FileRealm)(nil)
-
 // Reasons why a credential is refused. They are logged; every caller gets the same answer.
 var (
 	errNone     = errors.New("no credential")
-	errScheme   = errors.New("neither Bearer nor Basic")
+	errSeveral  = errors.New("several credentials")
+	errScheme   = errors.New("neither Bearer, DPoP nor Basic")
 	errKind     = errors.New("a credential of another kind")
 	errUser     = errors.New("the user name is not the client's id")
 	errUnknown  = errors.New("unknown")
 	errSecret   = errors.New("a wrong secret")
 	errDisabled = errors.New("disabled")
 	errExpired  = errors.New("expired")
-	errTenant   = errors.New("the tenant is suspended")
 )
 
-// Authenticate implements server.Authenticator. Whatever is wrong, the answer is the same, and an unknown id costs what a wrong secret does.
-func (f *FileRealm) Authenticate(ctx context.Context, r *http.Request) (*server.Principal, error) {
-	presented, err := present(r)
-	if err != nil {
-		return nil, refuse(err)
-	}
-	state := f.current.Load()
-	entry, known := state.byID[entryKey{presented.Kind(), presented.Tenant(), presented.ID()}]
-	hash := f.dummy
-	if known {
-		hash = entry.SecretHash
-	}
-	verified, err := f.cfg.Hashes.Verify(ctx, presented.Secret(), hash)
-	switch {
-	case err != nil:
-	case !known:
-		err = errUnknown
-	case !verified.Match:
-		err = errSecret
-	case entry.Disabled:
-		err = errDisabled
-	case !entry.ExpiresAt.IsZero() && !f.cfg.Now().Before(entry.ExpiresAt):
-		err = errExpired
-	case state.tenants[entry.Tenant].Status == TenantSuspended:
-		err = errTenant
-	}
-	if err != nil {
-		return nil, refuse(fmt.Errorf("%s: %w", presented, err))
-	}
-	return &server.Principal{
-		Tenant: entry.Tenant, Realm: realmName, Kind: principalKind(presented.Kind()), ID: entry.ID, Name: entry.Name,
-		Scopes: entry.Scopes, ExpiresAt: entry.ExpiresAt,
-	}, nil
+// shown is what a request's Authorization header presents: one of the three.
+type shown struct {
+	credential credential.Credential // an API token or a client secret
+	token      string                // another bearer token
+	client     ClientRef             // whom the client certificate is to stand for
 }
 
-// present reads the credential of a request.
-func present(r *http.Request) (credential.Credential, error) {
-	headers := r.Header["Authorization"]
-	if len(headers) != 1 {
-		return credential.Credential{}, errNone
-	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
+// read takes a header apart. Its errors hold nothing of the header.
+func read(r *http.Request, header string) (shown, error) {
+	scheme, token, _ := strings.Cut(header, " ")
+	token = strings.TrimLeft(token, " ")
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
-		return parse(strings.TrimLeft(token, " "), credential.APIToken)
+		if strings.HasPrefix(token, apiTokenPrefix) {
+			made, err := parse(token, credential.APIToken)
+			return shown{credential: made}, err
+		}
+		return shown{token: token}, present(token)
+	case strings.EqualFold(scheme, "DPoP"): // never an API token: its holder is proven by nothing
+		return shown{token: token}, present(token)
 	case strings.EqualFold(scheme, "Basic"):
-		user, password, ok := r.BasicAuth()
-		if !ok {
-			return credential.Credential{}, credential.ErrMalformed
-		}
-		presented, err := parse(password, credential.ClientSecret)
-		if err == nil && presented.ID() != user {
-			return credential.Credential{}, errUser
-		}
-		return presented, err
+		return readBasic(r)
 	}
-	return credential.Credential{}, errScheme
+	return shown{}, errScheme
+}
+
+// apiTokenPrefix begins every API token.
+const apiTokenPrefix = "cu_" + string(credential.APIToken) + "_"
+
+func present(token string) error {
+	if token == "" || strings.HasPrefix(token, apiTokenPrefix) {
+		return credential.ErrMalformed
+	}
+	return nil
+}
+
+// readBasic reads client credentials (RFC 7617), or with an empty password the client, as tenant/id, that a client certificate proves.
+func readBasic(r *http.Request) (shown, error) {
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return shown{}, credential.ErrMalformed
+	}
+	if password == "" {
+		tenant, id, _ := strings.Cut(user, "/")
+		if !credential.ValidTenant(tenant) || !credential.ValidID(id) {
+			return shown{}, credential.ErrMalformed
+		}
+		return shown{client: ClientRef{Tenant: tenant, ID: id}}, nil
+	}
+	made, err := parse(password, credential.ClientSecret)
+	if err == nil && made.ID() != user {
+		return shown{}, errUser
+	}
+	return shown{credential: made}, err
 }
 
 func parse(text string, kind credential.Kind) (credential.Credential, error) {
-	presented, err := credential.Parse(text)
-	if err == nil && presented.Kind() != kind {
+	made, err := credential.Parse(text)
+	if err == nil && made.Kind() != kind {
 		return credential.Credential{}, errKind
 	}
-	return presented, err
+	return made, err
 }
 
 func principalKind(kind credential.Kind) string {
@@ -104,6 +96,30 @@ func principalKind(kind credential.Kind) string {
 	return server.KindAPIToken
 }
 
+// refuse is the one answer to a credential that does not let its holder in.
 func refuse(reason error) error {
 	return problem.New(problem.Unauthenticated, "present an API token (Bearer) or client credentials (Basic) that are known and in force").Because(reason)
 }
+
+// refusal is refuse for a named credential; an error that is none of the account is returned as it is.
+func refusal(made credential.Credential, err error) error {
+	switch {
+	case errors.Is(err, errDisabled), errors.Is(err, errExpired), errors.Is(err, errOwner), errors.Is(err, errUnknown):
+		return refuse(fmt.Errorf("%s: %w", made, err))
+	}
+	return err
+}
+
+// tooMany is the answer to whoever tries too often.
+type tooMany struct{ after time.Duration }
+
+func (e *tooMany) Error() string { return "too many attempts" }
+
+// ErrorCode is the stable code of the API.
+func (*tooMany) ErrorCode() string { return problem.RateLimited }
+
+// ErrorDetail is the text for the client.
+func (*tooMany) ErrorDetail() string { return "too many attempts; wait before the next one" }
+
+// RetryAfter is when to try again.
+func (e *tooMany) RetryAfter() time.Duration { return e.after }

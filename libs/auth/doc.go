@@ -1,7 +1,9 @@
-// Package auth decides who a caller is. Its main type is FileRealm: tenants, clients and API tokens listed in a YAML file, which needs no
-// database and follows changes of the file while the service runs.
+// Package auth decides who a caller is and what he may do. Its main type is [Gate], the server's Authenticator.
 //
-// Programs present an API token (Authorization: Bearer cu_at_...) or client credentials (Basic, RFC 7617, with the client's id as user name
-// and its secret cu_cs_... as password). A credential names its tenant; nothing else in a request does. Secrets stand in the file as hashes of
-// package secrethash.
+// What is known of callers comes from realms ([Realm]): [FileRealm], a YAML file, and the directory (package directory), SQL. A realm
+// supplies facts, which it may cache; the Gate makes a decision of them for every request.
+//
+// Programs present an API token (Authorization: Bearer cu_at_...), client credentials (Basic, RFC 7617, with the client's id as user name
+// and its secret cu_cs_... as password), a client certificate (RFC 8705 section 2), or a bearer token of another issuer ([Bearer]). A
+// credential names its tenant; nothing else in a request does. [Passwords] verifies those of people. [Access] decides about single resources.
 package auth

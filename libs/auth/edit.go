@@ -81,7 +81,7 @@ func Add(file string, hashes *secrethash.Registry, ask NewEntry) (credential.Cre
 		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
 	}
 	entry := Entry{ID: ask.ID, Tenant: ask.Tenant, Name: ask.Name, SecretHash: hash, Scopes: ask.Scopes, ExpiresAt: ask.ExpiresAt}
-	if faults := entry.faults(hashes); len(faults) > 0 {
+	if faults := editor(hashes).faults(entry); len(faults) > 0 {
 		return credential.Credential{}, fmt.Errorf("add credential: %s: %s", faults[0][0], faults[0][1])
 	}
 	err = edit(file, hashes, func(l listing, root *yaml.Node) error {
@@ -141,6 +141,11 @@ func listName(kind credential.Kind) (string, error) {
 	return "", fmt.Errorf("a realm file has no credentials of kind %q", kind)
 }
 
+// editor reads a file for a change: what roles the service has, and how it hashes passwords, is left to the service.
+func editor(hashes *secrethash.Registry) reader {
+	return reader{hashes: hashes, anyRole: true, anyHash: true}
+}
+
 // edit changes the YAML tree of a realm file that is sound before and after.
 func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.Node) error) error {
 	file, err := filepath.EvalSymlinks(file) // a link stays one
@@ -152,7 +157,7 @@ func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.N
 		return err
 	}
 	defer r.cancel()
-	before, err := readListing(file, hashes)
+	before, err := editor(hashes).read(file)
 	if err != nil {
 		return err
 	}
@@ -179,7 +184,7 @@ func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.N
 	if err := r.write(text.Bytes()); err != nil {
 		return err
 	}
-	if _, err := readListing(r.beside, hashes); err != nil {
+	if _, err := editor(hashes).read(r.beside); err != nil {
 		return fmt.Errorf("the change would spoil the realm: %w", err)
 	}
 	return r.commit()

@@ -3,11 +3,11 @@ package auth
 import (
 	"fmt"
 	"os"
-	"regexp"
-	"slices"
+	"strings"
 	"time"
 
-	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 )
@@ -34,25 +34,101 @@ type Entry struct {
 	Tenant string `koanf:"tenant"`
 	// Name is for people.
 	Name string `koanf:"name"`
-	// SecretHash is the hash of the secret (package secrethash).
+	// SecretHash is the hash of the secret (package secrethash). A client with certificates needs none.
 	SecretHash string `koanf:"secret_hash"`
-	// Scopes are what it may do, such as kms:encrypt.
+	// Scopes are what it may do, such as kms:encrypt; Roles name bundles of them, such as operator.
 	Scopes []string `koanf:"scopes"`
+	Roles  []string `koanf:"roles"`
+	// Certificates are names of client certificates that stand for the client.
+	Certificates []MappedCertificate `koanf:"certificates"`
+	// Operator entries may use the admin listener.
+	Operator bool `koanf:"operator"`
 	// Disabled entries are refused.
 	Disabled bool `koanf:"disabled"`
 	// ExpiresAt is when the entry stops working, in RFC 3339; absent: never.
 	ExpiresAt time.Time `koanf:"expires_at"`
 }
 
+// MappedCertificate is one name of a certificate; exactly one member is set.
+type MappedCertificate struct {
+	// Thumbprint is the base64url SHA-256 of the certificate, unpadded (x5t#S256).
+	Thumbprint string `koanf:"thumbprint"`
+	// URI and DNS are subject alternative names, exactly as the certificate has them.
+	URI string `koanf:"uri"`
+	DNS string `koanf:"dns"`
+	// Subject is the distinguished name as RFC 4514 writes it, such as CN=billing,O=Example.
+	Subject string `koanf:"subject"`
+}
+
+func (m MappedCertificate) names() []CertificateName {
+	var names []CertificateName
+	for _, name := range []CertificateName{
+		{CertificateThumbprint, m.Thumbprint}, {CertificateURI, m.URI}, {CertificateDNS, m.DNS}, {CertificateSubject, m.Subject},
+	} {
+		if name.Value != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// User is a person who logs in with a password.
+type User struct {
+	// ID is what the user logs in with, unique in the tenant; Email, if given, is another such name.
+	ID     string `koanf:"id"`
+	Tenant string `koanf:"tenant"`
+	Email  string `koanf:"email"`
+	Name   string `koanf:"name"`
+	// PasswordHash is the hash of the password (package secrethash, low entropy random).
+	PasswordHash string    `koanf:"password_hash"`
+	Scopes       []string  `koanf:"scopes"`
+	Roles        []string  `koanf:"roles"`
+	Operator     bool      `koanf:"operator"`
+	Disabled     bool      `koanf:"disabled"`
+	ExpiresAt    time.Time `koanf:"expires_at"`
+}
+
+// entry is what a user has in common with programs.
+func (u User) entry() Entry {
+	return Entry{
+		ID: u.ID, Tenant: u.Tenant, Name: u.Name, Scopes: u.Scopes, Roles: u.Roles, Operator: u.Operator, Disabled: u.Disabled, ExpiresAt: u.ExpiresAt,
+	}
+}
+
+func (u User) logins() []string {
+	if u.Email == "" {
+		return []string{NormalizeLogin(u.ID)}
+	}
+	return []string{NormalizeLogin(u.ID), NormalizeLogin(u.Email)}
+}
+
+// NormalizeLogin brings login names and e-mail addresses into the form in which they are compared: without space around them, in lower case
+// and in normalization form KC (RFC 8265 section 3.3).
+func NormalizeLogin(login string) string {
+	return strings.ToLower(norm.NFKC.String(strings.TrimSpace(login)))
+}
+
 // listing is the content of a realm file.
 type listing struct {
 	Tenants   []Tenant `koanf:"tenants"`
+	Users     []User   `koanf:"users"`
 	Clients   []Entry  `koanf:"clients"`
 	APITokens []Entry  `koanf:"api_tokens"`
 }
 
-// readListing reads a realm file strictly: the error lists everything that is wrong with it.
-func readListing(file string, hashes *secrethash.Registry) (listing, error) {
+// reader reads realm files; what it does not know of hashes and roles it takes as it stands.
+type reader struct {
+	hashes, passwords *secrethash.Registry
+	roles             []Role
+	anyRole, anyHash  bool
+}
+
+func (c FileRealmConfig) reader() reader {
+	return reader{hashes: c.Hashes, passwords: c.Passwords, roles: c.Roles}
+}
+
+// read reads a realm file strictly: the error lists everything that is wrong with it.
+func (r reader) read(file string) (listing, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return listing{}, fmt.Errorf("read realm: %w", err)
@@ -64,68 +140,8 @@ func readListing(file string, hashes *secrethash.Registry) (listing, error) {
 	if err := config.Load(&l, config.Source{File: file}); err != nil {
 		return listing{}, fmt.Errorf("read realm: %w", err)
 	}
-	if problems := l.check(file, hashes); len(problems) > 0 {
+	if problems := r.check(l, file); len(problems) > 0 {
 		return listing{}, fmt.Errorf("read realm: %w", problems)
 	}
 	return l, nil
-}
-
-// check finds what the types cannot say.
-func (l listing) check(file string, hashes *secrethash.Registry) config.Problems {
-	var problems config.Problems
-	report := func(path, message string) {
-		problems = append(problems, config.Problem{File: file, Path: path, Message: message})
-	}
-	tenants := map[string]bool{}
-	for i, tenant := range l.Tenants {
-		path := fmt.Sprintf("tenants[%d]", i)
-		if !credential.ValidTenant(tenant.ID) {
-			report(path+".id", "is not a tenant's id: 1 to 31 of a-z, 0-9 and hyphens, the first no hyphen")
-		}
-		if tenants[tenant.ID] {
-			report(path+".id", "is listed twice")
-		}
-		tenants[tenant.ID] = true
-		if !slices.Contains([]string{"", TenantActive, TenantSuspended}, tenant.Status) {
-			report(path+".status", "is neither active nor suspended")
-		}
-	}
-	for name, entries := range map[string][]Entry{"clients": l.Clients, "api_tokens": l.APITokens} {
-		seen := map[[2]string]bool{}
-		for i, entry := range entries {
-			path := fmt.Sprintf("%s[%d]", name, i)
-			for _, fault := range entry.faults(hashes) {
-				report(path+"."+fault[0], fault[1])
-			}
-			if !tenants[entry.Tenant] {
-				report(path+".tenant", "is not listed under tenants")
-			}
-			if seen[[2]string{entry.Tenant, entry.ID}] {
-				report(path+".id", "is listed twice")
-			}
-			seen[[2]string{entry.Tenant, entry.ID}] = true
-		}
-	}
-	return problems
-}
-
-// scopeShape is how a scope is written: the product, then what may be done.
-var scopeShape = regexp.MustCompile(`^[a-z][a-z0-9]*:[a-z][a-z0-9-]*$`)
-
-// faults lists what is wrong with an entry by itself, as member and text.
-func (e Entry) faults(hashes *secrethash.Registry) [][2]string {
-	var faults [][2]string
-	if !credential.ValidID(e.ID) {
-		faults = append(faults, [2]string{"id", "is not an id: 1 to 63 of a-z, 0-9, dots, hyphens and underscores, the first a letter or digit"})
-	}
-	if err := hashes.Check(e.SecretHash); err != nil {
-		faults = append(faults, [2]string{"secret_hash", err.Error()})
-	}
-	for _, scope := range e.Scopes {
-		if !scopeShape.MatchString(scope) {
-			faults = append(faults, [2]string{"scopes", "a scope is written product:action, such as kms:encrypt"})
-			break
-		}
-	}
-	return faults
 }

@@ -3,74 +3,76 @@ package auth
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
+	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
 // pollInterval is how often Run looks at the file. A change must be in force within a second, reading it included.
 const pollInterval = 250 * time.Millisecond
 
+// FileRealmName is the file realm's name in a principal.
+const FileRealmName = "file"
+
 // FileRealmConfig is what a FileRealm needs.
 type FileRealmConfig struct {
 	// File is the YAML file.
 	File string
-	// Hashes verifies secrets.
+	// Hashes verifies machine secrets: the registry of kind high entropy random.
 	Hashes *secrethash.Registry
+	// Passwords verifies passwords: the registry of kind low entropy random. Without it the file cannot list users.
+	Passwords *secrethash.Registry
+	// Roles are the roles that entries can name; see BuiltInRoles.
+	Roles []Role
 	// Log gets one line for every change of the file, taken over or not.
 	Log *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// FileRealm authenticates against a YAML file. It is safe for concurrent use.
+// FileRealm knows the tenants, users, clients and API tokens of a YAML file, and needs no database. It is safe for concurrent use.
 type FileRealm struct {
-	cfg FileRealmConfig
-	// dummy is the hash that a secret is verified against when its entry does not exist, so that both take the same time.
-	dummy   string
+	cfg     FileRealmConfig
+	gate    *Gate
 	current atomic.Pointer[entries]
 
 	mu   sync.Mutex // one reload at a time
 	seen []byte     // the content in force; guarded by mu
 }
 
-// entries is one state of the file. It does not change.
-type entries struct {
-	tenants map[string]Tenant
-	byID    map[entryKey]Entry
-}
-
-type entryKey struct {
-	kind       credential.Kind
-	tenant, id string
-}
+var (
+	_ Realm                = (*FileRealm)(nil)
+	_ server.Authenticator = (*FileRealm)(nil)
+)
 
 // OpenFileRealm reads the file. An error lists everything that is wrong with it.
 func OpenFileRealm(cfg FileRealmConfig) (*FileRealm, error) {
 	if cfg.File == "" || cfg.Hashes == nil || cfg.Log == nil || cfg.Now == nil {
 		return nil, errors.New("open file realm: File, Hashes, Log and Now are required")
 	}
-	nobody := make([]byte, credential.SecretSize)
-	if _, err := rand.Read(nobody); err != nil {
-		return nil, fmt.Errorf("open file realm: %w", err)
-	}
-	dummy, err := cfg.Hashes.Hash(context.Background(), nobody) // of this kind it does not wait
-	if err != nil {
-		return nil, fmt.Errorf("open file realm: %w", err)
-	}
-	realm := &FileRealm{cfg: cfg, dummy: dummy}
+	realm := &FileRealm{cfg: cfg}
 	if err := realm.Reload(); err != nil {
 		return nil, err
 	}
+	gate, err := New(Config{Realms: []Realm{realm}, Secrets: cfg.Hashes, Log: cfg.Log, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("open file realm: %w", err)
+	}
+	realm.gate = gate
 	return realm, nil
+}
+
+// Authenticate implements server.Authenticator for a service whose only realm this is.
+func (f *FileRealm) Authenticate(ctx context.Context, r *http.Request) (*server.Principal, error) {
+	return f.gate.Authenticate(ctx, r)
 }
 
 // Reload reads the file again if it has changed. After an error the realm stays as it was.
@@ -84,28 +86,15 @@ func (f *FileRealm) Reload() error {
 	if f.current.Load() != nil && bytes.Equal(content, f.seen) {
 		return nil
 	}
-	l, err := readListing(f.cfg.File, f.cfg.Hashes)
+	l, err := f.cfg.reader().read(f.cfg.File)
 	if err != nil {
 		return err
 	}
 	f.seen = content
-	f.current.Store(l.entries())
-	f.cfg.Log.Info("realm loaded", "file", f.cfg.File, "tenants", len(l.Tenants), "clients", len(l.Clients), "api_tokens", len(l.APITokens))
+	f.current.Store(l.entries(f.cfg.Roles))
+	f.cfg.Log.Info("realm loaded", "file", f.cfg.File, "tenants", len(l.Tenants), "users", len(l.Users), "clients", len(l.Clients),
+		"api_tokens", len(l.APITokens))
 	return nil
-}
-
-func (l listing) entries() *entries {
-	e := &entries{tenants: map[string]Tenant{}, byID: map[entryKey]Entry{}}
-	for _, tenant := range l.Tenants {
-		e.tenants[tenant.ID] = tenant
-	}
-	for _, entry := range l.Clients {
-		e.byID[entryKey{credential.ClientSecret, entry.Tenant, entry.ID}] = entry
-	}
-	for _, entry := range l.APITokens {
-		e.byID[entryKey{credential.APIToken, entry.Tenant, entry.ID}] = entry
-	}
-	return e
 }
 
 // Run takes over changes of the file, within a second, until ctx ends. A file that cannot be used is logged once and changes nothing.
@@ -128,4 +117,14 @@ func (f *FileRealm) Run(ctx context.Context) {
 		}
 		logged = fault
 	}
+}
+
+// Tenants returns the ids of the tenants that the file lists, for the registry of tenants to import.
+func (f *FileRealm) Tenants() []string {
+	state := f.current.Load()
+	ids := make([]string, 0, len(state.tenants))
+	for id := range state.tenants {
+		ids = append(ids, id)
+	}
+	return ids
 }

@@ -94,9 +94,11 @@ func TestAuthenticate_KnowsTokensAndClients(t *testing.T) {
 
 	principal, err := realm.Authenticate(t.Context(), bearer(t, token.Text()))
 	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now(), principal.AuthenticatedAt, time.Minute)
+	principal.AuthenticatedAt = time.Time{}
 	assert.Equal(t, &server.Principal{
 		Tenant: "other", Realm: "file", Kind: server.KindAPIToken, ID: "ci", Name: "Build: \"main\" #1",
-		Scopes: []string{"kms:encrypt", "kms:read"}, ExpiresAt: expires,
+		Scopes: []string{"kms:encrypt", "kms:read"}, ExpiresAt: expires, Methods: []string{"token"},
 	}, principal)
 	principal, err = realm.Authenticate(t.Context(), basic(t, "billing", client.Text()))
 	require.NoError(t, err)
