@@ -6,7 +6,7 @@
 // key nor the table is enough to make one up.
 //
 // A session says who somebody is. What he may do is asked on each request ([Principals]), and is never more than when the session began:
-// rights that are taken away are gone at once, rights that are added count from the next login, which comes with a new session id.
+// rights that are taken away are gone at once, rights that are added count from the next authentication, which comes with a new id.
 package session
 
 import (
@@ -14,27 +14,45 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"sync"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
-// Types of clients.
+// Types of clients that a session may be for.
 const (
 	ClientBrowser = server.ClientBrowser
 	ClientService = server.ClientService
 )
 
-// ChangeKind is the kind of the changes that are noted when a session ends.
-const ChangeKind = "session"
+// Kinds of what is noted in the change sequence.
+const (
+	changeSession = "session"
+	changeKey     = "session_key"
+)
 
-// Deps are what a Manager stands on. Recorder may be nil; the rest is mandatory.
+const (
+	// cachedSessions is how many sessions are kept in memory, cachedKeys how many keys; each is about a kilobyte.
+	cachedSessions = 20_000
+	cachedKeys     = 1_000
+)
+
+var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// Deps are what a Manager stands on. Recorder, LocalRealms and AdminScope may be left out; the rest is mandatory.
 type Deps struct {
+	// DB has database.PlatformMigrations and [Migrations] applied.
 	DB *database.DB
+	// Changes tells what other replicas have changed. The manager is made before it runs.
+	Changes *changes.Follower
+	// Leases gives the sweeping to one replica.
+	Leases Leases
 	// Hashes is the registry for random secrets of high entropy.
 	Hashes     Hashes
 	Barrier    Barrier
@@ -42,15 +60,24 @@ type Deps struct {
 	Recorder   Recorder
 	// Service is the name that issuer, audience and cookies carry, such as "kms": lower-case letters, digits, hyphens.
 	Service string
-	Now     func() time.Time
-	Log     *slog.Logger
+	// LocalRealms are those whose logins end when the service becomes federated; nil for "file" and "database".
+	LocalRealms []string
+	// AdminScope tells which scopes are administrative; nil for those that end in ":admin" or ":tenants".
+	AdminScope func(scope string) bool
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
-// Hashes hashes random secrets for storage.
+// Leases runs work once across all replicas. [lease.Leases] is one.
+type Leases interface {
+	// Every runs fn once per interval until ctx ends.
+	Every(ctx context.Context, name string, interval time.Duration, fn func(ctx context.Context) error) error
+}
+
+// Hashes hashes random secrets for storage. [secrethash.Registry] of the kind HighEntropyRandom is one.
 type Hashes interface {
 	Hash(ctx context.Context, secret []byte) (string, error)
-	// Matches tells whether the text is a hash of the secret.
-	Matches(ctx context.Context, secret []byte, text string) (bool, error)
+	Verify(ctx context.Context, secret []byte, text string) (secrethash.Result, error)
 }
 
 // Barrier keeps keys at rest. [barrier.Barrier] is one.
@@ -63,143 +90,51 @@ type Barrier interface {
 type Principals interface {
 	// Principal returns the principal with its present scopes, roles and expiry. The error has the code unauthenticated when it is gone,
 	// disabled or expired, and may have any other (state_unavailable).
-	Principal(ctx context.Context, tenant, realm, kind, id string) (*server.Principal, error)
-}
-
-// Event is what happened to a session.
-type Event struct {
-	// Action is "session.begin", "session.rotate" or "session.end".
-	Action    string
-	Tenant    string
-	SessionID string
-	// Owner is whose session it is; nil where several were ended together.
-	Owner  *server.Principal
-	Client string
-	Reason string // of an end: "logout", "revoked", "limit", "password_changed", "rotated", ...
-	Time   time.Time
-}
-
-// Recorder writes events into the transaction of ctx; an error undoes it.
-type Recorder interface {
-	Record(ctx context.Context, e Event) error
-}
-
-// Ask is what Create needs to know.
-type Ask struct {
-	// Principal is who has just been authenticated. Its AuthenticatedAt is when that began: a session is refused if all those of the
-	// principal were ended since.
-	Principal *server.Principal
-	// Client is ClientBrowser or ClientService.
-	Client string
-	// Scopes narrow what the session may do; nil leaves all.
-	Scopes []string
-	// Lifetime shortens the configured one; zero leaves it.
-	Lifetime time.Duration
-	// Request is where it comes from: address and user agent are shown to the owner, and a confirmed principal's client certificate is
-	// what the session is bound to. It may be nil.
-	Request *http.Request
-	// Address is the client's, behind trusted proxies the one that they name.
-	Address string
-}
-
-// Issued is a new session. Token exists nowhere else.
-type Issued struct {
-	Token     string
-	Format    Format
-	Principal *server.Principal // SessionID, ExpiresAt and Scopes are the session's
-	// IdleTimeout is after how long without a use it ends.
-	IdleTimeout time.Duration
-}
-
-// String hides the token.
-func (i Issued) String() string { return fmt.Sprintf("session %s", i.Principal.SessionID) }
-
-// GoString is String, so that %#v reveals nothing.
-func (i Issued) GoString() string { return i.String() }
-
-// LogValue is String.
-func (i Issued) LogValue() slog.Value { return slog.StringValue(i.String()) }
-
-// Info is a session as its owner and administrators see it.
-type Info struct {
-	ID                                                string
-	Client                                            string
-	Format                                            Format
-	Realm, Kind, PrincipalID, Name                    string
-	Scopes, Methods                                   []string
-	AuthenticatedAt, CreatedAt, LastUsedAt, ExpiresAt time.Time
-	Address, UserAgent                                string
-}
-
-// Filter selects sessions; empty members select all.
-type Filter struct {
-	Kind, PrincipalID, Client string
+	Principal(ctx context.Context, realm, kind, tenant, id string) (*server.Principal, error)
 }
 
 // Manager begins, finds and ends sessions. It is safe for concurrent use.
 type Manager struct {
-	cfg  Config
-	deps Deps
-	mu   sync.Mutex
+	cfg   Config
+	deps  Deps
+	facts *changes.Cache[*record]
+	keys  *changes.Cache[*tokenKey]
+	read  *readings
+	uses  *uses
+	mode  mode
 }
 
 var _ server.Sessions = (*Manager)(nil)
 
-// New makes a manager. Run does its work in the background.
+// New makes a manager. [Manager.Run] does its work in the background.
 func New(cfg Config, deps Deps) (*Manager, error) {
-	if deps.DB == nil || deps.Hashes == nil || deps.Barrier == nil || deps.Principals == nil || deps.Now == nil || deps.Log == nil {
-		return nil, errors.New("new session manager: database, hashes, barrier, principals, clock and log are mandatory")
+	if deps.DB == nil || deps.Changes == nil || deps.Leases == nil || deps.Hashes == nil || deps.Barrier == nil || deps.Principals == nil || deps.Now == nil || deps.Log == nil {
+		return nil, errors.New("new session manager: database, changes, leases, hashes, barrier, principals, clock and log are mandatory")
+	}
+	if !serviceName.MatchString(deps.Service) {
+		return nil, fmt.Errorf("new session manager: service %q: want a-z, 0-9 and hyphens, at most 31", deps.Service)
 	}
 	if problems := cfg.Validate(); len(problems) > 0 {
 		return nil, fmt.Errorf("new session manager: %s", problems[0])
 	}
-	return &Manager{cfg: cfg, deps: deps}, nil
+	if deps.LocalRealms == nil {
+		deps.LocalRealms = []string{"file", "database"}
+	}
+	if deps.AdminScope == nil {
+		deps.AdminScope = func(scope string) bool {
+			return strings.HasSuffix(scope, ":admin") || strings.HasSuffix(scope, ":tenants")
+		}
+	}
+	m := &Manager{cfg: cfg, deps: deps, read: newReadings(), uses: newUses()}
+	m.facts = changes.NewCache[*record](deps.Changes, []string{changeSession}, cachedSessions)
+	m.keys = changes.NewCache[*tokenKey](deps.Changes, []string{changeKey}, cachedKeys)
+	deps.Changes.Subscribe(changeKey, func(changes.Change) { m.read.clear() })
+	return m, nil
 }
 
-var errSkeleton = errors.New("not there yet")
-
-// Create begins a session.
-func (m *Manager) Create(ctx context.Context, ask Ask) (Issued, error) { return Issued{}, errSkeleton }
-
-// Recognizes tells whether a bearer token has the form of a session's: Authenticate decides over it, and nobody else.
-func (m *Manager) Recognizes(token string) bool { return false }
-
-// Authenticate finds the session of a program's bearer token. Errors: unauthenticated, wrong_client_type for a browser's session,
-// state_unavailable.
-func (m *Manager) Authenticate(ctx context.Context, r *http.Request, token string) (*server.Principal, error) {
-	return nil, errSkeleton
+// Forget drops keys and sessions from memory, as when the barrier is sealed.
+func (m *Manager) Forget() {
+	m.keys.Clear()
+	m.facts.Clear()
+	m.read.clear()
 }
-
-// Session implements server.Sessions: it finds the session of a browser's cookie.
-func (m *Manager) Session(ctx context.Context, r *http.Request) (*server.Principal, error) {
-	return nil, errSkeleton
-}
-
-// Rotate gives the session of p a new id and token, as after a fresh authentication: p carries its time and methods. The old ones end at
-// once; the session ends no later than it would have.
-func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Request) (Issued, error) {
-	return Issued{}, errSkeleton
-}
-
-// Revoke ends one session; an error with the code not_found if the tenant has none of that id.
-func (m *Manager) Revoke(ctx context.Context, tenant, id, reason string) error { return errSkeleton }
-
-// RevokeAll ends all sessions of a principal but the one with the id except ("" spares none), and those that are about to begin with an
-// authentication from before. It returns how many there were.
-func (m *Manager) RevokeAll(ctx context.Context, tenant, kind, principalID, except, reason string) (int, error) {
-	return 0, errSkeleton
-}
-
-// List returns up to limit sessions in force, in the order of their ids after the id given.
-func (m *Manager) List(ctx context.Context, tenant string, f Filter, after string, limit int) ([]Info, error) {
-	return nil, errSkeleton
-}
-
-// Cookie is the one that brings the token of a browser's session back.
-func (m *Manager) Cookie(issued Issued) *http.Cookie { return nil }
-
-// ClearCookie removes the cookie of a tenant's session from the browser.
-func (m *Manager) ClearCookie(tenant string) *http.Cookie { return nil }
-
-// Run writes uses, sweeps what has expired and renews keys until ctx ends.
-func (m *Manager) Run(ctx context.Context) error { return errSkeleton }

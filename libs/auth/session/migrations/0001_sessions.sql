@@ -10,6 +10,7 @@ CREATE TABLE sessions (
     kind             TEXT   NOT NULL,
     principal_id     TEXT   NOT NULL,
     name             TEXT   NOT NULL,
+    login            TEXT   NOT NULL,
     scopes           TEXT   NOT NULL,
     roles            TEXT   NOT NULL,
     methods          TEXT   NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE sessions (
     authenticated_at BIGINT NOT NULL,
     created_at       BIGINT NOT NULL,
     last_used_at     BIGINT NOT NULL,
+    idle_seconds     BIGINT NOT NULL,
     idle_expires_at  BIGINT NOT NULL,
     expires_at       BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
