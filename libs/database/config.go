@@ -32,7 +32,32 @@ type Config struct {
 	Password config.Secret `koanf:"password"`
 	// MaxConnections is the size of the pool, 1 to 50, 10 when zero. SQLite has one connection that writes and this many that read.
 	MaxConnections int `koanf:"max_connections"`
+	// Owner is the PostgreSQL role that owns the tables and migrates. With it the role of URL reads and writes rows and can do nothing
+	// else, and row-level security is in force. Without it the role of URL owns the tables and no such security holds it back.
+	Owner Owner `koanf:"owner"`
+	// RowSecurity says what becomes of a PostgreSQL database in which row-level security does not hold the service back: "" warns,
+	// "require" refuses to start, "off" does neither and does not switch it on.
+	RowSecurity string `koanf:"row_security"`
+	// SchemaTenants is how many tenants may have a PostgreSQL schema of their own, at most 1000; zero switches such schemas off.
+	SchemaTenants int `koanf:"schema_tenants"`
 }
+
+// Owner is a second role of the same database.
+type Owner struct {
+	// URL is written like [Config.URL]; only its user may differ.
+	URL string `koanf:"url"`
+	// Password is the file that holds the role's password.
+	Password config.Secret `koanf:"password"`
+}
+
+// The values of [Config.RowSecurity] beside "".
+const (
+	RowSecurityRequire = "require"
+	RowSecurityOff     = "off"
+)
+
+// maxSchemaTenants bounds [Config.SchemaTenants]: start-up asks each schema for its version, and the catalogue grows with each.
+const maxSchemaTenants = 1000
 
 // Validate finds what cannot work whatever the database answers.
 func (c Config) Validate() []config.Problem {
@@ -58,10 +83,57 @@ func (c Config) Validate() []config.Problem {
 	default:
 		report("engine", fmt.Sprintf("unknown engine %q", c.Engine), "sqlite or postgres")
 	}
+	problems = append(problems, c.validateTenancy()...)
 	if c.MaxConnections < 0 || c.MaxConnections > maxConnections {
 		report("max_connections", fmt.Sprintf("%d is out of range", c.MaxConnections), fmt.Sprintf("1 to %d", maxConnections))
 	}
 	return problems
+}
+
+// validateTenancy finds what is wrong with the second role and the schemas.
+func (c Config) validateTenancy() []config.Problem {
+	var problems []config.Problem
+	report := func(path, message, suggestion string) {
+		problems = append(problems, config.Problem{Path: path, Message: message, Suggestion: suggestion})
+	}
+	if c.SchemaTenants < 0 || c.SchemaTenants > maxSchemaTenants {
+		report("schema_tenants", fmt.Sprintf("%d is out of range", c.SchemaTenants), fmt.Sprintf("0 to %d", maxSchemaTenants))
+	}
+	if !slices.Contains([]string{"", RowSecurityRequire, RowSecurityOff}, c.RowSecurity) {
+		report("row_security", fmt.Sprintf("unknown value %q", c.RowSecurity), RowSecurityRequire+" or "+RowSecurityOff)
+	}
+	if c.Engine != EnginePostgres {
+		if c.Owner.URL != "" || c.Owner.Password.IsSet() {
+			report("owner", "is for engine postgres", "remove it, or set engine: postgres")
+		}
+		if c.RowSecurity == RowSecurityRequire {
+			report("row_security", "SQLite has no row-level security", "remove it, or set engine: postgres")
+		}
+		if c.SchemaTenants > 0 {
+			report("schema_tenants", "SQLite has no schemas", "remove it, or set engine: postgres")
+		}
+		return problems
+	}
+	if c.Owner == (Owner{}) {
+		return problems
+	}
+	if err := checkURL(c.Owner.URL); err != nil {
+		report("owner.url", err.Error(), "postgres://owner@host:5432/database?sslmode=verify-full")
+	} else if userOf(c.Owner.URL) == userOf(c.URL) {
+		report("owner.url", "names the user that url names", "give the tables an owner of their own")
+	}
+	if !c.Owner.Password.IsSet() {
+		report("owner.password", "the owner's password is missing", "file:///path/to/password")
+	}
+	return problems
+}
+
+func userOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.User.Username()
 }
 
 // urlParameters are what a PostgreSQL URL may set. Others would hold a password, fetch settings from a place that nobody looks at, or

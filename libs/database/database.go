@@ -41,11 +41,13 @@ type DB struct {
 
 	// prepared are statements on reader; nil on PostgreSQL.
 	prepared *prepared
-	// migrations connects for migrations, which have no statement timeout.
-	migrations func() (pool *sql.DB, done func() error)
-	// migrationLock is held by the one process that migrates; nil where the engine has session locks.
+	// migrations connects for migrations, which have no statement timeout, to a schema, "" for the one that all tenants share.
+	migrations func(schema string) (pool *sql.DB, done func() error)
+	// migrationLock is held by the one process that migrates; nil for a database in memory.
 	migrationLock func(ctx context.Context) (unlock func() error, err error)
 	migrating     sync.Mutex
+	// tenancy is how tenants are kept apart; nil on SQLite, where only the statements do it.
+	tenancy *tenancy
 }
 
 // Options are what a program, not its configuration, gives to [Open].

@@ -26,6 +26,10 @@ var (
 	ErrOutcomeUnknown = errors.New("the connection was lost during commit: the change may be there or not")
 	// ErrSchemaTooNew says that the schema is more than one generation ahead of this program.
 	ErrSchemaTooNew = errors.New("the database's schema is too new for this program")
+	// ErrTenantSchemas says that no further tenant can have a schema of its own: such schemas are off, or as many as allowed are there.
+	ErrTenantSchemas = errors.New("no further tenant can have a schema of its own (schema_tenants)")
+	// ErrRowSecurity says that row-level security is required and does not hold the service back.
+	ErrRowSecurity = errors.New("row-level security is not in force")
 )
 
 // UnavailableError says that the database did not answer, or not in time. Unless it wraps [ErrOutcomeUnknown] nothing was changed.

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -41,66 +40,157 @@ var platformMigrations embed.FS
 // PlatformMigrations is the schema that every service has: the tables of barrierstore and idempotency.
 func PlatformMigrations() Set { return Set{Name: "platform", FS: platformMigrations} }
 
-// Migrate applies what is missing of each set, in the order given, each migration in its own transaction. Of several processes that
-// migrate at once one works and the others wait; with nothing to do it takes no lock and writes nothing.
+// Migrate applies what is missing of each set, in the order given, each migration in its own transaction; afterwards, of the sets with
+// PerTenant, what is missing in the schema of each tenant that has one. It may be cut off at any point and goes on when called again. Of
+// several processes that migrate at once one works and the others wait; with nothing to do it takes no lock and writes nothing.
+//
+// On PostgreSQL with an owner of the tables ([Config.Owner]) it then gives the application's role its rights and switches row-level
+// security on for each table that has a tenant_id, and finds out whether that security holds; see [Config.RowSecurity].
 func (db *DB) Migrate(ctx context.Context, sets ...Set) error {
-	for _, set := range sets {
-		if err := db.migrate(ctx, set); err != nil {
-			return fmt.Errorf("migrate schema %q: %w", set.Name, err)
+	ctx = WithTenant(ctx, "")
+	if err := db.secure(ctx); err != nil { // an earlier run may have been cut off before it came to this
+		return fmt.Errorf("secure tables: %w", err)
+	}
+	pending, err := db.pending(ctx, sets)
+	if err != nil {
+		return fmt.Errorf("migrate schema %w", err)
+	}
+	for _, p := range pending {
+		if p.ahead > 0 {
+			db.log.Warn("the database's schema is newer than this program", "schema", p.set.Name, "tenant_schema", p.schema, "schema_version", p.ahead)
 		}
 	}
-	return nil
+	if slices.ContainsFunc(pending, func(p place) bool { return p.pending > 0 }) {
+		if err := db.migrateAll(ctx, sets); err != nil {
+			return fmt.Errorf("migrate schema %w", err)
+		}
+		if err := db.secure(ctx); err != nil {
+			return fmt.Errorf("secure tables: %w", err)
+		}
+	}
+	return db.checkRowSecurity(ctx)
 }
 
 // Pending counts the migrations that are not applied yet, without writing. The schema may be newer than the program as [Set] allows;
 // beyond that the error is [ErrSchemaTooNew].
 func (db *DB) Pending(ctx context.Context, sets ...Set) (int, error) {
+	places, err := db.pending(WithTenant(ctx, ""), sets)
+	if err != nil {
+		return 0, fmt.Errorf("look for pending migrations of schema %w", err)
+	}
 	total := 0
-	for _, set := range sets {
-		state, err := db.schemaState(ctx, set)
-		if err != nil {
-			return 0, fmt.Errorf("look for pending migrations of schema %q: %w", set.Name, err)
-		}
-		total += state.pending
+	for _, p := range places {
+		total += p.pending
 	}
 	return total, nil
 }
 
-func (db *DB) migrate(ctx context.Context, set Set) (err error) {
-	state, err := db.schemaState(ctx, set)
+// place is a set where it is, or is to be: in a tenant's schema, or, with none, in the one that all share.
+type place struct {
+	set    Set
+	schema string
+	schemaState
+}
+
+// String names the place in errors.
+func (p place) String() string {
+	if p.schema == "" {
+		return strconv.Quote(p.set.Name)
+	}
+	return fmt.Sprintf("%q of %s", p.set.Name, p.schema)
+}
+
+// pending compares each set with each schema that it belongs into, those of tenants last. Its errors begin with the place.
+func (db *DB) pending(ctx context.Context, sets []Set) ([]place, error) {
+	var places []place
+	for _, set := range sets {
+		places = append(places, place{set: set})
+	}
+	schemas, err := db.tenantSchemas(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("of tenants: %w", err)
+	}
+	for _, schema := range schemas {
+		places = append(places, perTenant(schema, sets)...)
+	}
+	for i := range places {
+		if err := db.compare(ctx, &places[i]); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
+}
+
+func perTenant(schema string, sets []Set) []place {
+	var places []place
+	for _, set := range sets {
+		if set.PerTenant {
+			places = append(places, place{set: set, schema: schema})
+		}
+	}
+	return places
+}
+
+func (db *DB) compare(ctx context.Context, p *place) (err error) {
+	if p.schemaState, err = db.schemaState(ctx, p.set, p.schema); err != nil {
+		return fmt.Errorf("%s: %w", p, err)
+	}
+	return nil
+}
+
+// migrateAll applies what is missing under the lock of who migrates. Under it everything is looked up again.
+func (db *DB) migrateAll(ctx context.Context, sets []Set) (err error) {
+	unlock, err := db.lockMigrations(ctx)
+	if err != nil {
+		return fmt.Errorf("of all: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	places, err := db.pending(ctx, sets)
 	if err != nil {
 		return err
 	}
-	if state.ahead > 0 {
-		db.log.Warn("the database's schema is newer than this program", "schema", set.Name, "schema_version", state.ahead)
-	}
-	if state.pending == 0 {
-		return nil
-	}
-	db.migrating.Lock()
-	defer db.migrating.Unlock()
-	if db.migrationLock != nil {
-		unlock, err := db.migrationLock(ctx)
-		if err != nil {
-			return fmt.Errorf("wait for the process that migrates: %w", err)
+	for _, p := range places {
+		if p.pending == 0 {
+			continue
 		}
-		defer func() { err = errors.Join(err, unlock()) }()
+		if err := db.apply(ctx, p); err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
 	}
-	pool, done := db.migrations()
+	return nil
+}
+
+// lockMigrations waits for whoever else migrates this database.
+func (db *DB) lockMigrations(ctx context.Context) (unlock func() error, err error) {
+	db.migrating.Lock()
+	if db.migrationLock == nil {
+		return func() error { db.migrating.Unlock(); return nil }, nil
+	}
+	release, err := db.migrationLock(ctx)
+	if err != nil {
+		db.migrating.Unlock()
+		return nil, fmt.Errorf("wait for the process that migrates: %w", asUnavailable(err))
+	}
+	return func() error { defer db.migrating.Unlock(); return release() }, nil
+}
+
+// apply brings one place up to date.
+func (db *DB) apply(ctx context.Context, p place) (err error) {
+	pool, done := db.migrations(p.schema)
 	defer func() { err = errors.Join(err, done()) }()
 
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(set.table())}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithTableName(p.set.table())}
 	dialect := goose.DialectSQLite3
 	if db.engine == EnginePostgres {
 		dialect = goose.DialectPostgres
-		// Tried once a second for five minutes.
+		// The release before held this lock alone. Tried once a second for five minutes.
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 		if err != nil {
 			return err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(dialect, pool, state.files, options...)
+	provider, err := goose.NewProvider(dialect, pool, p.files, options...)
 	if err != nil {
 		return err
 	}
@@ -113,107 +203,8 @@ func (db *DB) migrate(ctx context.Context, set Set) (err error) {
 		return asUnavailable(err)
 	}
 	for _, m := range applied {
-		db.log.Info("migrated", "schema", set.Name, "version", m.Source.Version, "file", path.Base(m.Source.Path), "duration", m.Duration)
+		db.log.Info("migrated", "schema", p.set.Name, "tenant_schema", p.schema, "version", m.Source.Version,
+			"file", path.Base(m.Source.Path), "duration", m.Duration)
 	}
 	return nil
-}
-
-// schemaState compares a set with the versions that the database has.
-type schemaState struct {
-	files   fs.FS // the folder with the .sql files
-	pending int
-	ahead   int64 // the newest version in the database if the program does not know it, else 0
-}
-
-func (db *DB) schemaState(ctx context.Context, set Set) (schemaState, error) {
-	files, versions, err := set.versions()
-	if err != nil {
-		return schemaState{}, err
-	}
-	applied, err := db.appliedVersions(ctx, set.table())
-	if err != nil {
-		return schemaState{}, err
-	}
-	state := schemaState{files: files}
-	for _, version := range versions {
-		if !slices.Contains(applied, version) {
-			state.pending++
-		}
-	}
-	newest, known := slices.Max(append(applied, 0)), slices.Max(versions)
-	if newest > known {
-		state.ahead = newest
-	}
-	if newest/generation > known/generation+1 {
-		return schemaState{}, fmt.Errorf("%w: it has version %d and this program knows %d: run the newer program", ErrSchemaTooNew, newest, known)
-	}
-	return state, nil
-}
-
-// appliedVersions reads goose's table, which may not exist yet.
-func (db *DB) appliedVersions(ctx context.Context, table string) ([]int64, error) {
-	exists := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1"
-	if db.engine == EnginePostgres {
-		exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = $1"
-	}
-	var tables int
-	if err := db.QueryRow(ctx, exists, table).Scan(&tables); err != nil || tables == 0 {
-		return nil, err
-	}
-	rows, err := db.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied") // a checked name
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	var versions []int64
-	for rows.Next() {
-		var version int64
-		if err := rows.Scan(&version); err != nil {
-			return nil, err
-		}
-		versions = append(versions, version)
-	}
-	return versions, rows.Err()
-}
-
-func (s Set) table() string { return "schema_" + s.Name }
-
-// versions finds the folder of the files and their versions.
-func (s Set) versions() (fs.FS, []int64, error) {
-	if !regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`).MatchString(s.Name) {
-		return nil, nil, errors.New("the name of the set is not of lower-case letters, digits and underscores")
-	}
-	if s.FS == nil {
-		return nil, nil, errors.New("the set has no files")
-	}
-	var folders []string
-	var versions []int64
-	err := fs.WalkDir(s.FS, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".sql" {
-			return err
-		}
-		version, err := goose.NumericComponent(name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		text, err := fs.ReadFile(s.FS, name)
-		if err != nil {
-			return err
-		}
-		if strings.Contains(string(text), "+goose Down") {
-			return fmt.Errorf("%s: migrations go forward only: remove the Down section", name)
-		}
-		folders = append(folders, path.Dir(name))
-		versions = append(versions, version)
-		return nil
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	folders = slices.Compact(folders)
-	if len(folders) != 1 {
-		return nil, nil, fmt.Errorf("the .sql files lie in %d folders, not in one", len(folders))
-	}
-	files, err := fs.Sub(s.FS, folders[0])
-	return files, versions, err
 }

@@ -34,22 +34,52 @@ func openPostgres(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", err)
 	}
-	pool := sql.OpenDB(stdlib.GetConnector(*connection))
+	owner, err := ownerConfig(cfg, opts)
+	if err != nil {
+		return nil, fmt.Errorf("PostgreSQL: owner: %w", err)
+	}
+	tenancy := &tenancy{
+		role: connection.User, security: cfg.RowSecurity, schemaLimit: cfg.SchemaTenants, twoRoles: owner != nil,
+		isolated: map[string]bool{},
+	}
+	tenancy.bound.Store(owner != nil || cfg.RowSecurity == RowSecurityRequire || cfg.SchemaTenants > 0)
+
+	pool := sql.OpenDB(binder{Connector: stdlib.GetConnector(*connection), tenancy: tenancy})
 	keepConnections(pool, poolSize(cfg.MaxConnections))
 	pool.SetConnMaxLifetime(connectionLifetime)
 	pool.SetConnMaxIdleTime(connectionIdleTime)
 
-	db := &DB{engine: EnginePostgres, log: opts.Log, writer: pool, reader: pool}
-	db.migrations = func() (*sql.DB, func() error) {
-		patient := connection.Copy()
+	db := &DB{engine: EnginePostgres, log: opts.Log, writer: pool, reader: pool, tenancy: tenancy}
+	if owner == nil {
+		owner = connection
+	}
+	db.migrations = func(schema string) (*sql.DB, func() error) {
+		patient := owner.Copy()
 		patient.RuntimeParams["statement_timeout"] = "0"
+		patient.RuntimeParams[tenantSetting] = AllTenants // row-level security holds back the owner, too
+		if schema != "" {
+			patient.RuntimeParams["search_path"] = schema + ", pg_temp"
+		}
 		pool := sql.OpenDB(stdlib.GetConnector(*patient))
 		return pool, pool.Close
 	}
-	if err := pool.PingContext(ctx); err != nil {
+	db.migrationLock = db.advisoryLock
+	if err := pool.QueryRowContext(ctx, "SHOW search_path").Scan(&tenancy.path); err != nil {
+		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", asUnavailable(err)), db.Close())
+	}
+	if err := db.detectTenancy(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("PostgreSQL: %w", asUnavailable(err)), db.Close())
 	}
 	return db, nil
+}
+
+// ownerConfig is the connection of the tables' owner, nil when the application's role owns them.
+func ownerConfig(cfg Config, opts Options) (*pgx.ConnConfig, error) {
+	if cfg.Owner.URL == "" {
+		return nil, nil //nolint:nilnil // no owner, no error
+	}
+	cfg.URL, cfg.Password = cfg.Owner.URL, cfg.Owner.Password
+	return postgresConfig(cfg, opts)
 }
 
 // postgresConfig is the connection that cfg describes. Whatever the environment of the process says (PGPASSWORD and its kin), the
@@ -124,3 +154,25 @@ func checkPassword(password string) error {
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// migrationLockKey is the advisory lock of who migrates.
+const migrationLockKey = int64(0x63727970746f6d67)
+
+// advisoryLock holds a lock of the server with a connection of its own, and so gives it up however the process ends.
+func (db *DB) advisoryLock(ctx context.Context) (unlock func() error, err error) {
+	const patience = 5 * time.Minute
+	pool, done := db.migrations("")
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	connection, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, done())
+	}
+	if _, err = connection.ExecContext(ctx, "SET lock_timeout = 0"); err == nil {
+		_, err = connection.ExecContext(ctx, "SELECT pg_advisory_lock($1)", migrationLockKey)
+	}
+	if err != nil {
+		return nil, errors.Join(err, connection.Close(), done())
+	}
+	return func() error { return errors.Join(connection.Close(), done()) }, nil
+}

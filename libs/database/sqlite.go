@@ -22,7 +22,7 @@ const busyTimeout = 5 * time.Second
 // synchronous=FULL has every commit on disk before it is acknowledged.
 func openSQLite(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 	db := &DB{engine: EngineSQLite, log: opts.Log}
-	db.migrations = func() (*sql.DB, func() error) { return db.writer, func() error { return nil } }
+	db.migrations = func(string) (*sql.DB, func() error) { return db.writer, func() error { return nil } }
 	common := []string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)", "temp_store(MEMORY)"}
 
 	if cfg.Path == Memory {
@@ -153,11 +153,30 @@ func sqliteReason(err error) error {
 	return err
 }
 
+// closeToOthers creates an empty file for its owner alone, or takes a file's rights from everybody else. It opens no file that exists.
+func closeToOthers(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		return file.Close()
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return err
+	}
+	return os.Chmod(path, 0o600)
+}
+
 // fileLock makes a lock of an empty SQLite file beside the database: an exclusive transaction on it ends with the process that holds it,
 // however that ends. It differs from a lock in the database itself, which would have to be given up between migrations.
 func fileLock(path string) func(ctx context.Context) (func() error, error) {
 	const poll = 20 * time.Millisecond
 	return func(ctx context.Context) (func() error, error) {
+		if err := closeToOthers(path); err != nil {
+			return nil, err
+		}
 		location := (&url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/")}).String()
 		pool, err := sql.Open("sqlite", location+"?_txlock=exclusive")
 		if err != nil {

@@ -6,6 +6,13 @@ import (
 	"sync/atomic"
 )
 
+// The statements around a part of a unit of work.
+const (
+	beginPart = "SAVEPOINT part"
+	keepPart  = "RELEASE SAVEPOINT part"
+	undoPart  = "ROLLBACK TO SAVEPOINT part"
+)
+
 // Unit is a unit of work: the transactions of one request made into one, which is committed together with something that the caller
 // adds at the end. Under a unit
 //   - the first [DB.InTx] begins the transaction, and leaves it open after success;
@@ -151,13 +158,13 @@ func (u *Unit) inSavepoint(ctx context.Context, fn func(context.Context) error) 
 			u.end()
 		}
 	}()
-	if _, err := open.sql.ExecContext(ctx, "SAVEPOINT part"); err != nil {
+	if _, err := open.sql.ExecContext(ctx, beginPart); err != nil {
 		return fmt.Errorf("begin part of a unit of work: %w", asUnavailable(err))
 	}
 	failed := open.run(ctx, fn)
-	end := "RELEASE SAVEPOINT part"
+	end := keepPart
 	if failed != nil {
-		end = "ROLLBACK TO SAVEPOINT part"
+		end = undoPart
 	}
 	if _, err := open.sql.ExecContext(context.WithoutCancel(ctx), end); err != nil {
 		if failed == nil {

@@ -91,7 +91,7 @@ func Fresh(t testing.TB, engine string) database.Config {
 	}
 	u.Path = "/" + name
 	fresh := server
-	fresh.URL, fresh.MaxConnections = u.String(), connections
+	fresh.URL, fresh.MaxConnections, fresh.RowSecurity = u.String(), connections, database.RowSecurityOff
 	return fresh
 }
 
