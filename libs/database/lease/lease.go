@@ -10,7 +10,6 @@
 package lease
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -47,7 +46,7 @@ type Leases struct {
 	db    *database.DB
 	owner string
 	log   *slog.Logger
-	now   func() time.Time
+	now   func() time.Time // nil for the database server's clock
 	ttl   time.Duration
 }
 
@@ -63,28 +62,8 @@ func New(cfg Config) (*Leases, error) {
 	if l.ttl == 0 {
 		l.ttl = defaultTTL
 	}
+	if l.now == nil && l.db.Engine() == database.EngineSQLite {
+		l.now = time.Now
+	}
 	return l, nil
-}
-
-// Hold runs fn while it holds the lease, and gives it back. It tries once: if another holder has the lease, be it in this process, it
-// returns [ErrHeld] and does not run fn. The lease is renewed three times per ttl. If it is lost, the context of fn is cancelled with the
-// cause [ErrLost], which Hold then returns whatever fn does.
-func (l *Leases) Hold(ctx context.Context, name string, ttl time.Duration, fn func(ctx context.Context) error) error {
-	return fn(ctx)
-}
-
-// Every runs fn once per interval across all replicas that call it with the name, until ctx ends; it blocks, and returns nil then. The
-// first run is at once. The time of the next run is remembered in the database, so restarts and more replicas make no more runs. If the holder dies in the
-// middle, another one runs fn within the TTL; so fn may run more than once, and fences what must not be done twice. A run that fails is logged
-// and tried again after a minute, or the interval if that is less. The error is for arguments that make no sense.
-func (l *Leases) Every(ctx context.Context, name string, interval time.Duration, fn func(ctx context.Context) error) error {
-	<-ctx.Done()
-	return nil
-}
-
-// Fence fails with [ErrLost] unless the leases that ctx runs under (Hold, Every) are still this holder's, and keeps them from being taken over
-// until the transaction of ctx ends. Call it first in the transaction, and keep that shorter than the ttl. It is refused outside a
-// transaction, and outside of Hold and Every.
-func (l *Leases) Fence(ctx context.Context) error {
-	return nil
 }

@@ -2,12 +2,11 @@
 // one-time codes. What protects capacity is limited in process instead.
 //
 // The algorithm is the generic cell rate algorithm (ITU-T I.371 annex A, virtual scheduling): a key has one theoretical arrival time, and
-// one UPDATE both decides and moves it, so that any number of replicas admit together exactly the burst and then the rate. Keys are
+// one statement both decides and moves it, so that any number of replicas admit together exactly the burst and then the rate. Keys are
 // stored as keyed hashes.
 package ratelimit
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -49,7 +48,7 @@ type Config struct {
 type Limiter struct {
 	db   *database.DB
 	keys Keys
-	now  func() time.Time
+	now  func() time.Time // nil for the database server's clock
 }
 
 // New makes a Limiter.
@@ -57,22 +56,9 @@ func New(cfg Config) (*Limiter, error) {
 	if cfg.DB == nil || cfg.Keys == nil {
 		return nil, errors.New("rate limiter: database and keys are required")
 	}
-	return &Limiter{db: cfg.DB, keys: cfg.Keys, now: cfg.Now}, nil
-}
-
-// Allow counts a try of the given cost, at most the burst, under the key; a cost of 0 only looks. A try that is not allowed costs nothing. The
-// decision is committed by itself, so Allow is refused inside a transaction (database.ErrInTransaction): its rollback would undo the
-// count. An error, such as an unavailable database, allows nothing.
-func (l *Limiter) Allow(ctx context.Context, key string, rate Rate, cost int) (Verdict, error) {
-	return Verdict{}, errors.New("rate limiter: not there yet")
-}
-
-// Forgive makes the key's full burst available again, as after a success.
-func (l *Limiter) Forgive(ctx context.Context, key string) error {
-	return nil
-}
-
-// Sweep deletes the keys whose burst is full again, in batches, and returns how many. It may run on several replicas at once.
-func (l *Limiter) Sweep(ctx context.Context) (int64, error) {
-	return 0, nil
+	l := &Limiter{db: cfg.DB, keys: cfg.Keys, now: cfg.Now}
+	if l.now == nil && l.db.Engine() == database.EngineSQLite {
+		l.now = time.Now
+	}
+	return l, nil
 }
