@@ -1,0 +1,187 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+)
+
+// Times of a KeySet.
+const (
+	keysDefault = 5 * time.Minute  // for an answer that says nothing about its age
+	keysLeast   = 30 * time.Second // an answer is kept at least so long
+	keysMost    = time.Hour        // and at most so long
+	keysRefresh = 10 * time.Second // an unknown key id has the keys fetched again, at most this often
+	keysStale   = 24 * time.Hour   // how long keys serve after their time when the source is away and that is allowed
+)
+
+// ErrUnknownKey is a key id that the set does not have, also after it was fetched anew.
+var ErrUnknownKey = errors.New("no key of this id")
+
+// KeySet keeps somebody's public keys (a JWK Set, RFC 7517 section 5) and fetches them when needed. It is safe for concurrent use.
+type KeySet struct {
+	url   string
+	do    func(*http.Request) (*http.Response, error)
+	stale bool
+	now   func() time.Time
+	turn  chan struct{} // held by the one call that fetches
+
+	mu      sync.Mutex
+	keys    *jwk.Set  // guarded by mu; nil before the first
+	fetched time.Time // guarded by mu: when they came
+	until   time.Time // guarded by mu: when their time is over
+	asked   time.Time // guarded by mu: when they were last asked for, in vain or not
+	err     error     // guarded by mu: why the last fetch failed
+}
+
+// NewKeySet is for the set at url, which do fetches: [Peer.Do], or a guarded client for a URL that somebody outside has named. With stale,
+// keys serve on for a day when they cannot be fetched.
+func NewKeySet(url string, do func(*http.Request) (*http.Response, error), stale bool, now func() time.Time) *KeySet {
+	return &KeySet{url: url, do: do, stale: stale, now: now, turn: make(chan struct{}, 1)}
+}
+
+// Key returns the key of an id. ErrUnknownKey if there is none; another error when the keys cannot be had.
+func (s *KeySet) Key(ctx context.Context, id string) (*jwk.Key, error) {
+	keys, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := keys.Find(id); ok {
+		return key, nil
+	}
+	// It may be younger than what is kept.
+	if !s.mayAsk() {
+		return nil, ErrUnknownKey
+	}
+	if err := s.fetch(ctx, true); err != nil {
+		return nil, fmt.Errorf("%w; fetching the keys again failed: %w", ErrUnknownKey, err)
+	}
+	if keys, err = s.current(ctx); err != nil {
+		return nil, err
+	}
+	if key, ok := keys.Find(id); ok {
+		return key, nil
+	}
+	return nil, ErrUnknownKey
+}
+
+// current returns the keys, fetched if their time is over.
+func (s *KeySet) current(ctx context.Context) (*jwk.Set, error) {
+	keys, fresh := s.kept()
+	if fresh {
+		return keys, nil
+	}
+	err := s.lastError()
+	if s.mayAsk() || keys == nil && err == nil {
+		err = s.fetch(ctx, false)
+	}
+	keys, _ = s.kept()
+	if keys != nil && (err == nil || s.servesStale()) {
+		return keys, nil
+	}
+	if err == nil {
+		err = errors.New("they are out of date")
+	}
+	return nil, fmt.Errorf("get keys of %s: %w", s.url, err)
+}
+
+func (s *KeySet) kept() (keys *jwk.Set, fresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys, s.keys != nil && s.now().Before(s.until)
+}
+
+func (s *KeySet) lastError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *KeySet) servesStale() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stale && s.now().Before(s.until.Add(keysStale))
+}
+
+func (s *KeySet) mayAsk() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.now().Before(s.asked.Add(keysRefresh))
+}
+
+// fetch gets the keys, unless another call did so while this one waited.
+func (s *KeySet) fetch(ctx context.Context, evenFresh bool) error {
+	before := s.now()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s.mu.Lock()
+	done := s.keys != nil && (s.fetched.After(before) || !evenFresh && s.now().Before(s.until))
+	s.asked = s.now()
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
+	keys, age, err := s.get(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err = err; err != nil {
+		return err
+	}
+	now := s.now()
+	s.keys, s.fetched, s.until = keys, now, now.Add(age)
+	return nil
+}
+
+func (s *KeySet) get(ctx context.Context) (*jwk.Set, time.Duration, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	r.Header.Set("Accept", "application/jwk-set+json, application/json")
+	answer, err := s.do(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return nil, 0, fmt.Errorf("answered %d", answer.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, jwk.MaxSetText+1))
+	if err != nil {
+		return nil, 0, err
+	}
+	keys, err := jwk.ParseSet(text)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(keys.Keys) == 0 {
+		return nil, 0, errors.New("the set holds no key that can be used")
+	}
+	return keys, maxAge(answer.Header), nil
+}
+
+// maxAge is how long an answer may be kept (RFC 9111 section 5.2.2), within this package's bounds.
+func maxAge(header http.Header) time.Duration {
+	for part := range strings.SplitSeq(header.Get("Cache-Control"), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if !strings.EqualFold(name, "max-age") {
+			continue
+		}
+		if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+			return min(max(time.Duration(seconds)*time.Second, keysLeast), keysMost)
+		}
+	}
+	return keysDefault
+}
