@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -44,7 +43,7 @@ func (p *Peer) Do(r *http.Request) (*http.Response, error) {
 
 func (p *Peer) do(r *http.Request) (*http.Response, error) {
 	if !repeatable(r) {
-		return p.plain.Do(r)
+		return p.plain.Do(r) //nolint:gosec // the callers' URLs begin with the peer's
 	}
 	again, err := retryablehttp.FromRequest(r)
 	if err != nil {
@@ -114,14 +113,14 @@ func worthRetry(ctx context.Context, answer *http.Response, err error) (bool, er
 	}
 }
 
-// pause is exponential with full jitter, or what the peer asks for (Retry-After), which the call's timeout bounds.
+// pause is exponential with jitter, or what the peer asks for (Retry-After), which the call's timeout bounds.
 func pause(_, _ time.Duration, attempt int, answer *http.Response) time.Duration {
 	if answer != nil {
 		if asked, ok := retryAfter(answer.Header, time.Now()); ok {
 			return asked
 		}
 	}
-	return callBackoff<<attempt/2 + rand.N(callBackoff<<attempt/2) //nolint:gosec // jitter is no secret
+	return callBackoff<<attempt/2 + below(callBackoff<<attempt/2)
 }
 
 // boundedBody ends the call when it is closed, and reads no more than its bound.

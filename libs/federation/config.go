@@ -116,19 +116,19 @@ func (c Config) Validate() []config.Problem {
 		return nil
 	}
 	var problems []config.Problem
-	any := false
+	named := false
 	for path, text := range map[string]string{
 		"identity.authz_url": c.Identity.AuthzURL, "identity.idp_url": c.Identity.IDPURL, "jose.ja_url": c.JOSE.JAURL, "kms.url": c.KMS.URL, "ca.url": c.CA.URL,
 	} {
 		if text == "" {
 			continue
 		}
-		any = true
+		named = true
 		if !isBaseURL(text) {
 			problems = append(problems, config.Problem{Path: path, Message: "is not an https URL without path, query and user", Suggestion: "https://host:port"})
 		}
 	}
-	if !any {
+	if !named {
 		problems = append(problems, config.Problem{Path: "enabled", Message: "no peer is named", Suggestion: "name one, such as identity.authz_url, or set enabled: false"})
 	}
 	return problems

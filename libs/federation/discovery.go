@@ -2,11 +2,12 @@ package federation
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
@@ -81,8 +82,16 @@ func (c RetryConfig) pause(failures int) time.Duration {
 }
 
 // jitter takes up to a fifth away, so that replicas do not look all at once.
-func jitter(pause time.Duration) time.Duration {
-	return pause - rand.N(pause/5+1) //nolint:gosec // jitter is no secret
+func jitter(pause time.Duration) time.Duration { return pause - below(pause/5) }
+
+// below is a random duration from 0 to below limit.
+func below(limit time.Duration) time.Duration {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // crypto/rand ends the process instead of failing
+	// A 53-bit fraction is exact in a float64.
+	const bits = 53
+	fraction := float64(binary.NativeEndian.Uint64(random[:])>>(64-bits)) / (1 << bits)
+	return time.Duration(fraction * float64(limit))
 }
 
 // look asks the peer what it is, past the breaker: it is how a breaker's peer is found to be back, and costs the peer next to nothing.

@@ -32,10 +32,16 @@ type remote struct {
 	address   netip.AddrPort
 }
 
+func listen(t testing.TB, address string) (net.Listener, error) {
+	t.Helper()
+	var l net.ListenConfig
+	return l.Listen(context.WithoutCancel(t.Context()), "tcp", address)
+}
+
 // serve runs a peer until the test ends. Where it does not handle WellKnown itself it announces a KMS.
 func serve(t testing.TB, material *tlsconfig.Material, mutual *tls.Config, handle http.HandlerFunc) remote {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen(t, "127.0.0.1:0")
 	require.NoError(t, err)
 	security := material.ServerConfig()
 	if mutual != nil {

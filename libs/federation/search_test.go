@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -43,7 +42,7 @@ func eventually(t testing.TB, why string, ok func() bool) {
 func TestSearch_FindsAPeerThatComesLaterAndNoticesItsEndAndItsReturn(t *testing.T) {
 	t.Parallel()
 	material := newMaterial(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen(t, "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
 	require.NoError(t, listener.Close())
@@ -58,7 +57,7 @@ func TestSearch_FindsAPeerThatComesLaterAndNoticesItsEndAndItsReturn(t *testing.
 	assert.Empty(t, s.seen())
 
 	start := func() *http.Server {
-		listener, err := net.Listen("tcp", address)
+		listener, err := listen(t, address)
 		require.NoError(t, err)
 		server := &http.Server{TLSConfig: material.ServerConfig(), ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != federation.WellKnown {
@@ -96,7 +95,7 @@ func TestSearch_DoesNotTakeSomethingElseForThePeer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			material := newMaterial(t)
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			listener, err := listen(t, "127.0.0.1:0")
 			require.NoError(t, err)
 			server := &http.Server{TLSConfig: material.ServerConfig(), ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write([]byte(one.body))
@@ -113,7 +112,7 @@ func TestSearch_DoesNotTakeSomethingElseForThePeer(t *testing.T) {
 
 func TestSearch_EndsAtOnceWhileAPeerIsSilent(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	silent, err := listen(t, "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
 	c := peerConfig(newMaterial(t).RootFile())
