@@ -27,7 +27,7 @@ func (m *Manager) federated(ctx context.Context, r *record, now time.Time) (admi
 		return false, err
 	case !r.createdAt.Before(since) && r.kind != server.KindUser:
 		return true, nil
-	case !r.createdAt.Before(since), !now.Before(since.Add(m.cfg.GracePeriod)):
+	case !r.createdAt.Before(since), m.cfg.GracePeriod == 0, !now.Before(since.Add(m.cfg.GracePeriod)):
 		return false, errMoved
 	}
 	return false, nil
