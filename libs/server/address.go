@@ -46,3 +46,13 @@ func (s *Server) allowAddress(next handler) handler {
 		next(c, w, r)
 	}
 }
+
+// peerOf is the address at the other end of the connection.
+func peerOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+
+	return peer.Addr().Unmap().WithZone("")
+}

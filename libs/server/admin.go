@@ -1,21 +1,12 @@
 package server
 
 import (
-	"crypto/subtle"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
-
-// adminRoute is one operation of the admin listener.
-type adminRoute struct {
-	open  bool // needs no token
-	serve handler
-}
 
 // loadAdmin prepares the token and the operations.
 func (s *Server) loadAdmin() error {
@@ -30,21 +21,23 @@ func (s *Server) loadAdmin() error {
 		"/admin/v1/healthz":  {http.MethodGet: {open: true, serve: s.health}},
 		"/admin/v1/shutdown": {http.MethodPost: {serve: s.acceptShutdown}},
 	}
+	s.adminRoutes["/admin/v1/status"] = map[string]adminRoute{http.MethodGet: {serve: s.adminStatus}}
 	if s.deps.Operator != nil {
 		s.adminRoutes["/admin/v1/seal"] = map[string]adminRoute{http.MethodGet: {serve: s.sealStatus}, http.MethodPost: {serve: s.seal}}
 		s.adminRoutes["/admin/v1/unseal"] = map[string]adminRoute{http.MethodPost: {serve: s.unseal}}
 	}
 
-	return nil
+	return s.loadAdminRoutes()
 }
 
 // adminHandler serves the admin listener. It shares nothing with the public one that load could take away.
 func (s *Server) adminHandler() http.Handler {
-	serve := chain([]stage{s.recoverPanic, s.guardAdmin}, s.serveAdmin)
+	serve := chain([]stage{s.auditAdmin, s.recoverPanic, s.guardAdmin}, s.serveAdmin)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := newCall(s, w, r)
-		c.settings = s.settings.Load()
+		c.settings, c.face = s.settings.Load(), s.faces[len(s.faces)-1]
+		c.address = peerOf(r)
 		w.Header()["Cache-Control"] = []string{"no-store"}
 		serve(c, &c.response, r.WithContext(c))
 	})
@@ -78,41 +71,33 @@ func isLoopbackHost(host string) bool {
 }
 
 func (s *Server) serveAdmin(c *call, w http.ResponseWriter, r *http.Request) {
-	byMethod, known := s.adminRoutes[r.URL.Path]
-	if !known {
+	byMethod, pattern := s.findAdmin(c, r)
+	if byMethod == nil {
 		s.fail(c, w, r, problem.New(problem.NotFound, "no resource has this path"))
 
 		return
 	}
+	c.adminPattern = pattern
 	route, allowed := byMethod[r.Method]
 	if !allowed {
-		names := slices.Sorted(maps.Keys(byMethod))
+		names := methodsOf(byMethod)
 		w.Header().Set("Allow", strings.Join(names, ", "))
 		s.fail(c, w, r, problem.New(problem.MethodNotAllowed, "use %s", strings.Join(names, " or ")))
 
 		return
 	}
 	if !route.open {
-		if !s.holdsToken(r) {
-			s.log.WarnContext(c, "admin request refused", "request_id", c.requestID(), "path", r.URL.Path)
-			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present the token in %s as a bearer token", AdminTokenFile))
+		principal, err := s.identifyOperator(c, w, r)
+		if err != nil {
+			s.log.WarnContext(c, "admin request refused", "request_id", c.requestID(), "path", pattern)
+			s.fail(c, w, r, err)
 
 			return
 		}
-		s.log.InfoContext(c, "admin request", "request_id", c.requestID(), "method", r.Method, "path", r.URL.Path)
+		c.principal = principal
+		s.log.InfoContext(c, "admin request", "request_id", c.requestID(), "method", r.Method, "path", pattern, "principal", principal.ID)
 	}
 	route.serve(c, w, r)
-}
-
-// holdsToken compares in constant time.
-func (s *Server) holdsToken(r *http.Request) bool {
-	values := r.Header["Authorization"]
-	if len(values) != 1 {
-		return false
-	}
-	token, ok := strings.CutPrefix(values[0], "Bearer ")
-
-	return ok && subtle.ConstantTimeCompare([]byte(token), s.adminToken) == 1
 }
 
 // acceptShutdown begins the end and does not wait for it.

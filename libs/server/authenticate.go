@@ -82,24 +82,6 @@ func (s *Server) identifyEither(c *call, r *http.Request) (*Principal, error) {
 	return s.identifyProgram(c, r)
 }
 
-// checkPeer refuses a client certificate that is not in force any more: a connection outlives a revocation, a request does not.
-func (s *Server) checkPeer(next handler) handler {
-	if s.deps.CheckPeer == nil {
-		return next
-	}
-
-	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-			if err := s.deps.CheckPeer(c, r.TLS.VerifiedChains[0]); err != nil {
-				s.fail(c, w, r, problem.New(problem.Unauthenticated, "the client certificate is not in force").Because(err))
-
-				return
-			}
-		}
-		next(c, w, r)
-	}
-}
-
 // anonymous tells whether anybody may call the operation.
 func (c *call) anonymous() bool { return c.route != nil && c.route.anonymous }
 

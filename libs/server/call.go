@@ -17,6 +17,7 @@ type call struct {
 	context.Context //nolint:containedctx // it is the context
 
 	server    *Server
+	listener  *listener
 	settings  *settings // those that the request began with
 	id        [1]string // the request id, as it stands in the header
 	address   netip.Addr
@@ -34,6 +35,7 @@ type call struct {
 	tenant       string // that the path stands for; "" when it stands for none
 	tenantInPath bool
 	tenantKnown  string // one that exists
+	adminPattern string // of a route of the admin listener
 
 	// Room for what chi writes about most routes.
 	names, values [4]string

@@ -53,12 +53,14 @@ var sharedMaterial = sync.OnceValues(material)
 type realm struct {
 	mu    sync.Mutex
 	calls int
+	more  map[string]*server.Principal
 }
 
 var principals = map[string]*server.Principal{
 	"reader":    {Tenant: "acme", Realm: "file", Kind: server.KindAPIToken, ID: "r1", Name: "Reader", Scopes: []string{"t:read"}},
 	"writer":    {Tenant: "acme", Realm: "file", Kind: server.KindClient, ID: "w1", Scopes: []string{"t:read", "t:write"}},
 	"scopeless": {Tenant: "acme", Realm: "file", Kind: server.KindClient, ID: "s1"},
+	"admin":     {Tenant: "acme", Realm: "file", Kind: server.KindAPIToken, ID: "a1", Scopes: []string{"t:admin"}},
 	"other":     {Tenant: "other", Realm: "file", Kind: server.KindClient, ID: "w1", Scopes: []string{"t:write"}},
 }
 
@@ -74,6 +76,9 @@ func (a *realm) Authenticate(_ context.Context, r *http.Request) (*server.Princi
 		return nil, errors.New("canary-internal: the realm's file has gone")
 	}
 	if p, known := principals[token]; known {
+		return p, nil
+	}
+	if p, known := a.more[token]; known {
 		return p, nil
 	}
 
@@ -163,6 +168,15 @@ func start(t testing.TB, change func(*server.Config, *server.Deps)) *fixture {
 	if change != nil {
 		change(&config, &deps)
 	}
+	f.begin(config, deps)
+
+	return f
+}
+
+// begin makes a server of prepared dependencies and runs it until the test ends.
+func (f *fixture) begin(config server.Config, deps server.Deps) {
+	f.t.Helper()
+	t := f.t
 	var err error
 	f.Server, err = server.New(config, deps)
 	require.NoError(t, err)
@@ -175,9 +189,10 @@ func start(t testing.TB, change func(*server.Config, *server.Deps)) *fixture {
 			assert.NoError(t, err)
 		}
 	})
-
-	return f
 }
+
+// replace replaces pairs of texts.
+func replace(text string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(text) }
 
 // run starts serving; the outcome of Run goes to f.ended, which is then closed.
 func (f *fixture) run() {

@@ -62,12 +62,5 @@ func chain(stages []stage, last handler) handler {
 	return last
 }
 
-// ServeHTTP is the public listeners' handler: it begins the call, finds its route, which no answer depends on before the
-// authorization, and sends it down the pipeline.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := newCall(s, w, r)
-	c.settings = s.settings.Load()
-	c.address = c.settings.proxies.Client(r)
-	serve := s.resolve(c, r)
-	serve(c, &c.response, r.WithContext(c))
-}
+// ServeHTTP is the public listener's handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.public.ServeHTTP(w, r) }

@@ -97,12 +97,7 @@ func (p Protocol) route(product, pattern string) *route {
 	}
 }
 
-func (p *protocols) add(r *route) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil { // what chi says to a pattern that is none
-			err = fmt.Errorf("%s: %v", r.name, cause)
-		}
-	}()
+func (p *protocols) add(r *route) error {
 	byMethod := p.routes[r.pattern]
 	if byMethod == nil {
 		byMethod = map[string]*route{}
@@ -111,10 +106,9 @@ func (p *protocols) add(r *route) (err error) {
 	if byMethod[r.method] != nil {
 		return fmt.Errorf("%s is there twice", r.name)
 	}
-	p.mux.Method(r.method, r.pattern, r.handler)
 	byMethod[r.method] = r
 
-	return nil
+	return addPattern(p.mux, r.method, r.pattern)
 }
 
 // resolve finds the route of a path; HEAD is GET without the content (RFC 9110 section 9.3.2).

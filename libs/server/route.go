@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 )
@@ -56,12 +58,14 @@ type Route struct {
 	Scopes [][]string
 }
 
-// Routes lists everything that the public listener serves, API operations under each prefix first.
+// Routes lists everything that the public listener serves, in the order of pattern and method.
 func (s *Server) Routes() []Route {
 	var out []Route
 	for _, r := range s.routes {
 		out = append(out, Route{Method: r.method, Pattern: r.pattern, Operation: r.operation, Anonymous: r.anonymous, Scopes: r.scopes})
 	}
+
+	slices.SortFunc(out, func(a, b Route) int { return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Method, b.Method)) })
 
 	return out
 }

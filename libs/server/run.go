@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,27 +27,21 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.runStarted.Swap(true) {
 		return errors.New("run server: it ran before")
 	}
-	publicListener, err := listen(ctx, "public", s.config.Public.Address)
-	if err != nil {
-		return err
-	}
-	adminListener, err := listen(ctx, "admin", s.config.Admin.Address)
-	if err != nil {
-		return errors.Join(err, publicListener.Close())
-	}
-	s.publicURL, s.adminURL = urlOf(publicListener), urlOf(adminListener)
-
 	// Requests outlive ctx: they end when they are answered, or when the drain timeout cuts them off.
 	requests, cutOff := context.WithCancel(context.WithoutCancel(ctx))
 	defer cutOff()
-	public, admin := s.httpServer(requests, s), s.httpServer(requests, s.adminHandler())
-	failed := make(chan error, 2)
-	go func() { failed <- serve(public, publicListener) }()
-	go func() { failed <- serve(admin, adminListener) }()
-	s.log.InfoContext(ctx, "serving", "public_url", s.publicURL, "admin_url", s.adminURL)
+	public, admin, err := s.open(ctx, requests)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(public)+1)
+	for _, l := range append(public[:len(public):len(public)], admin) {
+		go func() { failed <- l.serve() }()
+	}
+	s.log.InfoContext(ctx, "serving", "public_url", s.publicURL, "mtls_url", s.mtlsURL, "admin_url", s.adminURL)
 	close(s.ready)
 
-	running := 2
+	running := len(public) + 1
 	var cause error
 	select {
 	case <-ctx.Done():
@@ -57,9 +52,9 @@ func (s *Server) Run(ctx context.Context) error {
 		running--
 	}
 	s.draining.Store(true)
-	drained := drain(public, s.config.DrainTimeout)
+	drained := drainAll(public, s.config.DrainTimeout)
 	cutOff()
-	_ = drain(admin, adminDrain) // health probes may be cut off
+	_ = drain(admin.http, adminDrain) // health probes may be cut off
 	for range running {
 		cause = errors.Join(cause, <-failed)
 	}
@@ -68,6 +63,49 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	return errors.Join(cause, drained)
+}
+
+// served is a listener and what serves on it.
+type served struct {
+	net.Listener
+
+	http *http.Server
+}
+
+// open opens all listeners, or none.
+func (s *Server) open(ctx, requests context.Context) (public []served, admin served, err error) {
+	var opened []served
+	open := func(name, address string, source TLS, h http.Handler) (served, string) {
+		if err != nil {
+			return served{}, ""
+		}
+		var l net.Listener
+		if l, err = listen(ctx, name, address); err != nil {
+			return served{}, ""
+		}
+		opened = append(opened, served{l, s.httpServer(requests, source, h)})
+
+		return opened[len(opened)-1], urlOf(l)
+	}
+	adminTLS := s.deps.AdminTLS
+	if adminTLS == nil {
+		adminTLS = s.deps.TLS
+	}
+	var plain, mutual served
+	plain, s.publicURL = open("public", s.config.Public.Address, s.deps.TLS, s.public)
+	public = append(public, plain)
+	if s.deps.MTLS != nil {
+		mutual, s.mtlsURL = open("mTLS", s.config.MTLS.Address, s.deps.MTLS, s.newListener(s.deps.MTLS, true))
+		public = append(public, mutual)
+	}
+	admin, s.adminURL = open("admin", s.config.Admin.Address, adminTLS, s.adminHandler())
+	if err != nil {
+		for _, l := range opened {
+			err = errors.Join(err, l.Close())
+		}
+	}
+
+	return public, admin, err
 }
 
 func listen(ctx context.Context, name, address string) (net.Listener, error) {
@@ -93,7 +131,7 @@ func urlOf(l net.Listener) string {
 	return "https://" + net.JoinHostPort(host, port)
 }
 
-func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Server {
+func (s *Server) httpServer(requests context.Context, source TLS, h http.Handler) *http.Server {
 	l := s.config.Limits
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -103,7 +141,7 @@ func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Serv
 		Handler: h,
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is for the handler like everything else
-		TLSConfig:                    s.tlsConfig(),
+		TLSConfig:                    tlsConfig(source),
 		Protocols:                    protocols,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: l.MaxStreams},
 		ReadHeaderTimeout:            l.ReadHeaderTimeout,
@@ -117,19 +155,31 @@ func (s *Server) httpServer(requests context.Context, h http.Handler) *http.Serv
 }
 
 // tlsConfig holds the listener to TLS 1.3, whatever the source of certificates says.
-func (s *Server) tlsConfig() *tls.Config {
-	c := s.deps.TLS.ServerConfig().Clone()
+func tlsConfig(source TLS) *tls.Config {
+	c := source.ServerConfig().Clone()
 	c.MinVersion = tls.VersionTLS13
 
 	return c
 }
 
-func serve(server *http.Server, l net.Listener) error {
-	if err := server.ServeTLS(l, "", ""); !errors.Is(err, http.ErrServerClosed) {
+func (l served) serve() error {
+	if err := l.http.ServeTLS(l.Listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 	}
 
 	return nil
+}
+
+// drainAll drains several servers at once.
+func drainAll(servers []served, limit time.Duration) error {
+	outcomes := make([]error, len(servers))
+	var draining sync.WaitGroup
+	for i, l := range servers {
+		draining.Go(func() { outcomes[i] = drain(l.http, limit) })
+	}
+	draining.Wait()
+
+	return errors.Join(outcomes...)
 }
 
 // drain ends a server: no new connections, no new requests on those that are there, and time for the requests that were accepted.

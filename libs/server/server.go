@@ -9,8 +9,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
@@ -33,6 +32,7 @@ type Server struct {
 	log    *slog.Logger
 	codes  problem.Table
 
+	public      *listener
 	settings    atomic.Pointer[settings]
 	limiters    *limiters
 	faces       []*face // the prefixes, and last what lies outside them
@@ -40,23 +40,20 @@ type Server struct {
 	routes      []*route
 	measures    *measures
 	adminToken  []byte
-	adminRoutes map[string]map[string]adminRoute // by path and method
+	adminRoutes map[string]map[string]adminRoute // by pattern and method
+	adminMux    *chi.Mux                         // finds the pattern of a path
+	startedAt   time.Time
 
 	inFlight atomic.Int64
 	draining atomic.Bool
 	stop     chan struct{} // closed when the admin listener is asked to end the process
 	stopOnce sync.Once
 
-	ready      chan struct{} // closed once both listeners accept; the URLs are written before
+	ready      chan struct{} // closed once all listeners accept; the URLs are written before
 	publicURL  string
+	mtlsURL    string
 	adminURL   string
 	runStarted atomic.Bool
-}
-
-// TLS is where the listeners get their certificate from.
-type TLS interface {
-	// ServerConfig returns a configuration that follows renewals; the server does not change it.
-	ServerConfig() *tls.Config
 }
 
 // Deps are what a Server stands on.
@@ -93,8 +90,6 @@ type Deps struct {
 	// AdminRoutes are those of the admin listener beside the server's own; AdminAuth lets operators into it, nil for the token alone.
 	AdminRoutes []AdminRoute
 	AdminAuth   AdminAuthenticator
-	// CheckPeer is asked with every request about the verified chain of the client's certificate; nil where revocation is not checked.
-	CheckPeer func(ctx context.Context, chain []*x509.Certificate) error
 	// Approved tells whether a quorum has approved this very request, which then needs no fresh authentication; nil when there is no quorum.
 	Approved func(ctx context.Context, r *http.Request, p *Principal, operation string) (bool, error)
 	// Now is the clock, for tests; nil for the machine's.
@@ -127,7 +122,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
 	s := &Server{config: cfg, deps: deps, log: deps.Log, limiters: newLimiters(), stop: make(chan struct{}), ready: make(chan struct{})}
-	for _, prepare := range []func() error{s.loadSettings, s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
+	s.public, s.startedAt = s.newListener(deps.TLS, false), s.now().UTC()
+	for _, prepare := range []func() error{s.checkMTLS, s.loadSettings, s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
 		if err := prepare(); err != nil {
 			return nil, fmt.Errorf("new server: %w", err)
 		}
@@ -151,7 +147,7 @@ func (s *Server) now() time.Time {
 	return s.deps.Now()
 }
 
-// Ready is closed once both listeners accept.
+// Ready is closed once all listeners accept.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // PublicURL is the public listener's URL, with the real port, once Ready is closed.
@@ -159,6 +155,13 @@ func (s *Server) PublicURL() string {
 	<-s.ready
 
 	return s.publicURL
+}
+
+// MTLSURL is the URL of the listener that demands client certificates, with the real port, once Ready is closed; "" without one.
+func (s *Server) MTLSURL() string {
+	<-s.ready
+
+	return s.mtlsURL
 }
 
 // AdminURL is the admin listener's URL, with the real port, once Ready is closed.

@@ -56,6 +56,7 @@ type StepUp struct {
 
 // settings are those parts of the configuration that can change while the server runs, ready to be used. They are replaced as a whole.
 type settings struct {
+	source      Config
 	maxInFlight int64
 	share       int64 // of it, for one caller
 
@@ -83,7 +84,7 @@ func (l Limits) shareOf() int64 {
 // newSettings prepares the configuration, which is valid.
 func newSettings(c Config) (*settings, error) {
 	s := &settings{
-		maxInFlight: c.Limits.MaxInFlight, share: c.Limits.shareOf(), stepUp: c.StepUp,
+		source: c, maxInFlight: c.Limits.MaxInFlight, share: c.Limits.shareOf(), stepUp: c.StepUp,
 		perAddress: gcra.Rate(c.Rates.PerAddress), perClient: gcra.Rate(c.Rates.PerClient), perUser: gcra.Rate(c.Rates.PerUser),
 		origins: map[string]bool{}, crossSite: http.NewCrossOriginProtection(),
 	}
