@@ -70,7 +70,7 @@ func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Reque
 	if err != nil {
 		return Issued{}, err
 	}
-	owner, err := m.deps.Principals.Principal(ctx, old.realm, old.kind, old.tenant, old.principal)
+	owner, err := m.deps.Principals.Principal(ctx, old.tenant, old.realm, old.kind, old.principal)
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate session: %w", err)
 	}

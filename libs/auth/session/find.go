@@ -37,8 +37,8 @@ func errNoToken(reason error) error {
 	return problem.New(problem.Unauthenticated, "the session is not in force: present your credential again").Because(reason)
 }
 
-// Takes tells from the text alone whether a bearer token is a session's: then [Manager.Bearer] decides over it, and nobody else.
-func (m *Manager) Takes(token string) bool {
+// Recognizes tells from the text alone whether a bearer token is a session's: then [Manager.Authenticate] decides over it, and nobody else.
+func (m *Manager) Recognizes(token string) bool {
 	if _, known := m.read.get(token); known {
 		return true
 	}
@@ -46,9 +46,9 @@ func (m *Manager) Takes(token string) bool {
 	return ok
 }
 
-// Bearer returns whom a program's session token stands for. Errors: unauthenticated; wrong_client_type for the session of a browser; and
+// Authenticate returns whom a program's session token stands for. Errors: unauthenticated; wrong_client_type for the session of a browser; and
 // codes that say that nobody can tell now, such as state_unavailable.
-func (m *Manager) Bearer(ctx context.Context, r *http.Request, token string) (*server.Principal, error) {
+func (m *Manager) Authenticate(ctx context.Context, r *http.Request, token string) (*server.Principal, error) {
 	found, err := m.decode(ctx, token)
 	if err != nil {
 		return nil, m.explain(err, errNoToken)
@@ -126,7 +126,7 @@ func (m *Manager) find(ctx context.Context, request *http.Request, found reading
 	if err != nil {
 		return nil, err
 	}
-	owner, err := m.deps.Principals.Principal(ctx, r.realm, r.kind, r.tenant, r.principal)
+	owner, err := m.deps.Principals.Principal(ctx, r.tenant, r.realm, r.kind, r.principal)
 	if err != nil {
 		return nil, fmt.Errorf("owner of session %s: %w", r.id, err)
 	}
@@ -199,4 +199,14 @@ func (m *Manager) cookieOf(ctx context.Context, r *http.Request) (token, tenant 
 		return token, tenant, nil
 	}
 	return "", "", errNoCookie
+}
+
+// LoginOf is the name that the owner of a session has logged in by, "" where there was none; an error with the code session_required if
+// the session has ended.
+func (m *Manager) LoginOf(ctx context.Context, p *server.Principal) (string, error) {
+	r, err := m.fact(ctx, p.Tenant, p.SessionID)
+	if err != nil {
+		return "", m.explain(err, errNoSession)
+	}
+	return r.login, nil
 }

@@ -81,7 +81,7 @@ func (p *people) fail(err error) {
 	p.err = err
 }
 
-func (p *people) Principal(_ context.Context, realm, kind, tenant, id string) (*server.Principal, error) {
+func (p *people) Principal(_ context.Context, tenant, realm, kind, id string) (*server.Principal, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
@@ -252,10 +252,10 @@ func (m replica) byCookie(t testing.TB, issued session.Issued) (*server.Principa
 
 func (m replica) byBearer(t testing.TB, token string) (*server.Principal, error) {
 	t.Helper()
-	if !m.Takes(token) {
+	if !m.Recognizes(token) {
 		return nil, problem.New(problem.Unauthenticated, "no session")
 	}
-	return m.Bearer(t.Context(), request(t, "/service/api/v1/self"), token)
+	return m.Authenticate(t.Context(), request(t, "/service/api/v1/self"), token)
 }
 
 // code is the code of an error, "" for none.

@@ -90,7 +90,7 @@ type Barrier interface {
 type Principals interface {
 	// Principal returns the principal with its present scopes, roles and expiry. The error has the code unauthenticated when it is gone,
 	// disabled or expired, and may have any other (state_unavailable).
-	Principal(ctx context.Context, realm, kind, tenant, id string) (*server.Principal, error)
+	Principal(ctx context.Context, tenant, realm, kind, id string) (*server.Principal, error)
 }
 
 // Manager begins, finds and ends sessions. It is safe for concurrent use.
