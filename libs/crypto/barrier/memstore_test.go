@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 )
@@ -16,6 +17,8 @@ type memStore struct {
 	fail error
 	// hook, if set, runs before a key is inserted, without the lock.
 	hook func(barrier.WrappedKey)
+	// generation is what Generation returns; generations counts how often it was asked.
+	generation, generations int64
 }
 
 type place struct {
@@ -41,24 +44,57 @@ func (s *memStore) Keys(_ context.Context, level barrier.Level, tenant string) (
 	return found, nil
 }
 
-func (s *memStore) Insert(_ context.Context, key barrier.WrappedKey) (bool, error) {
+func (s *memStore) Insert(_ context.Context, keys ...barrier.WrappedKey) (bool, error) {
 	s.mu.Lock()
 	hook := s.hook
 	s.mu.Unlock()
 	if hook != nil {
-		hook(key)
+		hook(keys[0])
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
 		return false, s.fail
 	}
-	at := place{key.Level, key.Tenant, key.Version}
-	if _, present := s.rows[at]; present {
+	if _, present := s.rows[place{keys[0].Level, keys[0].Tenant, keys[0].Version}]; present {
 		return false, nil
 	}
-	s.rows[at] = key
+	if keys[0].Level == barrier.LevelIntermediate && !slices.ContainsFunc(slices.Collect(maps.Values(s.rows)), func(row barrier.WrappedKey) bool {
+		return row.Level == barrier.LevelRoot && row.ID == keys[0].ParentID
+	}) {
+		return false, barrier.ErrParentGone
+	}
+	for _, key := range keys {
+		s.rows[place{key.Level, key.Tenant, key.Version}] = key
+	}
+	s.generation++
 	return true, nil
+}
+
+func (s *memStore) Replace(_ context.Context, old, next barrier.WrappedKey) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := place{old.Level, old.Tenant, old.Version}
+	if s.rows[at] != old {
+		return false, s.fail
+	}
+	s.rows[at] = next
+	s.generation++
+	return true, s.fail
+}
+
+func (s *memStore) Generation(context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.generations++
+	return s.generation, s.fail
+}
+
+func (s *memStore) Expire(_ context.Context, level barrier.Level, before time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.rows, func(at place, row barrier.WrappedKey) bool { return at.level == level && !row.CreatedAt.After(before) })
+	return s.fail
 }
 
 // edit changes a stored row behind the barrier's back.

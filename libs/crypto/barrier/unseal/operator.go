@@ -1,5 +1,13 @@
 // Package unseal opens a [barrier.Barrier] at start-up or with the shares of several
-// people. Its main type is [Operator].
+// people, and changes what opens it. Its main type is [Operator].
+//
+// The unseal key comes from shares ([Shamir]), from a secret ([Derive]), or it is stored,
+// encrypted by a private JWK ([JWK]) or by another installation ([KMS]). For modes without
+// shares there can be recovery shares, which open the stored unseal key when all else is lost.
+//
+// A rekeying changes the unseal material in steps: the old material authorizes it; the root
+// keys are staged under the new unseal key, and from then on either opens the barrier; the new material is
+// proven; one transaction puts it in force and ends the old one. At every moment at least one of them opens the barrier.
 package unseal
 
 import (
@@ -9,9 +17,9 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/secretshare"
 )
 
 // Mode says where the unseal key comes from.
@@ -23,6 +31,10 @@ const (
 	Derive Mode = "derive"
 	// Shamir takes it from a threshold of shares that people submit.
 	Shamir Mode = "shamir"
+	// JWK stores it encrypted to a private JWK that the configuration names.
+	JWK Mode = "jwk"
+	// KMS stores it encrypted by a key in another installation.
+	KMS Mode = "kms"
 	// Dev is Derive with a secret that [LoadOrCreateSecret] keeps beside the data, which
 	// protects nothing.
 	Dev Mode = "dev"
@@ -32,20 +44,45 @@ const (
 type Config struct {
 	Barrier *barrier.Barrier
 	Mode    Mode
-	// Secret has SecretSize bytes in the modes Derive and Dev, and is absent in Shamir.
+	// Secret has SecretSize bytes in the modes Derive and Dev, and is absent in the others.
 	// The operator keeps its own copy.
 	Secret []byte
+	// JWK is the JSON of a private key for RSA-OAEP-256, ECDH-ES+A256KW or A256KW, in the mode JWK.
+	JWK []byte
+	// Remote is the other installation, in the mode KMS.
+	Remote Remote
+	// Installation is the name by which others know this one as a dependency (Remote). A barrier that its own
+	// unsealing depends on is refused.
+	Installation string
+	// Store keeps sealed unseal keys and rekeyings. Without one there are only the modes Derive, Shamir and Dev, and they do not change.
+	Store Store
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Log hears of what Run could not do; nil is silence.
+	Log *slog.Logger
 }
 
 // Operator unseals and seals one barrier. It is safe for concurrent use.
 type Operator struct {
-	barrier *barrier.Barrier
-	mode    Mode
-	secret  []byte
+	barrier      *barrier.Barrier
+	store        Store
+	installation string
+	now          func() time.Time
+	log          *slog.Logger
 
-	mu        sync.Mutex
-	collected []secretshare.Share // guarded by mu; they fit each other
-	reason    string              // guarded by mu
+	mu sync.Mutex
+	// All below is guarded by mu.
+	mode       Mode
+	source     source // nil in the mode Shamir
+	remote     Remote // nil but in the mode KMS
+	reason     string
+	bySomebody bool // sealed by an operator, so that nothing unseals it by itself
+
+	unsealing, rotating, authorizing, verifying, recovering collection
+
+	request    *RekeyRequest // waits for those who authorize it
+	next       source        // the material of a rekeying that began here; nil for shares
+	nextRemote Remote
 }
 
 // Status describes how far an operator is.
@@ -65,44 +102,67 @@ func New(config Config) (*Operator, error) {
 	if config.Barrier == nil {
 		return nil, errors.New("unseal: a barrier is required")
 	}
-	switch config.Mode {
-	case Derive, Dev:
-		if len(config.Secret) != SecretSize {
-			return nil, fmt.Errorf("unseal: mode %s needs a secret of %d bytes, it has %d", config.Mode, SecretSize, len(config.Secret))
-		}
-	case Shamir:
-		if len(config.Secret) != 0 {
-			return nil, fmt.Errorf("unseal: mode %s takes no secret: shares are submitted", config.Mode)
-		}
-	default:
-		return nil, fmt.Errorf("unseal: unknown mode %q: want %s, %s or %s", config.Mode, Derive, Shamir, Dev)
+	src, err := newSource(Material{Mode: config.Mode, Secret: config.Secret, JWK: config.JWK, Remote: config.Remote})
+	if err != nil {
+		return nil, err
 	}
-	o := &Operator{barrier: config.Barrier, mode: config.Mode, secret: slices.Clone(config.Secret), reason: "not unsealed yet"}
+	if config.Store == nil && slices.Contains([]Mode{JWK, KMS}, config.Mode) {
+		return nil, fmt.Errorf("unseal: mode %s needs a store", config.Mode)
+	}
+	o := &Operator{
+		barrier: config.Barrier, store: config.Store, installation: config.Installation, now: config.Now, log: config.Log,
+		mode: config.Mode, source: src, remote: config.Remote, reason: "not unsealed yet",
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
 	if config.Mode == Shamir {
 		o.reason = "waiting for unseal shares"
 	}
 	return o, nil
 }
 
-// Start unseals at once in the modes Derive and Dev; it may be called again, after
-// a failure or after Seal. In the mode Shamir it leaves the barrier sealed.
+// Start unseals at once, except in the mode Shamir, where it leaves the barrier sealed; it may
+// be called again, after a failure or after Seal.
 func (o *Operator) Start(ctx context.Context) error {
-	if o.mode == Shamir {
-		return nil
-	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.unseal(ctx, o.secret, deriveKeyID(o.secret))
+	return o.start(ctx)
 }
 
-// SubmitShare adds a share in the mode Shamir, and unseals when there are as many as
-// the set's threshold. A share that is damaged, altered, present already or of
+func (o *Operator) start(ctx context.Context) error {
+	if o.source == nil {
+		return nil
+	}
+	if err := o.checkCycle(ctx, o.remote); err != nil {
+		o.reason = err.Error()
+		return err
+	}
+	key, id, err := o.obtain(ctx, o.source)
+	if err != nil {
+		return o.failed(err)
+	}
+	err = o.open(ctx, key, id)
+	if errors.Is(err, barrier.ErrWrongUnsealKey) { // Another replica may have made the first root key meanwhile.
+		if key, id, err = o.obtain(ctx, o.source); err != nil {
+			return o.failed(err)
+		}
+		err = o.open(ctx, key, id)
+	}
+	return err
+}
+
+// SubmitShare adds an unseal share, in the mode Shamir, or a recovery share, and unseals when there
+// are as many as the set's threshold. A share that is damaged, altered, present already or of
 // another set than the stored root key was made with is refused at once, by name,
-// and those collected stay. If unsealing fails, all are forgotten. While the barrier
+// and those collected stay, each for [ShareTime]. If unsealing fails, all are forgotten. While the barrier
 // is unsealed a good share changes nothing. Errors that the submitter caused have an
 // ErrorCode.
 func (o *Operator) SubmitShare(ctx context.Context, text string) (Status, error) {
-	share, err := o.check(ctx, text)
+	share, opens, err := o.check(ctx, text)
 	if err != nil {
 		return o.Status(), err
 	}
@@ -112,34 +172,40 @@ func (o *Operator) SubmitShare(ctx context.Context, text string) (Status, error)
 		share.Zero()
 		return o.status(), nil
 	}
-	if err := share.Fits(o.collected); err != nil {
-		share.Zero()
+	if err := o.unsealing.add(share, o.now()); err != nil {
 		return o.status(), refuse(badRequest, err)
 	}
-	o.collected = append(o.collected, share)
-	if len(o.collected) < share.Threshold() {
-		o.reason = fmt.Sprintf("waiting for %d more unseal shares of set %s", share.Threshold()-len(o.collected), share.SetID())
+	if missing := o.unsealing.missing(); missing > 0 {
+		o.reason = fmt.Sprintf("waiting for %d more unseal shares of set %s", missing, share.SetID())
 		return o.status(), nil
 	}
-	err = o.combine(ctx)
+	key, id, err := o.combine(&o.unsealing, opens)
+	if err != nil {
+		o.reason = "the shares submitted last do not fit together; submit all of them again"
+		return o.status(), err
+	}
+	err = o.open(ctx, key, id)
 	return o.status(), err
 }
 
 // Rehearse checks a share as [Operator.SubmitShare] does, without keeping it.
 func (o *Operator) Rehearse(ctx context.Context, text string) error {
-	share, err := o.check(ctx, text)
+	share, _, err := o.check(ctx, text)
 	share.Zero()
 	return err
 }
 
-// Seal seals the barrier and forgets the shares collected so far. Calling it while
+// Seal seals the barrier and forgets the shares collected so far, for whatever purpose. Calling it while
 // the barrier is sealed starts collecting anew, after shares of a wrong set.
 func (o *Operator) Seal(context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.barrier.Seal()
-	o.forget()
-	o.reason = "sealed by an operator"
+	for _, c := range o.collections() {
+		c.forget()
+	}
+	o.request = nil
+	o.reason, o.bySomebody = "sealed by an operator", true
 	return nil
 }
 
@@ -151,81 +217,47 @@ func (o *Operator) Status() Status {
 }
 
 func (o *Operator) status() Status {
-	s := Status{Sealed: o.barrier.Sealed(), Mode: o.mode, Submitted: len(o.collected)}
+	o.unsealing.expire(o.now())
+	progress := o.unsealing.progress()
+	s := Status{
+		Sealed: o.barrier.Sealed(), Mode: o.mode,
+		Threshold: progress.Threshold, Submitted: progress.Submitted, SetID: progress.SetID,
+	}
 	if s.Sealed {
 		s.Reason = o.reason
-	}
-	if len(o.collected) > 0 {
-		s.Threshold, s.SetID = o.collected[0].Threshold(), o.collected[0].SetID()
 	}
 	return s
 }
 
-// check reads a share and compares it with the set that the stored root key names.
-func (o *Operator) check(ctx context.Context, text string) (secretshare.Share, error) {
-	if o.mode != Shamir {
-		return secretshare.Share{}, refuse(invalidState, fmt.Errorf("unseal shares are for mode %s, this is mode %s", Shamir, o.mode))
-	}
-	share, err := secretshare.ParseShare(text)
-	if err != nil {
-		return secretshare.Share{}, refuse(badRequest, err)
-	}
-	stored, err := o.barrier.UnsealKeyID(ctx)
-	if err != nil {
-		return secretshare.Share{}, fmt.Errorf("submit share: %w", err)
-	}
-	if stored != "" && stored != shamirKeyID(share) {
-		err := &secretshare.ShareError{Index: share.Index(), SetID: share.SetID(), Err: fmt.Errorf("%w: this installation was sealed with %s", secretshare.ErrForeign, stored)}
-		share.Zero()
-		return secretshare.Share{}, refuse(badRequest, err)
-	}
-	return share, nil
-}
-
-// combine unseals with the collected shares, and forgets them.
-func (o *Operator) combine(ctx context.Context) error {
-	defer o.forget()
-	id := shamirKeyID(o.collected[0])
-	secret, err := secretshare.Combine(o.collected)
-	if err != nil {
-		o.reason = "the shares submitted last do not fit together; submit all of them again"
-		return refuse(badRequest, err)
-	}
-	defer clear(secret)
-	return o.unseal(ctx, secret, id)
-}
-
-func (o *Operator) unseal(ctx context.Context, secret []byte, id string) error {
-	key, err := unsealKey(secret, o.mode)
-	if err != nil {
-		return fmt.Errorf("derive unseal key: %w", err)
-	}
+// open unseals the barrier, and clears the key.
+func (o *Operator) open(ctx context.Context, key []byte, id string) error {
 	defer clear(key)
-	err = o.barrier.Unseal(ctx, key, id)
-	switch {
-	case errors.Is(err, barrier.ErrWrongUnsealKey):
-		o.reason = "the unseal key tried last does not open the root key of this installation"
-		return refuse(badRequest, err)
-	case err != nil:
-		o.reason = "the last unsealing failed; the log has the cause"
-		return err
+	if err := o.barrier.Unseal(ctx, key, id); err != nil {
+		return o.failed(err)
 	}
-	o.reason = ""
+	o.reason, o.bySomebody = "", false
 	return nil
 }
 
+// failed notes why the barrier stays sealed.
+func (o *Operator) failed(err error) error {
+	if errors.Is(err, barrier.ErrWrongUnsealKey) {
+		o.reason = "the unseal key tried last does not open the root key of this installation"
+		return refuse(badRequest, err)
+	}
+	o.reason = "the last unsealing failed; the log has the cause"
+	return err
+}
+
+func (o *Operator) collections() []*collection {
+	return []*collection{&o.unsealing, &o.rotating, &o.authorizing, &o.verifying, &o.recovering}
+}
+
 // String tells the mode and hides the secret.
-func (o *Operator) String() string { return "unseal operator in mode " + string(o.mode) }
+func (o *Operator) String() string { return "unseal operator in mode " + string(o.Status().Mode) }
 
 // GoString is String, so that %#v reveals nothing.
 func (o *Operator) GoString() string { return o.String() }
 
 // LogValue is String.
 func (o *Operator) LogValue() slog.Value { return slog.StringValue(o.String()) }
-
-func (o *Operator) forget() {
-	for _, share := range o.collected {
-		share.Zero()
-	}
-	o.collected = nil
-}

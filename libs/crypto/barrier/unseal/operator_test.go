@@ -267,7 +267,7 @@ func (s *memStore) Keys(_ context.Context, level barrier.Level, tenant string) (
 	return found, nil
 }
 
-func (s *memStore) Insert(_ context.Context, key barrier.WrappedKey) (bool, error) {
+func (s *memStore) Insert(_ context.Context, keys ...barrier.WrappedKey) (bool, error) {
 	s.mu.Lock()
 	before := s.before
 	s.before = nil
@@ -281,13 +281,21 @@ func (s *memStore) Insert(_ context.Context, key barrier.WrappedKey) (bool, erro
 		return false, s.fail
 	}
 	for _, row := range s.rows {
-		if row.Level == key.Level && row.Tenant == key.Tenant && row.Version == key.Version {
+		if row.Level == keys[0].Level && row.Tenant == keys[0].Tenant && row.Version == keys[0].Version {
 			return false, nil
 		}
 	}
-	s.rows = append(s.rows, key)
+	s.rows = append(s.rows, keys...)
 	return true, nil
 }
+
+func (s *memStore) Replace(context.Context, barrier.WrappedKey, barrier.WrappedKey) (bool, error) {
+	return false, errors.New("nothing here is replaced")
+}
+
+func (s *memStore) Generation(context.Context) (int64, error) { return 0, nil }
+
+func (s *memStore) Expire(context.Context, barrier.Level, time.Time) error { return nil }
 
 func (s *memStore) failInserts(err error) {
 	s.mu.Lock()

@@ -21,21 +21,28 @@ const SecretSize = 32
 // NewShares makes a new secret for the mode Shamir and returns its shares in text form;
 // any threshold of them unseal. Nothing else keeps the secret.
 func NewShares(shares, threshold int) ([]string, error) {
-	secret := make([]byte, SecretSize)
-	defer clear(secret)
+	texts, secret, _, err := newShares(shares, threshold)
+	clear(secret)
+	return texts, err
+}
+
+// newShares also returns the secret, which the caller clears, and the name of the set.
+func newShares(shares, threshold int) (texts []string, secret []byte, setID string, err error) {
+	secret = make([]byte, SecretSize)
 	if _, err := rand.Read(secret); err != nil {
-		return nil, fmt.Errorf("make unseal shares: %w", err)
+		return nil, nil, "", fmt.Errorf("make unseal shares: %w", err)
 	}
 	set, err := secretshare.Split(secret, shares, threshold)
 	if err != nil {
-		return nil, fmt.Errorf("make unseal shares: %w", err)
+		clear(secret)
+		return nil, nil, "", fmt.Errorf("make unseal shares: %w", err)
 	}
-	texts := make([]string, len(set))
+	texts = make([]string, len(set))
 	for i, share := range set {
 		texts[i] = share.Text()
 		share.Zero()
 	}
-	return texts, nil
+	return texts, secret, set[0].SetID(), nil
 }
 
 // LoadOrCreateSecret reads the secret in the file, SecretSize raw bytes, which it makes
@@ -90,12 +97,9 @@ func syncDirectory(path string) error {
 	return errors.Join(directory.Sync(), directory.Close())
 }
 
-// unsealKey derives the unseal key (HKDF, RFC 5869). The mode separates keys of the same
-// secret; Dev is Derive with another source of the secret.
+// unsealKey derives the unseal key (HKDF, RFC 5869). The mode, Derive, Shamir or
+// Recovery, separates keys of the same secret.
 func unsealKey(secret []byte, mode Mode) ([]byte, error) {
-	if mode == Dev {
-		mode = Derive
-	}
 	return hkdf.Key(sha512.New, secret, nil, "cryptoutil unseal key v1 "+string(mode), barrier.UnsealKeySize)
 }
 
@@ -109,4 +113,5 @@ func deriveKeyID(secret []byte) string {
 	return "derive:" + hex.EncodeToString(id)
 }
 
-func shamirKeyID(share secretshare.Share) string { return "shamir:" + share.SetID() }
+// shamirKeyID names the unseal key that the shares of a set give.
+func shamirKeyID(setID string) string { return string(Shamir) + ":" + setID }
