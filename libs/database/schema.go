@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,21 @@ func (db *DB) CreateTenantSchema(ctx context.Context, tenant string, sets ...Set
 		}
 	}
 	return db.secure(ctx)
+}
+
+// TenantSchemaReady says whether the schema of a tenant is there and has all of the sets that are PerTenant. It may be asked in a transaction.
+func (db *DB) TenantSchemaReady(ctx context.Context, tenant string, sets ...Set) (bool, error) {
+	ctx = WithTenant(ctx, "")
+	schemas, err := db.tenantSchemas(ctx)
+	if err != nil || !slices.Contains(schemas, SchemaOf(tenant)) {
+		return false, err
+	}
+	for _, p := range perTenant(SchemaOf(tenant), sets) {
+		if err := db.compare(ctx, &p); err != nil || p.pending > 0 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // schemaAllowed refuses one too many, and one that would be behind the others.

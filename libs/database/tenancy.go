@@ -91,3 +91,11 @@ func (db *DB) RowSecurity() bool { return db.tenancy != nil && db.tenancy.bound.
 
 // TenantSchemas says whether tenants may have schemas of their own.
 func (db *DB) TenantSchemas() bool { return db.tenancy != nil && db.tenancy.schemas.Load() }
+
+// UseTenantSchemas has this replica look for schemas of tenants from now on: it has heard of one that another replica has made.
+func (db *DB) UseTenantSchemas() {
+	if db.tenancy != nil {
+		db.tenancy.bound.Store(true)
+		db.tenancy.schemas.Store(true)
+	}
+}

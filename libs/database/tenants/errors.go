@@ -1,5 +1,12 @@
 package tenants
 
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cryptoutil/cryptoutil/libs/database"
+)
+
 // Error is a refusal that the client is told.
 type Error struct {
 	code, text string
@@ -33,3 +40,11 @@ var (
 	// ErrSchemaUnsupported has the code validation_failed.
 	ErrSchemaUnsupported = &Error{"validation_failed", "schemas for tenants are not switched on (database.schema_tenants)"}
 )
+
+// schemaError puts the database's refusals into the API's words.
+func schemaError(err error) error {
+	if errors.Is(err, database.ErrTenantSchemas) {
+		return fmt.Errorf("%w (%w)", ErrLimit, err)
+	}
+	return err
+}
