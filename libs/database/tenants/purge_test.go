@@ -160,5 +160,6 @@ func TestPurge_UnderConcurrentWriters(t *testing.T) {
 		f.advance(2 * time.Minute)
 		require.NoError(t, f.Purge(t.Context()))
 		assert.Zero(t, rows(t, f.db, "acme"))
+		assert.Equal(t, others, rows(t, f.db, "umbrella"))
 	})
 }
