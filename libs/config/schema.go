@@ -57,6 +57,10 @@ type field struct {
 	index []int
 	typ   reflect.Type
 	path  bool // a string that is a Path
+	live  bool // a running program takes it over
+
+	section reflect.Type // that holds the field
+	name    string       // of the field
 }
 
 // fieldsOf lists the keys of a struct type in the order of its fields.
@@ -70,10 +74,13 @@ func fieldsOf(t reflect.Type) []field {
 		case option == optionSquash:
 			for _, inner := range fieldsOf(f.Type) {
 				inner.index = append([]int{i}, inner.index...)
+				inner.live = inner.live || isLive(f)
 				fields = append(fields, inner)
 			}
 		default:
-			fields = append(fields, field{key: key, index: []int{i}, typ: f.Type, path: option == optionPath})
+			fields = append(fields, field{
+				key: key, index: []int{i}, typ: f.Type, path: option == optionPath, live: isLive(f), section: t, name: f.Name,
+			})
 		}
 	}
 	return fields
@@ -90,6 +97,9 @@ func tagOf(f reflect.StructField) (key, option string, skip bool) {
 	key, option, _ = strings.Cut(f.Tag.Get("koanf"), ",")
 	return key, option, key == "-" || !f.IsExported()
 }
+
+// isLive reads a field's live tag.
+func isLive(f reflect.StructField) bool { return f.Tag.Get(tagLive) == "true" }
 
 // keysOf lists a section's keys.
 func keysOf(t reflect.Type) []string {
