@@ -104,12 +104,15 @@ func (l *Leases) clock(ctx context.Context) (int64, error) {
 // work runs fn under the lease, renews it meanwhile, calls ended with the outcome while the lease is still held, and gives it back.
 func (l *Leases) work(ctx context.Context, g *grant, ttl time.Duration, fn func(context.Context) error, ended func(error)) (err error) {
 	work, lose := context.WithCancelCause(context.WithValue(ctx, grantKey{}, g))
+	// While fn winds down after the end of ctx the lease is still needed.
+	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var renewing sync.WaitGroup
-	renewing.Go(func() { l.renew(work, g, ttl, lose) })
+	renewing.Go(func() { l.renew(alive, g, ttl, lose) })
 	defer func() { // also when fn panics
-		lose(nil)
+		stop()
 		renewing.Wait()
 		l.release(ctx, g)
+		lose(nil)
 	}()
 	err = fn(work)
 	if cause := context.Cause(work); errors.Is(cause, ErrLost) {
