@@ -14,6 +14,7 @@ import (
 
 // InsertElasticKey implements keyring.ElasticKeyStore.
 func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) error {
+	ctx = database.WithTenant(ctx, key.Tenant)
 	_, err := s.db.Exec(ctx, `
 		INSERT INTO elastic_keys (tenant_id, id, name, description, algorithm, key_size, curve, key_use, status,
 			primary_version, version_count, created_at, updated_at)
@@ -31,6 +32,7 @@ func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) er
 
 // ElasticKey implements keyring.ElasticKeyStore.
 func (s *Store) ElasticKey(ctx context.Context, tenant string, ref keyring.Ref) (keyring.ElasticKey, error) {
+	ctx = database.WithTenant(ctx, tenant)
 	query, value := selectElasticByName, string(ref)
 	if id, ok := ref.ID(); ok {
 		query, value = selectElasticByID, id
@@ -53,6 +55,7 @@ const (
 
 // ElasticKeys implements keyring.ElasticKeyStore.
 func (s *Store) ElasticKeys(ctx context.Context, tenant string, filter keyring.Filter, afterID string, limit int) ([]keyring.ElasticKey, error) {
+	ctx = database.WithTenant(ctx, tenant)
 	rows, err := s.db.Query(ctx, `
 		SELECT tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, primary_version, version_count, created_at, updated_at
 		FROM elastic_keys
@@ -69,6 +72,7 @@ func (s *Store) ElasticKeys(ctx context.Context, tenant string, filter keyring.F
 
 // AddVersion implements keyring.ElasticKeyStore.
 func (s *Store) AddVersion(ctx context.Context, key keyring.ElasticKey, ifPrimary int64) (int64, error) {
+	ctx = database.WithTenant(ctx, key.Tenant)
 	var version int64
 	err := s.db.QueryRow(ctx, `
 		UPDATE elastic_keys

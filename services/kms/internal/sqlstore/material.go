@@ -13,6 +13,7 @@ import (
 
 // InsertMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
+	ctx = database.WithTenant(ctx, key.Tenant)
 	_, err := s.db.Exec(ctx, `
 		INSERT INTO material_keys (tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, use_count, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
@@ -26,6 +27,7 @@ func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) 
 
 // MaterialKeys implements keyring.MaterialKeyStore.
 func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, below int64, limit int) ([]keyring.MaterialKey, error) {
+	ctx = database.WithTenant(ctx, tenant)
 	rows, err := s.db.Query(ctx, `
 		SELECT tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, created_at
 		FROM material_keys
@@ -41,6 +43,7 @@ func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, belo
 
 // MaterialKeyByID implements keyring.MaterialKeyStore.
 func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id string) (keyring.MaterialKey, error) {
+	ctx = database.WithTenant(ctx, tenant)
 	key, err := scanMaterial(s.db.QueryRow(ctx, `
 		SELECT tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, created_at
 		FROM material_keys
@@ -54,6 +57,7 @@ func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id strin
 
 // KeyVersion implements keyring.MaterialKeyStore.
 func (s *Store) KeyVersion(ctx context.Context, tenant string, ref keyring.Ref, version int64) (keyring.ElasticKey, keyring.MaterialKey, error) {
+	ctx = database.WithTenant(ctx, tenant)
 	query, value := selectVersionByName, string(ref)
 	if id, ok := ref.ID(); ok {
 		query, value = selectVersionByID, id
@@ -86,6 +90,7 @@ const (
 
 // ReserveUses implements keyring.MaterialKeyStore.
 func (s *Store) ReserveUses(ctx context.Context, key keyring.MaterialKey, n int64) (int64, error) {
+	ctx = database.WithTenant(ctx, key.Tenant)
 	var total int64
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
 		return s.db.QueryRow(ctx, `

@@ -1,6 +1,6 @@
 // Package sqlstore keeps the KMS's keys in SQLite or PostgreSQL. Its main type is Store, which implements keyring.Store.
 //
-// Every statement is constant text for both engines and names the tenant first.
+// Every statement is constant text for both engines, names the tenant first, and runs bound to it (database.WithTenant).
 package sqlstore
 
 import (
@@ -19,13 +19,13 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Migrations is the KMS's set of schema changes.
+// Migrations is the KMS's set of schema changes. A tenant that has a schema of its own has these tables there.
 func Migrations() (database.Set, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return database.Set{}, fmt.Errorf("open migrations: %w", err)
 	}
-	return database.Set{Name: "kms", FS: files}, nil
+	return database.Set{Name: "kms", FS: files, PerTenant: true}, nil
 }
 
 // Store is a keyring.Store on SQL. It is safe for concurrent use.

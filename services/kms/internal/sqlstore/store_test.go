@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/tenants"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -25,13 +27,29 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// each runs the conformance test of keyring.Store on a fresh database of every engine.
+// each runs the conformance test of keyring.Store on a fresh database of every engine, and on PostgreSQL also under row-level security and
+// with a schema for each tenant.
 func each(t *testing.T, test func(t *testing.T, store keyring.Store)) {
 	t.Helper()
 	set, err := sqlstore.Migrations()
 	require.NoError(t, err)
-	dbtest.Each(t, []database.Set{set}, func(t *testing.T, db *database.DB) {
+	sets := []database.Set{database.PlatformMigrations(), set}
+	dbtest.EachTenancy(t, sets, func(t *testing.T, db *database.DB) {
 		test(t, sqlstore.New(db))
+	})
+	t.Run("postgres-schemas", func(t *testing.T) {
+		t.Parallel()
+		db := dbtest.Open(t, dbtest.TwoRoles(t), sets...)
+		registry, err := tenants.New(tenants.Config{DB: db, Sets: sets, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		require.NoError(t, err)
+		for _, tenant := range []string{"a", "b"} {
+			_, err := registry.Create(t.Context(), tenant, "", tenants.IsolationSchema)
+			require.NoError(t, err)
+		}
+		test(t, sqlstore.New(db))
+		var shared int
+		require.NoError(t, db.QueryRow(database.WithTenant(t.Context(), database.AllTenants), "SELECT count(*) FROM elastic_keys").Scan(&shared))
+		assert.Zero(t, shared, "rows of a tenant with a schema of its own are in the shared one")
 	})
 }
 
