@@ -17,10 +17,13 @@ import (
 // in from there, except that it samples nothing.
 type Config struct {
 	// LogLevel is debug, info, warn or error; it can change while the program runs ([Telemetry.SetLevel]).
-	LogLevel string `koanf:"log_level"`
+	LogLevel string `koanf:"log_level" live:"true"`
 	// LogFormat is json or text.
 	LogFormat string `koanf:"log_format"`
-	OTLP      OTLP   `koanf:"otlp"`
+	// OTLP is the collector that traces, metrics and logs are sent to.
+	OTLP OTLP `koanf:"otlp"`
+	// Pull keeps metrics ready for [Telemetry.Metrics], beside what is sent. The program sets it.
+	Pull bool `koanf:"-"`
 }
 
 // OTLP is the collector that traces, metrics and logs are sent to (OpenTelemetry Protocol 1.x).
@@ -36,6 +39,9 @@ type OTLP struct {
 	QueueSize int `koanf:"queue_size"`
 	// MetricInterval is the time between two exports of metrics.
 	MetricInterval time.Duration `koanf:"metric_interval"`
+	// Authorization returns the value of the Authorization header that the collector asks for, read anew for each export; nil for none.
+	// It is sent over TLS only. The program sets it.
+	Authorization func() (string, error) `koanf:"-"`
 }
 
 // Defaults logs JSON from level info, records every trace (the collector chooses what to keep) and sends nothing.
@@ -81,6 +87,9 @@ func (c Config) faults() error {
 	}
 	if _, err := c.OTLP.target(); err != nil {
 		fault("otlp.endpoint", "%v", err)
+	}
+	if t, err := c.OTLP.target(); err == nil && c.OTLP.Authorization != nil && t.address != "" && !t.secure {
+		fault("otlp.endpoint", "takes a credential in clear text; write https:// or grpcs://")
 	}
 	if r := c.OTLP.SampleRatio; !(r >= 0 && r <= 1) {
 		fault("otlp.sample_ratio", "%v is not between 0 and 1", r)

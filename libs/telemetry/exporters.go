@@ -17,6 +17,7 @@ import (
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -63,9 +64,9 @@ func (e *exporters) overHTTP(ctx context.Context, t target, otlp OTLP) error {
 	}
 	client := &http.Client{
 		Timeout: requestLimit,
-		Transport: retryable{&http.Transport{
+		Transport: authorized{otlp.Authorization, retryable{&http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 3, IdleConnTimeout: time.Minute,
-		}},
+		}}},
 	}
 	base := "http://" + t.address + t.path
 	if t.secure {
@@ -114,6 +115,12 @@ func (e *exporters) overGRPC(ctx context.Context, t target, otlp OTLP) error {
 		traceOptions = append(traceOptions, otlptracegrpc.WithInsecure())
 		metricOptions = append(metricOptions, otlpmetricgrpc.WithInsecure())
 		logOptions = append(logOptions, otlploggrpc.WithInsecure())
+	}
+	if otlp.Authorization != nil {
+		credential := grpc.WithPerRPCCredentials(authorization(otlp.Authorization))
+		traceOptions = append(traceOptions, otlptracegrpc.WithDialOption(credential))
+		metricOptions = append(metricOptions, otlpmetricgrpc.WithDialOption(credential))
+		logOptions = append(logOptions, otlploggrpc.WithDialOption(credential))
 	}
 	var errs [3]error
 	e.spans, errs[0] = otlptracegrpc.New(ctx, traceOptions...)

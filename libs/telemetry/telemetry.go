@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ type Telemetry struct {
 	metrics *sdkmetric.MeterProvider
 	logs    *sdklog.LoggerProvider // nil without a collector
 	losses  *losses
+	pull    http.Handler // nil unless Config.Pull
 }
 
 // Start sets everything up and returns without waiting for the collector. Logs go to logOut, which Start never closes.
@@ -80,6 +82,13 @@ func Start(ctx context.Context, config Config, res Resource, logOut io.Writer) (
 		sdktrace.WithRawSpanLimits(spanLimits()),
 	}
 	metricOptions := []sdkmetric.Option{sdkmetric.WithResource(attributes(res))}
+	if config.Pull {
+		reader, handler, err := newPull()
+		if err != nil {
+			return nil, fmt.Errorf("start telemetry: %w", err)
+		}
+		metricOptions, t.pull = append(metricOptions, sdkmetric.WithReader(reader)), handler
+	}
 	handlers := []slog.Handler{local}
 	if exporters != nil {
 		traceOptions = append(traceOptions, sdktrace.WithSpanProcessor(newSpanProcessor(exporters.spans, config.OTLP.QueueSize, t.losses)))
@@ -111,6 +120,9 @@ func (t *Telemetry) Tracer(name string) trace.Tracer { return t.traces.Tracer(na
 
 // Meter makes instruments; name is the import path of the package that uses it.
 func (t *Telemetry) Meter(name string) metric.Meter { return t.metrics.Meter(name) }
+
+// Metrics answers with all metrics in Prometheus' text format; nil unless Config.Pull was set.
+func (t *Telemetry) Metrics() http.Handler { return t.pull }
 
 // SetLevel changes the log level: debug, info, warn or error.
 func (t *Telemetry) SetLevel(name string) error {
