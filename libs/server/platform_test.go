@@ -237,7 +237,9 @@ func TestTenants_States(t *testing.T) {
 	var seen []string
 	f := start(t, func(_ *server.Config, d *server.Deps) {
 		d.Tenants = known
-		d.Bind = func(ctx context.Context, tenant string) context.Context { return context.WithValue(ctx, bound{}, tenant) }
+		d.Bind = func(ctx context.Context, tenant string) context.Context {
+			return context.WithValue(ctx, bound{}, tenant)
+		}
 		d.Protocols = []server.Protocol{{Method: "GET", Path: "/.well-known/keys", Client: server.ClientEither, Tenant: true, Anonymous: true,
 			Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				mu.Lock()

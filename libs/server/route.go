@@ -65,7 +65,9 @@ func (s *Server) Routes() []Route {
 		out = append(out, Route{Method: r.method, Pattern: r.pattern, Operation: r.operation, Anonymous: r.anonymous, Scopes: r.scopes})
 	}
 
-	slices.SortFunc(out, func(a, b Route) int { return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Method, b.Method)) })
+	slices.SortFunc(out, func(a, b Route) int {
+		return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Method, b.Method))
+	})
 
 	return out
 }
