@@ -19,12 +19,14 @@
 package barrier
 
 import (
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/sha512"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -132,6 +134,20 @@ func (b *Barrier) UnsealKeyID(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read root keys: %w", err)
 	}
 	return newestOf(rows).ParentID, nil
+}
+
+// Versions returns what the store says of a level's keys, oldest first, without the keys themselves. It
+// needs no open barrier, and nothing vouches for it.
+func (b *Barrier) Versions(ctx context.Context, level Level, tenant string) ([]WrappedKey, error) {
+	rows, err := b.store.Keys(ctx, level, tenant)
+	if err != nil {
+		return nil, fmt.Errorf("read %s keys: %w", level, err)
+	}
+	for i := range rows {
+		rows[i].JWE = ""
+	}
+	slices.SortFunc(rows, func(x, y WrappedKey) int { return cmp.Compare(x.Version, y.Version) })
+	return rows, nil
 }
 
 // Seal forgets all keys. It waits for operations that are using one, for the

@@ -1,6 +1,7 @@
 package barrier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func (b *Barrier) stage(ctx context.Context, fromKey []byte, fromID string, toKe
 		row.Level, row.ID, row.CreatedAt = LevelStaged, stagedID(row.ID), b.now()
 		staged = append(staged, row)
 	}
-	slices.SortFunc(staged, func(x, y WrappedKey) int { return int(x.Version - y.Version) })
+	slices.SortFunc(staged, func(x, y WrappedKey) int { return cmp.Compare(x.Version, y.Version) })
 	return staged, nil
 }
 

@@ -80,6 +80,21 @@ func (o *Operator) VerifyRecovery(ctx context.Context, text string) (progress Pr
 	return progress, true, o.store.ConfirmRecovery(ctx, recovery.ID, o.now())
 }
 
+// RecoveryKeys returns the sets of recovery shares, without what they open.
+func (o *Operator) RecoveryKeys(ctx context.Context) (keys []SealedKey, err error) {
+	if o.store == nil {
+		return nil, nil
+	}
+	stored, err := o.store.SealedKeys(ctx)
+	for _, key := range stored {
+		if key.Mode == Recovery {
+			key.Sealed = ""
+			keys = append(keys, key)
+		}
+	}
+	return keys, err
+}
+
 func (o *Operator) collectRecovery(add func() error, recovery *SealedKey) (key []byte, progress Progress, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
