@@ -36,7 +36,9 @@ type Access struct {
 }
 
 // NewAccess makes an Access. Without a source there are no grants, and the scopes alone decide.
-func NewAccess(source GrantSource, now func() time.Time) *Access { return &Access{source: source, now: now} }
+func NewAccess(source GrantSource, now func() time.Time) *Access {
+	return &Access{source: source, now: now}
+}
 
 // Allowed tells whether the principal may use the scope on a resource, which is known by any of these names: because it holds the scope, or
 // because of a grant to it or to one of its roles. An error means that nobody can tell now.

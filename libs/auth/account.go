@@ -19,9 +19,8 @@ type Account struct {
 	Tenant, Kind, ID, Name string
 	// Secrets are the hashes of machine secrets. Each is good until it expires, so that there can be two while one replaces the other.
 	Secrets []Secret
-	// Password is the hash of a user's password, "" where there is none. PasswordSince is when it was set.
-	Password      string
-	PasswordSince time.Time
+	// Password is the hash of a user's password, "" where there is none.
+	Password string
 	// Scopes are its own; Roles are the ids of roles, whose scopes it has as well.
 	Scopes, Roles []string
 	// Owner is the id of the user for whom an API token acts. Such a token may do what it says and its owner may do.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,8 +32,6 @@ type Config struct {
 	Secrets *secrethash.Registry
 	// Fresh tells whether the state that the realms cache may be relied on; its error is every caller's answer. Nil: always.
 	Fresh func() error
-	// CheckCertificate tells whether a verified chain, leaf first, is still good, such as not revoked. Nil: always.
-	CheckCertificate func(ctx context.Context, chain []*x509.Certificate) error
 	// UsersByAdminOnly shuts users of the file realm out of everything but the admin listener, as in a federation, where they would
 	// otherwise walk around its second factors.
 	UsersByAdminOnly bool
