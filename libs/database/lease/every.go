@@ -13,6 +13,9 @@ const (
 	retryAfter = time.Minute
 	// maxWait is how long a replica goes without looking whether work is due: so late, at worst, does it notice that clocks were set.
 	maxWait = time.Minute
+	// maxLead is how much further ahead than its interval the next run may lie before it counts as due: then the interval was longer before, or the
+	// clock was set. It is longer than any statement takes, which compares a time with what was written meanwhile.
+	maxLead = time.Minute
 	// minWait keeps replicas that wait for the same moment from asking all the time.
 	minWait = 10 * time.Millisecond
 )
@@ -93,7 +96,7 @@ func (l *Leases) due(ctx context.Context, name string, interval time.Duration) (
 	if err != nil {
 		return 0, err
 	}
-	if due > now+interval.Microseconds() {
+	if due > now+(interval+maxLead).Microseconds() {
 		due = now
 	}
 	wait := time.Duration(max(expires, due)-now) * time.Microsecond

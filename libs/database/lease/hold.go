@@ -69,8 +69,7 @@ func (l *Leases) outside(ctx context.Context) (context.Context, error) {
 // forever as an interval takes a lease whenever it is free.
 const forever time.Duration = -1
 
-// acquire takes the lease if it is free and, unless the interval is forever, the work is due: its time has come, or lies further ahead than the
-// interval, which was longer before.
+// acquire takes the lease if it is free and, unless the interval is forever, the work is due: its time has come, or lies too far ahead.
 func (l *Leases) acquire(ctx context.Context, name string, ttl, interval time.Duration) (*grant, error) {
 	g := &grant{db: l.db, name: name, outer: grantOf(ctx), expiry: time.Now().Add(ttl)}
 	err := l.db.InTx(ctx, func(ctx context.Context) error {
@@ -82,7 +81,7 @@ func (l *Leases) acquire(ctx context.Context, name string, ttl, interval time.Du
 			ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, token = leases.token + 1, expires_at = excluded.expires_at
 			WHERE leases.expires_at <= $4 AND ($5 OR leases.due_at <= $4 OR leases.due_at > $6)
 			RETURNING token`,
-			name, l.owner, now+ttl.Microseconds(), now, interval == forever, now+interval.Microseconds(),
+			name, l.owner, now+ttl.Microseconds(), now, interval == forever, now+(interval+maxLead).Microseconds(),
 		).Scan(&g.token)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
