@@ -20,7 +20,7 @@ const childVariable = "CRYPTOUTIL_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	fips.Require()
-	programs := map[string]func(arguments []string) error{"writer": writer, "migrator": migrator}
+	programs := map[string]func(arguments []string) error{"writer": writer, "migrator": migrator, "schemas": schemaMigrator}
 	if name := os.Getenv(childVariable); name != "" {
 		program, ok := programs[name]
 		if !ok {

@@ -39,6 +39,7 @@ func books() database.Set {
 CREATE TABLE a_pages (tenant_id TEXT NOT NULL, book TEXT NOT NULL, number BIGINT NOT NULL, PRIMARY KEY (tenant_id, book, number));
 CREATE TABLE b_books (tenant_id TEXT NOT NULL, id TEXT NOT NULL, sequel_of TEXT, PRIMARY KEY (tenant_id, id),
 	FOREIGN KEY (tenant_id, sequel_of) REFERENCES b_books (tenant_id, id));
+CREATE INDEX b_books_sequel ON b_books (tenant_id, sequel_of);
 CREATE TABLE c_loans (tenant_id TEXT NOT NULL, book TEXT NOT NULL, reader TEXT NOT NULL, PRIMARY KEY (tenant_id, book, reader),
 	FOREIGN KEY (tenant_id, book) REFERENCES b_books (tenant_id, id));
 `)}}}
