@@ -1,5 +1,5 @@
-// Package cli is the command line that every service shares: start, validate, migrate, health, status, seal, unseal, shutdown and
-// version. Its entries are [Root], for the binary of one service, [Commands], for a binary of several, and [Main], which runs either.
+// Package cli is the command line that every service shares: start, validate, migrate, health, status, seal, unseal, barrier, rekey,
+// shutdown and version. Its entries are [Root], for the binary of one service, [Commands], for a binary of several, and [Main], which runs either.
 //
 // Exit codes: 0 it is done; 1 it failed, or the answer is no; 2 the command line is wrong; 78 the configuration is wrong
 // (EX_CONFIG of sysexits.h). Errors go to standard error and say what to do.
@@ -80,6 +80,7 @@ func Root(p Program, more ...*cobra.Command) *cobra.Command {
 func Commands(p Program, path string) []*cobra.Command {
 	return []*cobra.Command{
 		startCommand(p, path), validateCommand(p, path), migrateCommand(p, path),
-		healthCommand(p, path), statusCommand(p, path), sealCommand(p, path), unsealCommand(p, path), shutdownCommand(p, path),
+		healthCommand(p, path), statusCommand(p, path), sealCommand(p, path), unsealCommand(p, path),
+		barrierCommand(p, path), rekeyCommand(p, path), shutdownCommand(p, path),
 	}
 }

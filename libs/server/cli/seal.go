@@ -50,34 +50,43 @@ func unsealCommand(p Program, path string) *cobra.Command {
 		Long: `Unseal gives the running service one unseal share, from --share-file or from standard
 input: a terminal is asked without echo. It is called once by each holder of a share until
 the threshold is reached. A service whose unseal key comes from a file takes no share; it
-is only told to open.
+is only told to open; if its file is lost, --recovery has it take recovery shares.
+
+--rehearse checks a share without opening anything: whether it is intact, and of the set
+that this service was sealed with.
 
 Exits with 0 once the barrier is open, and with 1 while it waits for more shares.`,
 		Example: fmt.Sprintf(`  %[1]s unseal --config %[2]s.yaml
   %[1]s unseal --config %[2]s.yaml --share-file /media/usb/share-1
-  cat share-2 | %[1]s unseal`, path, p.Product),
+  cat share-2 | %[1]s unseal
+  %[1]s unseal --rehearse --share-file /media/usb/share-1`, path, p.Product),
 		Args: cobra.NoArgs,
 	}
 	flags := addTargetFlags(p, cmd)
 	format := AddOutputFlag(cmd)
 	shareFile := cmd.Flags().String("share-file", "", "file with the share; - is standard input (default)")
 	_ = cmd.MarkFlagFilename("share-file") // as in AddOutputFlag
+	rehearse := cmd.Flags().Bool("rehearse", false, "only check the share")
+	recovery := cmd.Flags().Bool("recovery", false, "the share is a recovery share")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		t, err := flags.open()
 		if err != nil {
 			return err
+		}
+		if *rehearse {
+			return rehearseShare(cmd, t, format, *shareFile)
 		}
 		var before, status server.SealStatus
 		if err := t.order(cmd.Context(), http.MethodGet, "/seal", nil, &before); err != nil {
 			return err
 		}
 		body := map[string]string{}
-		if before.Mode == string(unseal.Shamir) {
+		if before.Mode == string(unseal.Shamir) || *recovery {
 			if body["share"], err = readShare(cmd, *shareFile); err != nil {
 				return err
 			}
 		} else if *shareFile != "" {
-			return Usage("this service opens in mode %s and takes no share", before.Mode)
+			return Usage("this service opens in mode %s and takes no share; a recovery share needs --recovery", before.Mode)
 		}
 		if err := t.order(cmd.Context(), http.MethodPost, "/unseal", body, &status); err != nil {
 			return err
@@ -93,6 +102,20 @@ Exits with 0 once the barrier is open, and with 1 while it waits for more shares
 	}
 
 	return cmd
+}
+
+// rehearseShare has a share checked; an error says what is wrong with it.
+func rehearseShare(cmd *cobra.Command, t *target, format *Output, file string) error {
+	share, err := readShare(cmd, file)
+	if err != nil {
+		return err
+	}
+	var answer server.Rehearsal
+	if err := t.order(cmd.Context(), http.MethodPost, "/unseal/rehearse", server.BarrierRequest{Share: share}, &answer); err != nil {
+		return err
+	}
+
+	return format.Write(cmd.OutOrStdout(), answer, [][]string{{"Fits", strconv.FormatBool(answer.Fits)}})
 }
 
 // maxShare bounds a share's text in bytes; one has a few hundred.
