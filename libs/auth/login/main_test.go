@@ -10,4 +10,3 @@ func TestMain(m *testing.M) {
 	fips.Require()
 	m.Run()
 }
-

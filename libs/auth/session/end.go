@@ -24,6 +24,7 @@ const (
 	ReasonRevoked         = "revoked"
 	ReasonLimit           = "limit"
 	ReasonRotated         = "rotated"
+	ReasonReplaced        = "replaced" // by another login in the same browser
 	ReasonPasswordChanged = "password_changed"
 )
 
