@@ -39,6 +39,7 @@ type DB struct {
 	writer *sql.DB // on SQLite one connection
 	reader *sql.DB // on PostgreSQL and in memory the same as writer
 
+	listeners listeners
 	// prepared are statements on reader; nil on PostgreSQL.
 	prepared *prepared
 	// migrations connects for migrations, which have no statement timeout, to a schema, "" for the one that all tenants share.

@@ -77,6 +77,8 @@ type openTx struct {
 	sql    *sql.Tx
 	cancel context.CancelFunc // makes database/sql roll back, even while a statement runs
 	unbind func() bool        // stops the context that the transaction is bound to from cancelling; false if it has done so
+
+	signals atomic.Bool // whether listeners are told once it is committed
 }
 
 // begin starts a transaction that is rolled back when ctx ends before commit.
@@ -97,7 +99,7 @@ func (db *DB) begin(ctx context.Context) (*openTx, error) {
 
 // run gives fn the transaction. If fn panics, or ends its goroutine, it rolls back; an error it leaves to the caller.
 func (o *openTx) run(ctx context.Context, fn func(context.Context) error) error {
-	t := &transaction{sql: o.sql}
+	t := &transaction{sql: o.sql, open: o}
 	returned := false
 	defer func() {
 		t.ended.Store(true)
@@ -121,7 +123,11 @@ func (o *openTx) commit(ctx context.Context) error {
 	timer := time.AfterFunc(commitTimeout, o.cancel)
 	defer timer.Stop()
 	defer o.cancel()
-	if err := o.sql.Commit(); err != nil {
+	err := o.sql.Commit()
+	if o.signals.Load() { // also after an error: it may have been committed all the same
+		o.db.tell(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("commit transaction: %w", commitError(err))
 	}
 	return nil
@@ -147,6 +153,7 @@ func ended(ctx context.Context) error {
 // transaction is what a context carries: one InTx's use of an open transaction.
 type transaction struct {
 	sql   *sql.Tx
+	open  *openTx
 	ended atomic.Bool
 
 	mu     sync.Mutex

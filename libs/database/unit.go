@@ -141,7 +141,7 @@ func (u *Unit) first(ctx context.Context, fn func(context.Context) error) error 
 	}
 	open.unbind = u.bind(open.cancel)
 	u.open = open
-	u.active.Store(&transaction{sql: open.sql})
+	u.active.Store(&transaction{sql: open.sql, open: open})
 	return nil
 }
 

@@ -266,8 +266,7 @@ func TestCache_IsNeverOlderThanTheBound(t *testing.T) {
 						if !assert.NoError(t, err) {
 							return
 						}
-						for old := committed[id].Load(); old < value && !committed[id].CompareAndSwap(old, value); old = committed[id].Load() {
-						}
+						raise(&committed[id], value)
 					}
 				})
 			}
@@ -320,4 +319,14 @@ func increment(ctx context.Context, db *database.DB, id string) (value int64, er
 		return changes.Note(ctx, db, "a", "fact", id)
 	})
 	return value, err
+}
+
+// raise sets n to value unless it is higher.
+func raise(n *atomic.Int64, value int64) {
+	for {
+		old := n.Load()
+		if old >= value || n.CompareAndSwap(old, value) {
+			return
+		}
+	}
 }

@@ -51,7 +51,7 @@ func Note(ctx context.Context, db *database.DB, tenant, kind, id string) error {
 	if _, err := rand.Read(random[:]); err != nil {
 		return fmt.Errorf("note change of %s: %w", kind, err)
 	}
-	mark := int64(binary.BigEndian.Uint64(random[:]) >> 1) //nolint:gosec // 63 bits fit
+	mark := int64(binary.BigEndian.Uint64(random[:]) >> 1)
 	lane := laneOf(tenant)
 	var seq int64
 	err := db.QueryRow(ctx, `UPDATE change_lanes SET value = value + 1, mark = $2 WHERE lane = $1 RETURNING value`, lane, mark).Scan(&seq)
@@ -60,6 +60,9 @@ func Note(ctx context.Context, db *database.DB, tenant, kind, id string) error {
 	}
 	_, err = db.Exec(ctx, `INSERT INTO changes (lane, seq, mark, tenant_id, kind, object_id, at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		lane, seq, mark, tenant, kind, id, database.Micros(time.Now()))
+	if err == nil {
+		err = db.Signal(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("note change of %s: %w", kind, err)
 	}

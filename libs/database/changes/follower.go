@@ -100,12 +100,14 @@ func (f *Follower) Subscribe(kind string, tell func(Change)) {
 	f.subscribers = append(f.subscribers, subscriber{kind, tell})
 }
 
-// Run reads until ctx ends, and returns nil then. While the database is away it goes on trying.
+// Run reads until ctx ends, and returns nil then. While the database is away it goes on trying. A transaction of this process that has
+// noted a change returns when its own follower knows of it, so that whoever made the change sees it.
 func (f *Follower) Run(ctx context.Context) error {
 	ctx, err := f.outside(ctx)
 	if err != nil {
 		return fmt.Errorf("follow changes: %w", err)
 	}
+	defer f.db.OnSignal(func(ctx context.Context) { _ = f.CatchUp(ctx) })() // the next read will tell why
 	ticker := time.NewTicker(f.interval)
 	defer ticker.Stop()
 	away := false

@@ -44,7 +44,7 @@ func TestNote_NeedsATransactionAndAKind(t *testing.T) {
 		require.ErrorContains(t, changes.Note(t.Context(), db, "a", "key", "1"), "not in a transaction")
 		var ended context.Context
 		require.ErrorContains(t, db.InTx(t.Context(), func(ctx context.Context) error {
-			ended = ctx //nolint:fatcontext // that is the mistake to test
+			ended = ctx
 			return changes.Note(ctx, db, "a", "", "1")
 		}), "kind is missing")
 		require.ErrorContains(t, changes.Note(ended, db, "a", "key", "1"), "not in a transaction")
