@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Regenerates every *.gen.go of the services from their OpenAPI documents.
+# Regenerates every *.gen.go of services and libraries from their OpenAPI documents.
 #
-# When to run it: after a change to services/*/api; `task generate` calls it. Arguments name the services
-# (`scripts/generate.sh kms`); without one it takes all. `scripts/generate.sh --check` changes nothing and fails where a
+# When to run it: after a change to services/*/api or libs/*/api; `task generate` calls it. Arguments name the services
+# or libraries (`scripts/generate.sh kms`); without one it takes all. `scripts/generate.sh --check` changes nothing and fails where a
 # committed file is not what would be generated.
 #
-# A service takes part by having configurations of oapi-codegen in its api folder, told from other YAML by their
+# A module takes part by having configurations of oapi-codegen in its api folder, told from other YAML by their
 # `output:` line.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -20,23 +20,34 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
-cd "$root/services"
-[ $# -gt 0 ] || set -- *
-for service; do
-  if [ ! -d "$service" ]; then
-    echo "there is no services/$service" >&2
-    exit 1
-  fi
-  for config in "$service"/api/*.yaml; do
+cd "$root"
+if [ $# -eq 0 ]; then
+  set -- services/*/ libs/*/
+else
+  for name; do
+    shift
+    if [ -d "services/$name" ]; then
+      set -- "$@" "services/$name"
+    elif [ -d "libs/$name" ]; then
+      set -- "$@" "libs/$name"
+    else
+      echo "there is neither services/$name nor libs/$name" >&2
+      exit 1
+    fi
+  done
+fi
+for module; do
+  module=${module%/}
+  for config in "$module"/api/*.yaml; do
     target=$(sed -n 's/^output: *//p' "$config" 2> /dev/null || true)
     [ -n "$target" ] || continue
     # Written elsewhere first: a failure leaves the old file, and a check the work tree, as it is.
     sed "s#^output:.*#output: $scratch/generated.go#" "$config" > "$scratch/config.yaml"
-    (cd "$service" && "$root/.bin/oapi-codegen" -config "$scratch/config.yaml" api/openapi.yaml)
+    (cd "$module" && "$root/.bin/oapi-codegen" -config "$scratch/config.yaml" api/openapi.yaml)
     if [ -z "$check" ]; then
-      cat "$scratch/generated.go" > "$service/$target"
-      echo "services/$service/$target"
-    elif ! diff -u --label "services/$service/$target" --label "what would be generated" "$service/$target" "$scratch/generated.go"; then
+      cat "$scratch/generated.go" > "$module/$target"
+      echo "$module/$target"
+    elif ! diff -u --label "$module/$target" --label "what would be generated" "$module/$target" "$scratch/generated.go"; then
       failed=1
     fi
   done
