@@ -81,7 +81,7 @@ func TestAdmin_Token(t *testing.T) {
 	for _, headers := range [][]string{
 		nil,
 		{"Authorization", "Bearer "},
-		{"Authorization", "Bearer x" + f.token()[1:]},
+		{"Authorization", "Bearer " + strings.Map(func(c rune) rune { return c ^ 1 }, f.token()[:1]) + f.token()[1:]},
 		{"Authorization", "Bearer " + f.token() + "x"},
 		{"Authorization", "bearer " + f.token()},
 		{"Authorization", "Basic " + f.token()},
