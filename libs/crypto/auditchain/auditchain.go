@@ -10,6 +10,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"strconv"
 )
 
@@ -21,6 +23,18 @@ type Hash [sha256.Size]byte
 
 // String is base64url without padding.
 func (h Hash) String() string { return base64.RawURLEncoding.EncodeToString(h[:]) }
+
+// ParseHash reads what String writes.
+func ParseHash(text string) (Hash, error) {
+	var h Hash
+	if base64.RawURLEncoding.DecodedLen(len(text)) != len(h) {
+		return Hash{}, errors.New("a hash has 43 characters")
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(h[:], []byte(text)); err != nil {
+		return Hash{}, fmt.Errorf("a hash is base64url: %w", err)
+	}
+	return h, nil
+}
 
 // Link is the hash of an event at its place in its chain: SHA-256 over a label, the chain's name and length, the number, the hash of
 // the event before, and the SHA-256 of the event's exact text. Numbers are big-endian, 64 bits.

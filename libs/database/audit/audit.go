@@ -11,13 +11,15 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit/journal"
 )
 
 // System is the chain of what belongs to no tenant: failures whose tenant is not known, and the service itself. It is no slug, so no
@@ -63,54 +65,153 @@ type Config struct {
 	Known func(ctx context.Context, tenant string) bool
 }
 
+// Error is an answer to the client.
+type Error struct {
+	code, text string
+}
+
+func (e *Error) Error() string { return e.text }
+
+// ErrorCode is the stable code of the API.
+func (e *Error) ErrorCode() string { return e.code }
+
 // Log records events. It may be used by many goroutines.
 type Log struct {
-	cfg Config
+	cfg     Config
+	keys    *keyring
+	journal *journal.Journal
+	window  *window
+	writer  *writer
+	chains  *chains
+	toCut   map[string]int64 // what the last pass of retention has noted; of the goroutine that holds the lease
 }
 
-// New makes a Log.
+// New makes a Log. It opens the journal, and uses neither the database nor the barrier yet.
 func New(cfg Config) (*Log, error) {
-	return &Log{cfg: cfg}, nil
+	if cfg.DB == nil || cfg.Barrier == nil || cfg.Lease == nil || cfg.Log == nil || cfg.Now == nil || cfg.Service == "" || cfg.JournalFile == "" {
+		return nil, errors.New("audit: database, barrier, lease, log, clock, service and journal file are required")
+	}
+	if cfg.DataPlane == "" {
+		cfg.DataPlane = Aggregate
+	}
+	if cfg.DataPlane != Aggregate && cfg.DataPlane != Each {
+		return nil, fmt.Errorf("audit: data plane %q is neither %s nor %s", cfg.DataPlane, Aggregate, Each)
+	}
+	if cfg.Retention < 0 {
+		return nil, errors.New("audit: retention must not be negative")
+	}
+	file, err := journal.Open(cfg.JournalFile)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	l := &Log{
+		cfg:     cfg,
+		keys:    &keyring{db: cfg.DB, barrier: cfg.Barrier, now: cfg.Now},
+		journal: file,
+		window:  newWindow(cfg.DataPlane == Each),
+		chains:  newChains(),
+	}
+	l.writer = newWriter(l)
+	return l, nil
 }
 
-// Prepare opens the log's keys, and makes them at the first start. Call it once the barrier is unsealed; Run does so too.
-func (l *Log) Prepare(ctx context.Context) error { return errors.New("not yet") }
+// Close closes the journal. Run must have returned.
+func (l *Log) Close() error { return l.journal.Close() }
 
-// Run stores observations, takes over the journal and, while it holds the lease, numbers events and signs checkpoints, until ctx ends.
-// It stores what it has before it returns.
-func (l *Log) Run(ctx context.Context) error { return errors.New("not yet") }
+// Prepare opens the log's keys, and makes them at the first start. Call it once the barrier is unsealed, outside of a transaction; Run
+// does so too.
+func (l *Log) Prepare(ctx context.Context) error {
+	if l.keys.ready() {
+		return nil
+	}
+	if l.cfg.Barrier.Sealed() {
+		return barrier.ErrSealed
+	}
+	err := l.keys.make(ctx)
+	if err == nil {
+		err = l.keys.load(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("prepare audit keys: %w", err)
+	}
+	return nil
+}
 
 // Record stores an event in the transaction of ctx: both are there, or neither. Outside of a transaction it is refused. When it fails the
 // change must not be committed either.
-func (l *Log) Record(ctx context.Context, e Event) error { return errors.New("not yet") }
+func (l *Log) Record(ctx context.Context, e Event) error {
+	if _, err := l.cfg.DB.Independent(ctx); !errors.Is(err, database.ErrInTransaction) {
+		return errors.New("record audit event: not in a transaction")
+	}
+	if e.Tenant == "" {
+		e.Tenant = database.TenantOf(ctx)
+	}
+	r, err := newRecord(e, l.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("record audit event: %w", err)
+	}
+	var row pendingRow
+	err = l.keys.use(ctx, func(k *openKeys) (err error) {
+		row, err = k.finish(r)
+		return err
+	})
+	if err == nil {
+		err = l.insert(ctx, row)
+	}
+	if err != nil {
+		return fmt.Errorf("record audit event: %w", err)
+	}
+	return nil
+}
 
-// RecordNow stores an event by itself, outside of any transaction: in the database, and where that cannot be, in the journal.
-func (l *Log) RecordNow(ctx context.Context, e Event) error { return errors.New("not yet") }
+func (l *Log) insert(ctx context.Context, row pendingRow) error {
+	_, err := l.cfg.DB.Exec(database.WithTenant(ctx, row.tenant),
+		"INSERT INTO audit_pending (tenant_id, id, body, mac) VALUES ($1, $2, $3, $4)", row.tenant, row.id, string(row.body), row.mac)
+	return err
+}
+
+// RecordNow stores an event by itself, outside of any transaction: in the database, and where that cannot be, in the journal. When it
+// returns nil the event is durable.
+func (l *Log) RecordNow(ctx context.Context, e Event) error {
+	r, err := newRecord(e, l.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("record audit event: %w", err)
+	}
+	err = l.writer.store(ctx, []*record{r})
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, database.ErrInTransaction) {
+		return fmt.Errorf("record audit event: %w", err)
+	}
+	return l.toJournal(batch{records: []*record{r}})
+}
 
 // RecordLocal stores an event in the journal and returns when it is on disk.
-func (l *Log) RecordLocal(e Event) error { return errors.New("not yet") }
-
-// Observe takes note of what has happened. It neither blocks nor fails; a crash may lose the last second.
-func (l *Log) Observe(o Observation) {}
+func (l *Log) RecordLocal(e Event) error {
+	r, err := newRecord(e, l.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("record audit event: %w", err)
+	}
+	return l.toJournal(batch{records: []*record{r}})
+}
 
 // Use is Observe for an operation of the data plane that is about to be answered: with Config.DataPlane Each it returns once the event is
 // committed, and the answer may only go out after nil. Otherwise it counts and returns nil.
-func (l *Log) Use(ctx context.Context, e Event) error { return errors.New("not yet") }
-
-// Export writes a tenant's events and checkpoints as JSON lines that auditchain.Verify reads, widened to checkpoints. A range that includes the
-// newest event ends with a checkpoint of this moment.
-func (l *Log) Export(ctx context.Context, tenant string, r Range, w io.Writer) error {
-	return errors.New("not yet")
+func (l *Log) Use(ctx context.Context, e Event) error {
+	if l.cfg.DataPlane != Each {
+		l.Observe(Observation{Event: e, Known: true, DataPlane: true})
+		return nil
+	}
+	r, err := newRecord(e, l.cfg.Now())
+	if err != nil {
+		return fmt.Errorf("record use: %w", err)
+	}
+	if err := l.writer.store(ctx, []*record{r}); err != nil {
+		return fmt.Errorf("record use: %w", err)
+	}
+	return nil
 }
 
-// List returns numbered events of a tenant that match the filter, beginning after the number given (0 for the beginning), at most limit.
-func (l *Log) List(ctx context.Context, tenant string, f Filter, after int64, limit int) ([]Entry, error) {
-	return nil, errors.New("not yet")
-}
-
-// CheckpointKeys is the JWK Set of the public keys that verify checkpoints.
-func (l *Log) CheckpointKeys(ctx context.Context) ([]byte, error) { return nil, errors.New("not yet") }
-
-// CloseChain is for a tenant that is about to be removed: it numbers what is pending, and puts the chain's last checkpoint into the system chain, against
-// which an export that was kept can still be verified. It may be called again.
-func (l *Log) CloseChain(ctx context.Context, tenant string) error { return errors.New("not yet") }
+// instance names a process, or a part of its life, in audit_sources.
+func instance() string { return "p:" + rand.Text() }

@@ -12,7 +12,7 @@ const (
 	Failed  = "failed" // allowed, and then it could not be done
 )
 
-// Event is something that happened. It holds no bodies and no secrets.
+// Event is something that happened. It holds no bodies and no secrets. Texts that are too long are cut, and control characters replaced.
 type Event struct {
 	// Time is when; zero is now.
 	Time time.Time
@@ -27,7 +27,7 @@ type Event struct {
 	RequestID     string
 	// Address is the client's. It is stored as a keyed hash.
 	Address netip.Addr
-	// Fields are further facts, in this order.
+	// Fields are further facts, at most 32.
 	Fields []Field
 }
 
@@ -46,10 +46,10 @@ type Object struct {
 	Version int64
 }
 
-// Field is a named fact of type string, int64 or bool; [Text], [Number] and [Flag] make it.
+// Field is a named fact; [Text], [Number] and [Flag] make it.
 type Field struct {
 	name  string
-	value any
+	value any // string, int64 or bool
 }
 
 // Text makes a field. Never of a person's data, a secret, or something that a caller has sent in a body.

@@ -12,6 +12,7 @@ CREATE TABLE audit_pending (
 CREATE TABLE audit_events (
     tenant_id   TEXT   NOT NULL,
     seq         BIGINT NOT NULL,
+    id          TEXT   NOT NULL,
     at          BIGINT NOT NULL,
     action      TEXT   NOT NULL,
     outcome     TEXT   NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE audit_events (
     mac         BYTEA  NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
+CREATE UNIQUE INDEX audit_events_id ON audit_events (tenant_id, id);
 CREATE INDEX audit_events_at ON audit_events (tenant_id, at);
 CREATE INDEX audit_events_actor ON audit_events (tenant_id, actor_id, seq);
 CREATE INDEX audit_events_object ON audit_events (tenant_id, object_id, seq);
