@@ -94,8 +94,26 @@ func (b *Barrier) CheckUnsealKey(ctx context.Context, unsealKey []byte, unsealKe
 	return nil
 }
 
-// openRoots opens the stored root keys into an epoch that nobody else sees yet.
+// openRoots opens the stored root keys into an epoch that nobody else sees yet. While it reads them and those that are staged, a
+// rekeying may be committed, which is no reason to call the key wrong.
 func (b *Barrier) openRoots(ctx context.Context, unsealKey []byte, unsealKeyID string, create bool) (*epoch, error) {
+	for {
+		before, err := b.store.Generation(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read generation of keys: %w", err)
+		}
+		e, err := b.tryRoots(ctx, unsealKey, unsealKeyID, create)
+		if !errors.Is(err, ErrWrongUnsealKey) {
+			return e, err
+		}
+		after, failure := b.store.Generation(ctx)
+		if failure != nil || after == before {
+			return nil, errors.Join(err, failure)
+		}
+	}
+}
+
+func (b *Barrier) tryRoots(ctx context.Context, unsealKey []byte, unsealKeyID string, create bool) (*epoch, error) {
 	parent, err := newUnsealKey(unsealKey, unsealKeyID)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,9 @@ var _ barrier.Store = (*barrierstore.Store)(nil)
 
 func TestMain(m *testing.M) {
 	fips.Require()
+	if os.Getenv(victimVariable) != "" {
+		victim()
+	}
 	m.Run()
 }
 
@@ -35,9 +39,34 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB, store *barriers
 	})
 }
 
+// parent is the id of the key that wraps those that key makes.
+func parent(level barrier.Level, tenant string) string {
+	switch level {
+	case barrier.LevelContent:
+		return "intermediate of " + tenant
+	case barrier.LevelIntermediate:
+		return "root"
+	default:
+		return "unseal key"
+	}
+}
+
+// above makes the keys above those of a tenant.
+func above(t *testing.T, store *barrierstore.Store, tenants ...string) {
+	t.Helper()
+	keys := []barrier.WrappedKey{key(barrier.LevelRoot, "", "root", 1)}
+	for _, tenant := range tenants {
+		keys = append(keys, key(barrier.LevelIntermediate, tenant, "intermediate of "+tenant, 1))
+	}
+	for _, k := range keys {
+		_, err := store.Insert(t.Context(), k)
+		require.NoError(t, err)
+	}
+}
+
 func key(level barrier.Level, tenant, id string, version int64) barrier.WrappedKey {
 	return barrier.WrappedKey{
-		Level: level, Tenant: tenant, ID: id, Version: version, ParentID: "parent of " + id, JWE: "jwe of " + id,
+		Level: level, Tenant: tenant, ID: id, Version: version, ParentID: parent(level, tenant), JWE: "jwe of " + id,
 		CreatedAt: time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC),
 	}
 }
@@ -49,9 +78,10 @@ func TestStore_ReturnsWhatWasInserted(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, keys)
 
-		root := key(barrier.LevelRoot, "", "r1", 1)
+		above(t, store, "a", "b")
+		root := key(barrier.LevelRoot, "", "r2", 2)
 		a2, a1 := key(barrier.LevelContent, "a", "a2", 2), key(barrier.LevelContent, "a", "a1", 1)
-		others := []barrier.WrappedKey{key(barrier.LevelIntermediate, "b", "i1", 1), key(barrier.LevelContent, "b", "b1", 1)}
+		others := []barrier.WrappedKey{key(barrier.LevelIntermediate, "b", "i1", 2), key(barrier.LevelContent, "b", "b1", 1)}
 		for _, k := range append([]barrier.WrappedKey{root, a2, a1}, others...) {
 			inserted, err := store.Insert(t.Context(), k)
 			require.NoError(t, err)
@@ -62,13 +92,14 @@ func TestStore_ReturnsWhatWasInserted(t *testing.T) {
 		assert.Equal(t, []barrier.WrappedKey{a1, a2}, keys, "of that level and tenant")
 		keys, err = store.Keys(t.Context(), barrier.LevelRoot, "")
 		require.NoError(t, err)
-		assert.Equal(t, []barrier.WrappedKey{root}, keys)
+		assert.Equal(t, []barrier.WrappedKey{key(barrier.LevelRoot, "", "root", 1), root}, keys)
 	})
 }
 
 func TestInsert_KeepsTheVersionThatIsThere(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		above(t, store, "a")
 		first := key(barrier.LevelContent, "a", "first", 1)
 		inserted, err := store.Insert(t.Context(), first)
 		require.NoError(t, err)
@@ -112,6 +143,7 @@ func TestInsert_OneOfManyAtOnceWins(t *testing.T) {
 func TestInsert_StaysWhenTheCallersWorkIsRolledBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *database.DB, store *barrierstore.Store) {
+		above(t, store, "a")
 		ctx, unit := db.WithUnit(t.Context())
 		_, err := store.Insert(ctx, key(barrier.LevelContent, "a", "a1", 1))
 		require.NoError(t, err)
@@ -132,23 +164,21 @@ func TestInsert_StaysWhenTheCallersWorkIsRolledBack(t *testing.T) {
 func TestInsert_NothingTakesThePlaceOfALostKey(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *database.DB, store *barrierstore.Store) {
-		for _, k := range []barrier.WrappedKey{
-			key(barrier.LevelRoot, "", "r1", 1), key(barrier.LevelIntermediate, "a", "i1", 1), key(barrier.LevelContent, "a", "c1", 1),
-			key(barrier.LevelIntermediate, "b", "j1", 1),
-		} {
-			_, err := store.Insert(t.Context(), k)
-			require.NoError(t, err)
-		}
-		_, err := db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE id IN ('r1', 'i1', 'j1')")
+		above(t, store, "a", "b")
+		_, err := store.Insert(t.Context(), key(barrier.LevelContent, "a", "c1", 1))
 		require.NoError(t, err)
-
-		_, err = store.Insert(t.Context(), key(barrier.LevelRoot, "", "r2", 1))
-		require.ErrorIs(t, err, barrierstore.ErrParentLost)
+		_, err = db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE level = 'intermediate'")
+		require.NoError(t, err)
 		_, err = store.Insert(t.Context(), key(barrier.LevelIntermediate, "a", "i2", 1))
 		require.ErrorIs(t, err, barrierstore.ErrParentLost)
 		inserted, err := store.Insert(t.Context(), key(barrier.LevelIntermediate, "b", "j2", 1))
 		require.NoError(t, err)
 		assert.True(t, inserted, "nothing was wrapped under it")
+
+		_, err = db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE level = 'root'")
+		require.NoError(t, err)
+		_, err = store.Insert(t.Context(), key(barrier.LevelRoot, "", "r2", 1))
+		require.ErrorIs(t, err, barrierstore.ErrParentLost)
 	})
 }
 
@@ -184,5 +214,30 @@ func TestBarrier_ReplicasShareOneHierarchy(t *testing.T) {
 				assert.Equal(t, "value", string(plain))
 			}
 		}
+	})
+}
+
+// A key whose parent has gone would never open.
+func TestInsert_NeedsTheParent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *database.DB, store *barrierstore.Store) {
+		above(t, store, "a", "b")
+		orphan := key(barrier.LevelContent, "a", "orphan", 1)
+		for _, parent := range []string{"nothing", "root", "intermediate of b"} {
+			orphan.ParentID = parent
+			_, err := store.Insert(t.Context(), orphan)
+			require.ErrorIs(t, err, barrier.ErrParentGone, parent)
+		}
+		child := key(barrier.LevelContent, "a", "child", 1)
+		_, err := store.Insert(t.Context(), child)
+		require.NoError(t, err)
+		orphan.ID, orphan.ParentID = child.ID, "nothing"
+		_, err = store.Replace(t.Context(), child, orphan)
+		require.ErrorIs(t, err, barrier.ErrParentGone)
+
+		other := key(barrier.LevelRoot, "", "another root", 2)
+		other.ParentID = "another unseal key"
+		_, err = store.Insert(t.Context(), other)
+		require.ErrorIs(t, err, barrier.ErrRekeying, "root keys under two unseal keys would open under neither")
 	})
 }

@@ -17,25 +17,28 @@ type knownKeys struct {
 	sealed []SealedKey
 }
 
+// known reads them in an order that finds the one in force also while a rekeying is committed.
 func (o *Operator) known(ctx context.Context) (known knownKeys, err error) {
+	staged := ""
+	if o.store != nil {
+		rekey, err := o.store.Rekey(ctx)
+		if err != nil && !errors.Is(err, ErrNoRekey) {
+			return knownKeys{}, err
+		}
+		staged = rekey.ToKeyID
+	}
 	id, err := o.barrier.UnsealKeyID(ctx)
 	if err != nil {
 		return knownKeys{}, err
 	}
-	if id != "" {
-		known.ids = append(known.ids, id)
+	for _, id := range []string{id, staged} {
+		if id != "" {
+			known.ids = append(known.ids, id)
+		}
 	}
-	if o.store == nil {
-		return known, nil
+	if o.store != nil {
+		known.sealed, err = o.store.SealedKeys(ctx)
 	}
-	rekey, err := o.store.Rekey(ctx)
-	switch {
-	case err == nil:
-		known.ids = append(known.ids, rekey.ToKeyID)
-	case !errors.Is(err, ErrNoRekey):
-		return knownKeys{}, err
-	}
-	known.sealed, err = o.store.SealedKeys(ctx)
 	return known, err
 }
 
