@@ -111,10 +111,10 @@ func (ps Problems) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-func (c Config) withDefaults() Config {
-	registries := Defaults()
-	maps.Copy(registries, c.Registries)
-	c.Registries = registries
+// withDefaults is a copy in which nothing is absent.
+func withDefaults(given Config) Config {
+	c := Config{Registries: Defaults(), Peppers: given.Peppers, Concurrency: given.Concurrency, Dev: given.Dev}
+	maps.Copy(c.Registries, given.Registries)
 	if c.Concurrency == 0 {
 		c.Concurrency = defaultConcurrency()
 	}
@@ -123,7 +123,10 @@ func (c Config) withDefaults() Config {
 
 // Validate finds everything that is wrong.
 func (c Config) Validate() Problems {
-	c = c.withDefaults()
+	return validate(withDefaults(c))
+}
+
+func validate(c Config) Problems {
 	v := &validation{infos: map[string]bool{}, policies: map[int]bool{}}
 	if c.Concurrency < 1 || c.Concurrency > maxConcurrency {
 		v.report("concurrency", fmt.Sprintf("%d is out of range", c.Concurrency), fmt.Sprintf("1 to %d", maxConcurrency))

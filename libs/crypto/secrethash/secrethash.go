@@ -62,9 +62,9 @@ type Set struct {
 }
 
 // Open makes the registries after checking every policy and pepper against the floors. The error is [Problems] and lists all that is wrong.
-func Open(config Config) (*Set, error) {
-	config = config.withDefaults()
-	if problems := config.Validate(); len(problems) > 0 {
+func Open(given Config) (*Set, error) {
+	config := withDefaults(given)
+	if problems := validate(config); len(problems) > 0 {
 		return nil, fmt.Errorf("hash registries: %w", problems)
 	}
 	turns := make(chan struct{}, config.Concurrency)

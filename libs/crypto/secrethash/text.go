@@ -19,7 +19,7 @@ type parsed struct {
 }
 
 // text writes the hash as a registry of the kind does.
-func (h parsed) text(kind Kind) string {
+func (h *parsed) text(kind Kind) string {
 	version := "{" + strconv.Itoa(h.version) + "}:"
 	switch {
 	case kind.deterministic():

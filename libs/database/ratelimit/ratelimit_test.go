@@ -289,9 +289,16 @@ func TestAllow_AllowsNothingInDoubt(t *testing.T) {
 			require.ErrorContains(t, refused(t.Context(), l, tenPerMinute, cost), "burst is 3")
 		}
 		for _, rate := range []ratelimit.Rate{
-			{}, {Limit: 1, Per: time.Second}, {Limit: 1, Burst: 1}, {Per: time.Second, Burst: 1}, {Limit: -1, Per: time.Second, Burst: 1},
-			{Limit: 1, Per: -time.Second, Burst: 1}, {Limit: 2, Per: time.Microsecond, Burst: 1}, {Limit: 1, Per: 400 * 24 * time.Hour, Burst: 1},
-			{Limit: 1, Per: 24 * time.Hour, Burst: 400}, {Limit: 1, Per: time.Second, Burst: 1 << 62},
+			{},
+			{Limit: 1, Per: time.Second},
+			{Limit: 1, Burst: 1},
+			{Per: time.Second, Burst: 1},
+			{Limit: -1, Per: time.Second, Burst: 1},
+			{Limit: 1, Per: -time.Second, Burst: 1},
+			{Limit: 2, Per: time.Microsecond, Burst: 1},
+			{Limit: 1, Per: 400 * 24 * time.Hour, Burst: 1},
+			{Limit: 1, Per: 24 * time.Hour, Burst: 400},
+			{Limit: 1, Per: time.Second, Burst: 1 << 62},
 		} {
 			_ = refused(t.Context(), l, rate, 1)
 		}
