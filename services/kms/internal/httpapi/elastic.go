@@ -25,6 +25,7 @@ func (h *Operations) CreateElasticKey(ctx context.Context, request CreateElastic
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, key.ID, key.PrimaryVersion)
 	return CreateElasticKey201JSONResponse{
 		Body: elasticKey(key),
 		Headers: CreateElasticKey201ResponseHeaders{
@@ -80,6 +81,7 @@ func (h *Operations) GetElasticKey(ctx context.Context, request GetElasticKeyReq
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	key, err := h.keys.Get(ctx, who, keyring.Ref(request.Id))
 	if err != nil {
 		return nil, err
@@ -93,6 +95,7 @@ func (h *Operations) GetPublicKey(ctx context.Context, request GetPublicKeyReque
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	public, err := h.keys.Public(ctx, who, keyring.Ref(request.Id), value(request.Params.Version))
 	if err != nil {
 		return nil, err

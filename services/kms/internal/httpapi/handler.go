@@ -63,6 +63,14 @@ func caller(ctx context.Context) (keyring.Caller, error) {
 	return keyring.Caller{Tenant: principal.Tenant, Kind: principal.Kind, ID: principal.ID, Scopes: principal.Scopes}, nil
 }
 
+// objectKey is the kind of object that requests about keys have in the audit trail.
+const objectKey = "elastic-key"
+
+// about says which key a request is for: as it was asked for, until it is known which one that is.
+func about(ctx context.Context, id string, version int64) {
+	server.Annotate(ctx, objectKey, id, version)
+}
+
 // timestampLayout is RFC 3339 in UTC with microseconds.
 const timestampLayout = "2006-01-02T15:04:05.000000Z"
 

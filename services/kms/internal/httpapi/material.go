@@ -16,10 +16,12 @@ func (h *Operations) RotateElasticKey(ctx context.Context, request RotateElastic
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	version, err := h.keys.Rotate(ctx, who, keyring.Ref(request.Id))
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, version.ElasticKeyID, version.Version)
 	return RotateElasticKey201JSONResponse{
 		Body: materialKey(version, version.Version),
 		// Relative to /elastic-keys/{id}/rotate (RFC 9110 section 10.2.2).
@@ -33,6 +35,7 @@ func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialK
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	// The list is the key's, however the path calls it.
 	key, err := h.keys.Get(ctx, who, keyring.Ref(request.Id))
 	if err != nil {
@@ -82,6 +85,7 @@ func (h *Operations) GetMaterialKey(ctx context.Context, request GetMaterialKeyR
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	key, version, err := h.keys.Version(ctx, who, keyring.Ref(request.Id), request.Version)
 	if err != nil {
 		return nil, err

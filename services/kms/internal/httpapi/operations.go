@@ -12,6 +12,7 @@ func (h *Operations) Encrypt(ctx context.Context, request EncryptRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	plaintext, err := decodeBytes("/plaintext", request.Body.Plaintext)
 	if err != nil {
 		return nil, err
@@ -21,6 +22,7 @@ func (h *Operations) Encrypt(ctx context.Context, request EncryptRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, encrypted.ElasticKeyID, encrypted.Version)
 	return Encrypt200JSONResponse{Ciphertext: encrypted.Ciphertext, ElasticKeyId: encrypted.ElasticKeyID, Version: encrypted.Version}, nil
 }
 
@@ -30,11 +32,13 @@ func (h *Operations) Decrypt(ctx context.Context, request DecryptRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	opened, err := h.keys.Decrypt(ctx, who, keyring.Ref(request.Id), request.Body.Ciphertext, keyring.Context(value(request.Body.Context)))
 	if err != nil {
 		return nil, err
 	}
 	defer clear(opened.Plaintext)
+	about(ctx, opened.ElasticKeyID, opened.Version)
 	return Decrypt200JSONResponse{Plaintext: encodeBytes(opened.Plaintext), ElasticKeyId: opened.ElasticKeyID, Version: opened.Version}, nil
 }
 
@@ -44,6 +48,7 @@ func (h *Operations) Sign(ctx context.Context, request SignRequestObject) (SignR
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	payload, err := decodeBytes("/payload", request.Body.Payload)
 	if err != nil {
 		return nil, err
@@ -55,6 +60,7 @@ func (h *Operations) Sign(ctx context.Context, request SignRequestObject) (SignR
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, signed.ElasticKeyID, signed.Version)
 	return Sign200JSONResponse{
 		Signature: signed.Signature, Algorithm: signed.Algorithm, ElasticKeyId: signed.ElasticKeyID, Version: signed.Version,
 	}, nil
@@ -66,6 +72,7 @@ func (h *Operations) Verify(ctx context.Context, request VerifyRequestObject) (V
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, 0)
 	payload, err := decodeBytes("/payload", value(request.Body.Payload))
 	if err != nil {
 		return nil, err
@@ -78,6 +85,7 @@ func (h *Operations) Verify(ctx context.Context, request VerifyRequestObject) (V
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, request.Id, verdict.Version)
 	answer := Verify200JSONResponse{Valid: verdict.Valid, Version: optional(verdict.Version)}
 	if verdict.Valid && format == keyring.FormatJWS {
 		text := encodeBytes(verdict.Payload)

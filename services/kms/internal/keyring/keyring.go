@@ -32,6 +32,10 @@ type Config struct {
 	Store     Store
 	Barrier   Barrier
 	Generator Generator
+	// Grants lets callers do something to single keys; nil for scopes alone.
+	Grants Grants
+	// Events takes a record of each change in its transaction; nil for none.
+	Events Events
 	// Now is the clock.
 	Now func() time.Time
 	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
@@ -51,6 +55,8 @@ type Keyring struct {
 	store     Store
 	barrier   Barrier
 	generator Generator
+	grants    Grants
+	events    Events
 	now       func() time.Time
 	cache     *materialCache
 	uses      *useCounter
@@ -71,6 +77,8 @@ func New(cfg Config) (*Keyring, error) {
 		store:     cfg.Store,
 		barrier:   cfg.Barrier,
 		generator: cfg.Generator,
+		grants:    cfg.Grants,
+		events:    cfg.Events,
 		now:       cfg.Now,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
@@ -98,18 +106,21 @@ type permit struct {
 
 // permit loads the facts about a version (0: the primary one) in one statement and decides on them.
 func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref Ref, version int64) (permit, error) {
-	if err := decideScope(caller, op); err != nil {
+	refusal, err := k.consider(caller, op, ref)
+	if err != nil {
 		return permit{}, err
-	}
-	if !ref.names() {
-		return permit{}, errNotFound()
 	}
 	key, material, err := k.store.KeyVersion(ctx, caller.Tenant, ref, version)
 	if errors.Is(err, ErrNotFound) {
-		return permit{}, errNotFound()
+		return permit{}, orNotFound(refusal)
 	}
 	if err != nil {
 		return permit{}, fmt.Errorf("load key version: %w", err)
+	}
+	if refusal != nil {
+		if caller, err = k.grant(ctx, caller, op, key, refusal); err != nil {
+			return permit{}, err
+		}
 	}
 	if err := decide(caller, op, key, &material); err != nil {
 		return permit{}, err
@@ -123,18 +134,56 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 
 // permitKey is permit for operations on the key as a whole.
 func (k *Keyring) permitKey(ctx context.Context, caller Caller, op Operation, ref Ref) (ElasticKey, error) {
-	if err := decideScope(caller, op); err != nil {
+	refusal, err := k.consider(caller, op, ref)
+	if err != nil {
 		return ElasticKey{}, err
-	}
-	if !ref.names() {
-		return ElasticKey{}, errNotFound()
 	}
 	key, err := k.store.ElasticKey(ctx, caller.Tenant, ref)
 	if errors.Is(err, ErrNotFound) {
-		return ElasticKey{}, errNotFound()
+		return ElasticKey{}, orNotFound(refusal)
 	}
 	if err != nil {
 		return ElasticKey{}, fmt.Errorf("load key: %w", err)
 	}
+	if refusal != nil {
+		if caller, err = k.grant(ctx, caller, op, key, refusal); err != nil {
+			return ElasticKey{}, err
+		}
+	}
 	return key, decide(caller, op, key, nil)
+}
+
+// consider is the first part of a permit, before anything is read. A caller without the scope gets on, with the refusal that is his unless
+// a grant on the key helps him: he does not learn which keys exist.
+func (k *Keyring) consider(caller Caller, op Operation, ref Ref) (refusal, err error) {
+	refusal = decideScope(caller, op)
+	switch {
+	case refusal != nil && (k.grants == nil || caller.Tenant == "" || op.Scope() == "" || !ref.names()):
+		return nil, refusal
+	case !ref.names():
+		return nil, errNotFound()
+	default:
+		return refusal, nil
+	}
+}
+
+// grant returns the caller with what he was granted on the key, or refusal.
+func (k *Keyring) grant(ctx context.Context, caller Caller, op Operation, key ElasticKey, refusal error) (Caller, error) {
+	allowed, err := k.grants.Allowed(ctx, caller, op.Scope(), key)
+	if err != nil {
+		return caller, fmt.Errorf("look up grants: %w", err)
+	}
+	if !allowed {
+		return caller, refusal
+	}
+	caller.granted = op
+	return caller, nil
+}
+
+// orNotFound is what is said of a key that does not exist.
+func orNotFound(refusal error) error {
+	if refusal != nil {
+		return refusal
+	}
+	return errNotFound()
 }

@@ -74,8 +74,10 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 		if err := k.store.InsertElasticKey(ctx, key); err != nil {
 			return err
 		}
-		_, err := draft.store(ctx, k.store, key, 1)
-		return err
+		if _, err := draft.store(ctx, k.store, key, 1); err != nil {
+			return err
+		}
+		return k.record(ctx, Event{Action: ActionCreate, Key: key, Version: 1})
 	})
 	if errors.Is(err, ErrNameTaken) {
 		return ElasticKey{}, errNameTaken()
@@ -118,8 +120,10 @@ func (k *Keyring) rotate(ctx context.Context, key ElasticKey, ifPrimary int64) (
 		if err != nil {
 			return err
 		}
-		version, err = draft.store(ctx, k.store, key, number)
-		return err
+		if version, err = draft.store(ctx, k.store, key, number); err != nil {
+			return err
+		}
+		return k.record(ctx, Event{Action: ActionRotate, Key: key, Version: number})
 	})
 	if err != nil {
 		return MaterialKey{}, fmt.Errorf("store version: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
@@ -74,12 +75,18 @@ func (s *Store) ElasticKeys(ctx context.Context, tenant string, filter keyring.F
 func (s *Store) AddVersion(ctx context.Context, key keyring.ElasticKey, ifPrimary int64) (int64, error) {
 	ctx = database.WithTenant(ctx, key.Tenant)
 	var version int64
-	err := s.db.QueryRow(ctx, `
-		UPDATE elastic_keys
-		SET version_count = version_count + 1, primary_version = version_count + 1, updated_at = $4
-		WHERE tenant_id = $1 AND id = $2 AND status = $3 AND ($5 = 0 OR primary_version = $5)
-		RETURNING version_count`,
-		key.Tenant, key.ID, string(key.Status), database.Micros(key.UpdatedAt), ifPrimary).Scan(&version)
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.db.QueryRow(ctx, `
+			UPDATE elastic_keys
+			SET version_count = version_count + 1, primary_version = version_count + 1, updated_at = $4
+			WHERE tenant_id = $1 AND id = $2 AND status = $3 AND ($5 = 0 OR primary_version = $5)
+			RETURNING version_count`,
+			key.Tenant, key.ID, string(key.Status), database.Micros(key.UpdatedAt), ifPrimary).Scan(&version)
+		if err != nil {
+			return err
+		}
+		return changes.Note(ctx, s.db, key.Tenant, changeKey, key.ID)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, keyring.ErrStale
 	}

@@ -37,6 +37,13 @@ func each(t *testing.T, test func(t *testing.T, store keyring.Store)) {
 	dbtest.EachTenancy(t, sets, func(t *testing.T, db *database.DB) {
 		test(t, sqlstore.New(db))
 	})
+	t.Run("facts", func(t *testing.T) {
+		t.Parallel()
+		dbtest.Each(t, sets, func(t *testing.T, db *database.DB) {
+			facts, _ := follow(t, db)
+			test(t, facts)
+		})
+	})
 	t.Run("postgres-schemas", func(t *testing.T) {
 		t.Parallel()
 		db := dbtest.Open(t, dbtest.TwoRoles(t), sets...)
