@@ -6,7 +6,8 @@
 //
 // Order. A note takes the next number of one of eight lanes, chosen by the tenant, with one UPDATE. The lock on the lane's row is held until the
 // transaction ends, so within a lane numbers are committed in their order: whoever reads number n will never see n-1 appear later. The price is
-// that two transactions of one lane wait for each other from their first note to their end: note last.
+// that two transactions of one lane wait for each other from their first note to their end: note last, and only what somebody may have kept. An
+// object that is new needs no note unless its absence is such a fact.
 //
 // Memory. Every number carries a random mark. A follower remembers number and mark of what it read last; if the database has another mark
 // for that number, or a lower number, or has swept it away, as after a backup was restored, the follower says that everything may have
