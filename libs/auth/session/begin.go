@@ -27,7 +27,7 @@ func errOvertaken() error {
 	return problem.New(problem.Unauthenticated, "all sessions were ended meanwhile: authenticate again")
 }
 
-// Create begins a session. Errors: insufficient_scope for a scope that the principal does not have, unauthenticated for an
+// Create begins a session. It may be a part of a unit of work, and not of a transaction that is open. Errors: insufficient_scope for a scope that the principal does not have, unauthenticated for an
 // authentication that was overtaken by [Manager.RevokeAll].
 func (m *Manager) Create(ctx context.Context, ask Ask) (Issued, error) {
 	p := ask.Principal
@@ -148,6 +148,7 @@ func (m *Manager) issue(ctx context.Context, r *record, p *server.Principal, req
 	if err != nil {
 		return Issued{}, fmt.Errorf("begin session: %w", err)
 	}
+	m.recorded(ctx)
 	m.forget(ctx, r.tenant, evicted...)
 	owner := *p
 	owner.Scopes, owner.Roles, owner.ExpiresAt, owner.SessionID = r.scopes, r.roles, r.expiresAt, r.id

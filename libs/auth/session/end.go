@@ -55,6 +55,13 @@ func (m *Manager) record(ctx context.Context, e Event) error {
 	return m.deps.Recorder.Record(ctx, e)
 }
 
+// recorded says that the request has its event, so that it gets no other.
+func (m *Manager) recorded(ctx context.Context) {
+	if m.deps.Recorder != nil {
+		server.MarkRecorded(ctx)
+	}
+}
+
 // Revoke ends one session; an error with the code not_found if the tenant has none of that id.
 func (m *Manager) Revoke(ctx context.Context, tenant, id, reason string) error {
 	return m.revoke(ctx, tenant, id, reason, nil)
@@ -84,6 +91,7 @@ func (m *Manager) revoke(ctx context.Context, tenant, id, reason string, owner *
 	if err != nil {
 		return fmt.Errorf("revoke session: %w", err)
 	}
+	m.recorded(ctx)
 	m.forget(ctx, tenant, id)
 	return nil
 }
@@ -128,6 +136,7 @@ func (m *Manager) RevokeAll(ctx context.Context, tenant, kind, principalID, exce
 	if err != nil {
 		return 0, fmt.Errorf("revoke all sessions: %w", err)
 	}
+	m.recorded(ctx)
 	m.forget(ctx, tenant, ids...)
 	return len(ids), nil
 }

@@ -78,11 +78,15 @@ func (m *Manager) newestKey(ctx context.Context, tenant string, format Format) (
 	return key, nil
 }
 
-// writingKey is the key for a new token: made at first use, and replaced when it is old. It is called outside a transaction; for opaque
-// sessions it is nil.
+// writingKey is the key for a new token: made at first use, and replaced when it is old. Keys are made outside the caller's unit of work,
+// which might be rolled back when others use them already. For opaque sessions it is nil.
 func (m *Manager) writingKey(ctx context.Context, tenant string, format Format) (*tokenKey, error) {
 	if format == Opaque {
 		return nil, nil //nolint:nilnil // opaque sessions need none
+	}
+	ctx, err := m.deps.DB.Independent(ctx)
+	if err != nil {
+		return nil, err
 	}
 	newest, err := m.newestKey(ctx, tenant, format)
 	if err != nil || (newest != nil && m.deps.Now().Before(newest.createdAt.Add(m.cfg.KeyRotation))) {
