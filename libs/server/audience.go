@@ -10,6 +10,7 @@ type audience struct {
 }
 
 func (s *Server) programs() *audience { return &audience{headers: serviceHeaders(), programs: true} }
+
 func (s *Server) browsers() *audience { return &audience{headers: browserHeaders(), browsers: true} }
 func (s *Server) pages() *audience    { return &audience{headers: pageHeaders(), browsers: true} }
 func (s *Server) anybody() *audience {

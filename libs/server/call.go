@@ -44,7 +44,7 @@ type call struct {
 
 // newCall begins a call and names it to its sender.
 func newCall(s *Server, w http.ResponseWriter, r *http.Request) *call {
-	c := &call{Context: r.Context(), server: s, id: [1]string{newRequestID()}}
+	c := &call{Context: r.Context(), server: s, id: [1]string{s.ids.next()}}
 	c.response.ResponseWriter = w
 	c.params.URLParams = chi.RouteParams{Keys: c.names[:0], Values: c.values[:0]}
 	c.params.RoutePatterns = c.patterns[:0]

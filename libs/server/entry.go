@@ -5,23 +5,8 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	"github.com/google/uuid"
-
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
-
-// headerRequestID names the request to its sender. An id that comes with a request is not taken over: two requests could then carry
-// the same, and a trace context (traceparent) is there to join a request to the sender's own records.
-const headerRequestID = "X-Request-Id"
-
-func newRequestID() string {
-	id, err := uuid.NewV7()
-	if err != nil { // crypto/rand ends the process instead of failing
-		panic(err)
-	}
-
-	return id.String()
-}
 
 // recoverPanic answers a panic with a 500, or, when an answer has begun, cuts it off.
 func (s *Server) recoverPanic(next handler) handler {

@@ -119,7 +119,7 @@ func TestAddresses_AllowedAndNot(t *testing.T) {
 	} {
 		for _, path := range []string{"/service/api/v1/things", "/browser/api/v1/open", "/elsewhere"} {
 			a := f.send(f.request("GET", f.PublicURL()+path, "X-Forwarded-For", address, "Authorization", "Bearer reader"))
-			assert.Equal(t, status == 403, a.StatusCode == 403 && a.problem(t).Code == "ip_not_allowed", "%s from %s", path, address)
+			assert.Equal(t, status == http.StatusForbidden, a.StatusCode == http.StatusForbidden && a.problem(t).Code == "ip_not_allowed", "%s from %s", path, address)
 		}
 	}
 	assert.Equal(t, http.StatusOK, f.admin("GET", "/livez").StatusCode, "the admin listener is not concerned")

@@ -61,7 +61,8 @@ func (s *Server) observe(next handler) handler {
 		start := time.Now()
 		// The call is the parent of everything that the handler does, and the span becomes part of it.
 		parent := c.Context
-		if len(r.Header["Traceparent"]) > 0 {
+		remote := len(r.Header["Traceparent"]) > 0
+		if remote {
 			parent = propagation.TraceContext{}.Extract(parent, propagation.HeaderCarrier(r.Header))
 		}
 		ctx, span := s.deps.Tracer.Start(parent, c.spanName(r), s.measures.spanOptions...)
@@ -79,13 +80,24 @@ func (s *Server) observe(next handler) handler {
 				status = http.StatusInternalServerError // what a panic becomes
 			}
 			s.measures.active.Add(ctx, -1)
-			s.measured(c, r, status, time.Since(start))
+			took := time.Since(start)
+			s.measured(c, r, status, took)
 			describe(span, c, r, status)
-			s.logAccess(c, r, status, time.Since(start))
+			if status >= http.StatusBadRequest || remote || logged(span) {
+				s.logAccess(c, r, status, took)
+			}
 		}()
 		next(c, w, r)
 		finished = true
 	}
+}
+
+// logged tells whether a success has its line in the log: the lines go with the traces that are kept, so that one ratio bounds both. Those
+// of traces that began elsewhere are all there, because their sampling is somebody else's decision.
+func logged(span trace.Span) bool {
+	sc := span.SpanContext()
+
+	return !sc.IsValid() || sc.IsSampled()
 }
 
 // marks are the prepared options of a route's measurements, by status from 100.

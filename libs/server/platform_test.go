@@ -130,7 +130,7 @@ func TestDocuments_StandSideBySide(t *testing.T) {
 	assert.Equal(t, "insufficient_scope", a.problem(t).Code)
 	assert.Equal(t, "the operation needs t:admin", a.problem(t).Detail, "$product is the product")
 	assert.Equal(t, "precondition_required", f.service("admin", "PATCH", "/users/u1", "Content-Type", "application/merge-patch+json", `body:{}`).problem(t).Code)
-	a = f.service("admin", "PATCH", "/users/u1", "Content-Type", "application/merge-patch+json", "If-Match", `"1"`, `body:{"nmae":"x"}`)
+	a = f.service("admin", "PATCH", "/users/u1", "Content-Type", "application/merge-patch+json", "If-Match", `"1"`, `body:{"title":"x"}`)
 	assert.Equal(t, "unknown_member", a.problem(t).Code)
 	a = f.service("admin", "PATCH", "/users/u1", "Content-Type", "application/merge-patch+json", "If-Match", `"1"`, `body:{"name":null}`)
 	assert.Equal(t, http.StatusOK, a.StatusCode)
@@ -240,13 +240,15 @@ func TestTenants_States(t *testing.T) {
 		d.Bind = func(ctx context.Context, tenant string) context.Context {
 			return context.WithValue(ctx, bound{}, tenant)
 		}
-		d.Protocols = []server.Protocol{{Method: "GET", Path: "/.well-known/keys", Client: server.ClientEither, Tenant: true, Anonymous: true,
+		d.Protocols = []server.Protocol{{
+			Method: "GET", Path: "/.well-known/keys", Client: server.ClientEither, Tenant: true, Anonymous: true,
 			Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				mu.Lock()
 				defer mu.Unlock()
 				tenant, _ := r.Context().Value(bound{}).(string)
 				seen = append(seen, tenant+" "+server.TenantFrom(r.Context())+" "+server.PathPrefix(r.Context()))
-			})}}
+			}),
+		}}
 	})
 	assert.Equal(t, http.StatusOK, f.service("reader", "GET", "/things").StatusCode)
 	a := f.service("other", "POST", "/things/x/use", `body:{"input":"x"}`)

@@ -35,6 +35,7 @@ type Server struct {
 	public      *listener
 	settings    atomic.Pointer[settings]
 	limiters    *limiters
+	ids         *requestIDs
 	faces       []*face // the prefixes, and last what lies outside them
 	protocols   *protocols
 	routes      []*route
@@ -121,7 +122,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := CheckDataDir(deps.DataDir, deps.Dev); err != nil {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
-	s := &Server{config: cfg, deps: deps, log: deps.Log, limiters: newLimiters(), stop: make(chan struct{}), ready: make(chan struct{})}
+	s := &Server{config: cfg, deps: deps, log: deps.Log, limiters: newLimiters(), ids: newRequestIDs(), stop: make(chan struct{}), ready: make(chan struct{})}
 	s.public, s.startedAt = s.newListener(deps.TLS, false), s.now().UTC()
 	for _, prepare := range []func() error{s.checkMTLS, s.loadSettings, s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
 		if err := prepare(); err != nil {

@@ -65,6 +65,12 @@ func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error 
 	for _, scope := range listed {
 		o.Scopes = append(o.Scopes, []string{scope})
 	}
+
+	return o.nameScopes()
+}
+
+// nameScopes puts the product's name into scopes, and refuses those that are malformed.
+func (o *Operation) nameScopes() error {
 	for _, all := range o.Scopes {
 		for i, scope := range all {
 			if permission, ok := strings.CutPrefix(scope, productScope); ok && o.product != "" {

@@ -58,7 +58,7 @@ func (t *Tokens) Issue(binding string) (string, error) {
 	}
 	head := make([]byte, headSize, headSize+sha256.Size)
 	binary.BigEndian.PutUint64(head, uint64(t.now().Add(t.lifetime).Unix())) //nolint:gosec // after 1970
-	_, _ = rand.Read(head[8:])                                              // ends the process instead of failing
+	_, _ = rand.Read(head[8:])                                               // ends the process instead of failing
 	mac, err := t.mac(binding, head)
 	if err != nil {
 		return "", err

@@ -74,7 +74,7 @@ func TestApply_ToAResource(t *testing.T) {
 func TestApply_Refuses(t *testing.T) {
 	t.Parallel()
 	for patch, want := range map[string]string{
-		`{"nmae":"x"}`: "unknown_member", `{"inner":{"off":true}}`: "unknown_member", `{"name":1}`: "validation_failed", `{"age":"x"}`: "validation_failed",
+		`{"title":"x"}`: "unknown_member", `{"inner":{"off":true}}`: "unknown_member", `{"name":1}`: "validation_failed", `{"age":"x"}`: "validation_failed",
 		`{"age":99999999999999999999}`: "validation_failed", `[]`: "bad_request", `null`: "bad_request", `"x"`: "bad_request", `{`: "bad_request", ``: "bad_request",
 		`{} {}`: "bad_request", strings.Repeat(`{"labels":`, 100) + `{}` + strings.Repeat(`}`, 100): "bad_request",
 	} {
