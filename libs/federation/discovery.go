@@ -25,6 +25,9 @@ type Announcement struct {
 	Product string `json:"product"`
 	// APIs are the versions that it serves; a newer service still serves the one before.
 	APIs []string `json:"apis"`
+	// Installation names the installation, and UnsealedBy the others that must be unsealed before it can be, by which a cycle is found.
+	Installation string   `json:"installation,omitempty"`
+	UnsealedBy   []string `json:"unsealed_by,omitempty"`
 }
 
 const (
@@ -94,41 +97,50 @@ func below(limit time.Duration) time.Duration {
 	return time.Duration(fraction * float64(limit))
 }
 
-// look asks the peer what it is, past the breaker: it is how a breaker's peer is found to be back, and costs the peer next to nothing.
+// look asks the peer what it is.
 func (p *Peer) look(ctx context.Context) error {
+	said, err := p.Announcement(ctx)
+	switch {
+	case err != nil:
+		return err
+	case said.Product != p.product:
+		return fmt.Errorf("it is %q, not %q", said.Product, p.product)
+	case !slices.Contains(said.APIs, APIVersion):
+		return fmt.Errorf("it serves %v, and not %s", said.APIs, APIVersion)
+	default:
+		return nil
+	}
+}
+
+// Announcement asks the peer what it is, past the breaker: it is how a breaker's peer is found to be back, and costs the peer next to
+// nothing.
+func (p *Peer) Announcement(ctx context.Context) (said Announcement, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.config.Timeout, fmt.Errorf("no answer within %s", p.config.Timeout))
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+WellKnown, nil)
 	if err != nil {
-		return err
+		return said, err
 	}
 	r.Header.Set("Accept", "application/json")
 	answer, err := p.transport.RoundTrip(r)
 	if err != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			err = context.Cause(ctx)
 		}
-		return err
+		return said, err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnnouncement+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read its announcement: %w", err)
+		return said, fmt.Errorf("read its announcement: %w", err)
 	case answer.StatusCode != http.StatusOK:
-		return fmt.Errorf("answered %d at %s", answer.StatusCode, WellKnown)
+		return said, fmt.Errorf("answered %d at %s", answer.StatusCode, WellKnown)
 	case len(text) > maxAnnouncement:
-		return errors.New("its announcement is too large")
+		return said, errors.New("its announcement is too large")
 	}
-	var said Announcement
 	if err := json.Unmarshal(text, &said); err != nil {
-		return fmt.Errorf("its announcement is no JSON: %w", err)
+		return said, fmt.Errorf("its announcement is no JSON: %w", err)
 	}
-	if said.Product != p.product {
-		return fmt.Errorf("it is %q, not %q", said.Product, p.product)
-	}
-	if !slices.Contains(said.APIs, APIVersion) {
-		return fmt.Errorf("it serves %v, and not %s", said.APIs, APIVersion)
-	}
-	return nil
+	return said, nil
 }
