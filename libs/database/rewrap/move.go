@@ -80,6 +80,10 @@ func (r *Rewrapper) retire(ctx context.Context, p Progress) error {
 	for _, other := range status.Sources {
 		contents = contents && other.Failed == 0 && (other.Source == retireSource || !other.FinishedAt.IsZero())
 	}
+	// Following also ends successions, which hold on to the root keys that they are wrapped by.
+	if err := r.config.Barrier.Follow(ctx); err != nil {
+		return err
+	}
 	retired, err := r.config.Store.Retire(ctx, p.StartedAt.Add(-r.config.Grace), contents)
 	if err != nil {
 		return err
