@@ -18,7 +18,14 @@ type numbering struct {
 	tenants []string // of heads, in the order of their first event
 	events  []numbered
 	signed  []signedCheckpoint
+	alarms  []alarm
 	written bool
+}
+
+// alarm is an error for the log. It waits for the commit: what looks like damage to a process that meets another one at work is rolled back.
+type alarm struct {
+	text string
+	args []any
 }
 
 type numbered struct {
@@ -49,7 +56,7 @@ func (n *numbering) head(ctx context.Context, tenant string) (*head, error) {
 	if reason == "" {
 		return &h, nil
 	}
-	n.log.cfg.Log.Error("audit chain is damaged", "chain", tenant, "seq", h.seq, "reason", reason, "foreign", foreign)
+	n.alarms = append(n.alarms, alarm{"audit chain is damaged", []any{"chain", tenant, "seq", h.seq, "reason", reason, "foreign", foreign}})
 	fields := []Field{Text("reason", reason)}
 	if foreign > 0 {
 		fields = append(fields, Number("foreign", foreign))
@@ -157,6 +164,9 @@ func (n *numbering) committed() {
 	}
 	for _, h := range n.heads {
 		n.log.chains.put(*h)
+	}
+	for _, a := range n.alarms {
+		n.log.cfg.Log.Error(a.text, a.args...)
 	}
 	for _, c := range n.signed {
 		n.log.announce(c)

@@ -115,7 +115,7 @@ func (n *numbering) number(ctx context.Context, rows []pendingRow) error {
 	if len(forged) == 0 {
 		return nil
 	}
-	n.log.cfg.Log.Error("audit events were forged", "count", len(forged), "tenant", clean(forged[0].tenant, maxName), "id", clean(forged[0].id, maxID))
+	n.alarms = append(n.alarms, alarm{"audit events were forged", []any{"count", len(forged), "tenant", clean(forged[0].tenant, maxName), "id", clean(forged[0].id, maxID)}})
 	digest := sha256.Sum256(forged[0].body)
 	return n.own(ctx, Event{
 		Tenant: System, Action: "audit.forged_event", Outcome: Failed,

@@ -1,0 +1,195 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+)
+
+func TestRecord_IsThereWithItsTransactionOnly(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		refused := errors.New("refused")
+		err := r.db.InTx(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, r.Record(ctx, audit.Event{Tenant: "acme", Action: "lost"}))
+			return refused
+		})
+		require.ErrorIs(t, err, refused)
+		require.Error(t, r.Record(t.Context(), audit.Event{Tenant: "acme", Action: "alone"}), "outside of a transaction")
+		require.NoError(t, r.db.InTx(database.WithTenant(t.Context(), "acme"), func(ctx context.Context) error {
+			return r.Record(ctx, audit.Event{Action: "kept"})
+		}))
+		r.sequence()
+		assert.Equal(t, []string{"kept"}, actions(r.intact("acme")))
+	})
+}
+
+func TestRecord_HoldsWhoWhatAndWhereWithoutPersonalData(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		address := netip.MustParseAddr("203.0.113.77")
+		e := audit.Event{
+			Actor: audit.Actor{Kind: "user", ID: "u1", Name: "alice@example.org"}, Action: "key.rotate",
+			Object: audit.Object{Kind: "key", ID: "k1", Version: 3}, Outcome: audit.Denied, Code: "scope_missing", RequestID: "r1",
+			Address: netip.AddrFrom16(address.As16()), // as a dual-stack socket has it
+			Fields:  []audit.Field{audit.Text("reason", "<b>\x00\u2028"), audit.Number("limit", 7), audit.Flag("dry_run", true)},
+		}
+		r.record(e)
+		e.Tenant = "other"
+		r.record(e)
+		r.sequence()
+		export := r.export("acme")
+		assert.NotContains(t, export, "alice")
+		assert.NotContains(t, export, "203.0.113")
+		event := r.intact("acme")[0]
+		addressHash, err := r.AddressHash(t.Context(), "acme", address)
+		require.NoError(t, err)
+		nameHash, err := r.NameHash(t.Context(), "acme", "alice@example.org")
+		require.NoError(t, err)
+		assert.NotEmpty(t, event["id"])
+		delete(event, "id")
+		assert.Equal(t, map[string]any{
+			"tenant": "acme", "time": "2030-01-02T03:04:05.000006Z", "action": "key.rotate", "outcome": "denied", "code": "scope_missing",
+			"actor":  map[string]any{"kind": "user", "id": "u1", "name_hash": nameHash},
+			"object": map[string]any{"kind": "key", "id": "k1", "version": 3.0}, "request_id": "r1", "address_hash": addressHash,
+			"fields": map[string]any{"reason": "<b>\ufffd\u2028", "limit": 7.0, "dry_run": true},
+		}, event)
+		assert.NotEqual(t, addressHash, r.intact("other")[0]["address_hash"], "tenants' hashes cannot be compared")
+	})
+}
+
+func TestRecord_RefusesWhatIsNoEvent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		for name, e := range map[string]audit.Event{
+			"no action": {Tenant: "acme"}, "no tenant": {Action: "a"}, "all tenants": {Action: "a", Tenant: database.AllTenants},
+			"outcome": {Action: "a", Tenant: "acme", Outcome: "perhaps"},
+			"fields":  {Action: "a", Tenant: "acme", Fields: []audit.Field{audit.Text("a", ""), audit.Flag("a", true)}},
+		} {
+			err := r.db.InTx(t.Context(), func(ctx context.Context) error { return r.Record(ctx, e) })
+			require.Error(t, err, name)
+		}
+	})
+}
+
+func TestRecord_TakesWhateverACallerHasSent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		for _, text := range []string{"\x00", "\xff\xfe", strings.Repeat("ä", 100_000), "a\nb", "\u202e", `"\`, "</script>"} {
+			r.record(audit.Event{
+				Action: text, Actor: audit.Actor{Kind: text, ID: text, Name: text}, Object: audit.Object{Kind: text, ID: text}, Code: text, RequestID: text,
+				Fields: []audit.Field{audit.Text(text, text)},
+			})
+		}
+		r.sequence()
+		assert.Len(t, r.intact("acme"), 7)
+		assert.Less(t, len(r.export("acme")), 30_000)
+		entries, err := r.List(t.Context(), "acme", audit.Filter{}, 0, 100)
+		require.NoError(t, err)
+		for _, e := range entries {
+			assert.True(t, e.Intact)
+		}
+	})
+}
+
+func TestRecord_FailsWhileSealedAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.record(audit.Event{Action: "before"})
+		r.barrier.Seal()
+		err := r.db.InTx(t.Context(), func(ctx context.Context) error { return r.Record(ctx, audit.Event{Tenant: "acme", Action: "refused"}) })
+		require.ErrorIs(t, err, barrier.ErrSealed)
+		require.ErrorIs(t, r.Sequence(t.Context(), unfenced), barrier.ErrSealed)
+		require.NoError(t, r.RecordNow(t.Context(), audit.Event{Tenant: audit.System, Action: "unseal", Actor: audit.Actor{Name: "root"}}))
+		r.Observe(audit.Observation{Event: audit.Event{Tenant: "acme", Action: "key.list", Outcome: audit.Denied, Code: "sealed"}, Known: true})
+		require.ErrorIs(t, r.Flush(t.Context()), barrier.ErrSealed)
+		require.ErrorIs(t, r.TakeOver(t.Context()), barrier.ErrSealed)
+
+		require.NoError(t, r.barrier.Unseal(t.Context(), unsealKey, "unseal"))
+		require.NoError(t, r.TakeOver(t.Context()))
+		require.NoError(t, r.TakeOver(t.Context()))
+		r.sequence()
+		assert.Equal(t, []string{"before", "key.list"}, actions(r.intact("acme")))
+		system := r.intact(audit.System)
+		assert.Equal(t, []string{"unseal"}, actions(system))
+		name, err := r.NameHash(t.Context(), audit.System, "root")
+		require.NoError(t, err)
+		assert.Equal(t, map[string]any{"name_hash": name}, system[0]["actor"], "hashed once there is a key")
+	})
+}
+
+func TestPrepare_RefusesNewKeysForOldChains(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recorded(1)
+		r.exec("DELETE FROM audit_keys")
+		other := newReplica(t, r.db)
+		require.ErrorIs(t, other.Prepare(t.Context()), audit.ErrKeysLost)
+	})
+}
+
+func TestPrepare_ReplicasShareKeys(t *testing.T) {
+	t.Parallel()
+	dbtestEach(t, func(t *testing.T, db *database.DB) {
+		replicas := []*replica{newReplica(t, db), newReplica(t, db), newReplica(t, db)}
+		failed := make(chan error, len(replicas))
+		for _, r := range replicas {
+			go func() { failed <- r.Prepare(t.Context()) }()
+		}
+		for range replicas {
+			require.NoError(t, <-failed)
+		}
+		assert.Equal(t, replicas[0].keys()[0].ThumbprintSHA256(), replicas[1].keys()[0].ThumbprintSHA256())
+		assert.Equal(t, replicas[0].keys()[0].ThumbprintSHA256(), replicas[2].keys()[0].ThumbprintSHA256())
+		replicas[0].record(audit.Event{Action: "a"})
+		replicas[1].sequence()
+		assert.Equal(t, []string{"a"}, actions(replicas[2].intact("acme")))
+	})
+}
+
+func TestUse_EachIsCommittedBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		const callers, uses = 8, 25
+		failed := make(chan error, callers)
+		for range callers {
+			go func() {
+				var err error
+				for range uses {
+					if err == nil {
+						err = r.Use(t.Context(), audit.Event{Tenant: "acme", Action: "encrypt"})
+					}
+				}
+				failed <- err
+			}()
+		}
+		for range callers {
+			require.NoError(t, <-failed)
+		}
+		assert.Equal(t, callers*uses, r.count("SELECT count(*) FROM audit_pending"))
+		r.barrier.Seal()
+		require.Error(t, r.Use(t.Context(), audit.Event{Tenant: "acme", Action: "encrypt"}))
+	}, func(c *audit.Config) { c.DataPlane = audit.Each })
+}
+
+func TestRecordNow_IsRefusedInsideATransaction(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		began := time.Now()
+		require.NoError(t, r.db.InTx(t.Context(), func(ctx context.Context) error {
+			require.ErrorIs(t, r.RecordNow(ctx, audit.Event{Tenant: "acme", Action: "a"}), database.ErrInTransaction)
+			return nil
+		}))
+		assert.Less(t, time.Since(began), 5*time.Second)
+	})
+}

@@ -1,0 +1,409 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/auditchain"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+)
+
+func TestSequence_EventThatCommitsLateGetsItsNumber(t *testing.T) {
+	t.Parallel()
+	// On SQLite there is one writer, so nothing commits late.
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres), platform()...)
+	r := newReplica(t, db)
+	require.NoError(t, r.Prepare(t.Context()))
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, r.Record(ctx, audit.Event{Tenant: "acme", Action: "late"}))
+		for range 3 { // each has a later id, and is numbered before
+			r.record(audit.Event{Action: "early"})
+			r.sequence()
+		}
+		return nil
+	}))
+	r.sequence()
+	assert.Equal(t, []string{"early", "early", "early", "late"}, actions(r.intact("acme")))
+}
+
+func TestSequence_ManyWritersAndTwoReplicasLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
+	dbtestEach(t, func(t *testing.T, db *database.DB) {
+		replicas := []*replica{newReplica(t, db), newReplica(t, db)}
+		require.NoError(t, replicas[0].Prepare(t.Context()))
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var sequencers, writers sync.WaitGroup
+		for _, r := range replicas {
+			// Nothing keeps the two apart, as when a lease is lost and nobody notices.
+			sequencers.Go(func() {
+				for ctx.Err() == nil {
+					_ = r.Sequence(ctx, unfenced)
+				}
+			})
+		}
+		const count, each = 6, 40
+		for w := range count {
+			writers.Go(func() {
+				for i := range each {
+					err := db.InTx(t.Context(), func(ctx context.Context) error {
+						return replicas[w%2].Record(ctx, audit.Event{Tenant: []string{"acme", "other"}[i%2], Action: fmt.Sprint(w, "-", i)})
+					})
+					assert.NoError(t, err)
+				}
+			})
+		}
+		writers.Wait()
+		stop()
+		sequencers.Wait()
+		replicas[0].sequence()
+		seen := map[string]bool{}
+		for _, tenant := range []string{"acme", "other"} {
+			for _, name := range actions(replicas[0].intact(tenant)) {
+				assert.False(t, seen[name], "%s twice", name)
+				seen[name] = true
+			}
+		}
+		assert.Len(t, seen, count*each)
+		assert.NotContains(t, replicas[0].log.String()+replicas[1].log.String(), "damaged")
+	})
+}
+
+func TestSequence_WhoHasLostTheLeaseChangesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.record(audit.Event{Action: "a"})
+		lost := errors.New("lost")
+		require.ErrorIs(t, r.Sequence(t.Context(), func(context.Context) error { return lost }), lost)
+		assert.Equal(t, 1, r.count("SELECT count(*) FROM audit_pending"))
+		assert.Zero(t, r.count("SELECT count(*) FROM audit_events"))
+
+		// In the middle: the lease goes after the first of several batches.
+		for range 3 {
+			r.recordMany(300)
+		}
+		batches := 0
+		require.ErrorIs(t, r.Sequence(t.Context(), func(context.Context) error {
+			if batches++; batches > 1 {
+				return lost
+			}
+			return nil
+		}), lost)
+		assert.Equal(t, 500, r.count("SELECT count(*) FROM audit_events"))
+		other := newReplica(t, r.db)
+		other.sequence()
+		assert.Len(t, other.intact("acme"), 901)
+		r.recordMany(1)
+		r.sequence() // the first replica again: it takes the end from the database
+		assert.Len(t, r.intact("acme"), 902)
+	})
+}
+
+func (r *replica) recordMany(n int) {
+	r.t.Helper()
+	require.NoError(r.t, r.db.InTx(r.t.Context(), func(ctx context.Context) error {
+		for range n {
+			if err := r.Record(ctx, audit.Event{Tenant: "acme", Action: "many"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func TestSequence_SignsEveryThousandAndEveryMinute(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recordMany(2300)
+		r.sequence()
+		assert.Equal(t, 2, r.count("SELECT count(*) FROM audit_checkpoints"))
+		r.clock.move(59 * time.Second)
+		r.sequence()
+		assert.Equal(t, 2, r.count("SELECT count(*) FROM audit_checkpoints"))
+		r.clock.move(time.Second)
+		r.sequence()
+		r.sequence()
+		assert.Equal(t, 3, r.count("SELECT count(*) FROM audit_checkpoints"))
+		var seqs []int64
+		for _, c := range r.logged() {
+			seqs = append(seqs, c.Seq)
+		}
+		assert.Equal(t, []int64{1000, 2000, 2300}, seqs, "each is in the log, once it is committed")
+		r.clock.move(time.Hour)
+		r.sequence()
+		assert.Equal(t, 3, r.count("SELECT count(*) FROM audit_checkpoints"), "nothing new, nothing to sign")
+		result, err := r.verify(r.export("acme"), r.logged()...)
+		require.NoError(t, err)
+		assert.Equal(t, int64(2300), result.Signed)
+	})
+}
+
+func TestSequence_ClockThatJumps(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		for _, jump := range []time.Duration{0, 10 * 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
+			r.clock.move(jump)
+			r.recorded(2)
+		}
+		assert.Len(t, r.intact("acme"), 8, "in the order in which they were stored")
+		r.clock.move(-365 * 24 * time.Hour)
+		r.sequence()
+		assert.Zero(t, r.count("SELECT count(*) FROM audit_chains WHERE seq > signed_seq"), "a time in the future is signed at once")
+	})
+}
+
+func TestRun_OneReplicaNumbersAndAnotherTakesOver(t *testing.T) {
+	t.Parallel()
+	dbtestEach(t, func(t *testing.T, db *database.DB) {
+		first, second := newReplica(t, db), newReplica(t, db)
+		ctx, stop := context.WithCancel(t.Context())
+		var runs sync.WaitGroup
+		runs.Go(func() { assert.NoError(t, first.Run(ctx)) })
+		numbered := func(n int) {
+			t.Helper()
+			require.Eventually(t, func() bool { return first.count("SELECT count(*) FROM audit_events WHERE tenant_id = 'acme'") == n }, 20*time.Second, 20*time.Millisecond)
+		}
+		require.Eventually(t, func() bool {
+			return db.InTx(t.Context(), func(ctx context.Context) error { return first.Record(ctx, audit.Event{Tenant: "acme", Action: "a"}) }) == nil
+		}, 20*time.Second, 10*time.Millisecond, "Run makes the keys")
+		numbered(1)
+		own, stopSecond := context.WithCancel(t.Context())
+		runs.Go(func() { assert.NoError(t, second.Run(own)) })
+		second.record(audit.Event{Action: "b"})
+		numbered(2)
+		first.Observe(audit.Observation{Event: audit.Event{Tenant: "acme", Action: "c"}, Known: true})
+		stop() // it stores what it has observed, and gives the lease back
+		numbered(3)
+		second.record(audit.Event{Action: "d"})
+		numbered(4)
+		stopSecond()
+		runs.Wait()
+		assert.Equal(t, []string{"a", "b", "c", "d"}, actions(first.intact("acme")))
+	})
+}
+
+func TestCloseChain_LeavesTheEndInTheSystemChain(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		require.NoError(t, r.CloseChain(t.Context(), "nobody"))
+		assert.Empty(t, r.intact(audit.System))
+		r.recordMany(700)
+		r.record(audit.Event{Tenant: "other", Action: "stays"})
+		require.NoError(t, r.CloseChain(t.Context(), "acme"))
+		export := r.export("acme")
+		result, err := r.verify(export)
+		require.NoError(t, err)
+		assert.Equal(t, int64(700), result.Signed)
+		system := r.intact(audit.System)
+		require.Len(t, system, 1)
+		fields := system[0]["fields"].(map[string]any)
+		assert.InDelta(t, 700, fields["seq"], 0)
+		assert.Contains(t, export, `"hash":"`+fields["hash"].(string)+`"`)
+		assert.Equal(t, 1, r.count("SELECT count(*) FROM audit_pending"), "other tenants' events wait for the sequencer")
+
+		// What removing a tenant does.
+		for _, table := range []string{"audit_pending", "audit_events", "audit_checkpoints", "audit_chains"} {
+			r.exec("DELETE FROM " + table + " WHERE tenant_id = 'acme'")
+		}
+		r.sequence()
+		_, err = r.verify(export, r.logged()...)
+		require.NoError(t, err, "the export that was kept")
+		assert.NotContains(t, r.log.String(), "damaged")
+	})
+}
+
+func TestCloseChain_WhileTheSequencerWorks(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		other := newReplica(t, r.db)
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		work.Go(func() {
+			for ctx.Err() == nil {
+				_ = other.Sequence(ctx, unfenced)
+			}
+		})
+		for range 5 {
+			r.recordMany(20)
+			require.NoError(t, r.CloseChain(t.Context(), "acme"))
+		}
+		stop()
+		work.Wait()
+		assert.Len(t, r.intact("acme"), 100)
+	})
+}
+
+func TestRetention_CutsAtACheckpointAndTheRestVerifies(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recordMany(2500)
+		r.sequence()
+		r.signed()
+		before := r.export("acme")
+		r.clock.move(48 * time.Hour)
+		r.recorded(3)
+		r.signed()
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		assert.Equal(t, 2503, r.count("SELECT count(*) FROM audit_events"), "noted")
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		assert.Equal(t, 4, r.count("SELECT count(*) FROM audit_events"), "three, and the one of the cut")
+		export := r.export("acme")
+		result, err := r.verify(export, r.logged()...)
+		require.NoError(t, err)
+		assert.Equal(t, int64(2501), result.First)
+		assert.Equal(t, int64(2504), result.Signed)
+		_, err = r.verify(before)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"key.create", "key.create", "key.create", "audit.cut"}, actions(events(t, export)))
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		assert.Equal(t, 4, r.count("SELECT count(*) FROM audit_events"))
+		r.recorded(1)
+		assert.Len(t, r.intact("acme"), 5)
+	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
+}
+
+func TestRetention_AClockThatIsWrongForAWhileRemovesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recordMany(10)
+		r.sequence()
+		r.signed()
+		r.clock.move(365 * 24 * time.Hour)
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		r.clock.move(-365 * 24 * time.Hour)
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		r.clock.move(365 * 24 * time.Hour)
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		assert.Equal(t, 10, r.count("SELECT count(*) FROM audit_events"))
+	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
+}
+
+func TestRetention_GoesOnWhereItWasCutOff(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recordMany(1500)
+		r.sequence()
+		r.signed()
+		r.clock.move(48 * time.Hour)
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		mend := r.breaks("DELETE", "audit_events")
+		require.Error(t, r.Retain(t.Context(), unfenced))
+		mend()
+		assert.Equal(t, 1501, r.count("SELECT count(*) FROM audit_events"), "the cut is noted, nothing is removed yet")
+		assert.Len(t, r.intact("acme"), 1)
+		require.NoError(t, r.Retain(t.Context(), unfenced))
+		assert.Equal(t, 1, r.count("SELECT count(*) FROM audit_events"))
+		assert.Len(t, r.intact("acme"), 1)
+	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
+}
+
+// breaks makes every statement of a kind on a table fail until mend is called.
+func (r *replica) breaks(statement, table string) (mend func()) {
+	r.t.Helper()
+	if r.db.Engine() == database.EngineSQLite {
+		r.exec("CREATE TRIGGER broken BEFORE " + statement + " ON " + table + " BEGIN SELECT RAISE(ABORT, 'broken'); END")
+		return func() { r.exec("DROP TRIGGER broken") }
+	}
+	r.exec("CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''broken''; END'")
+	r.exec("CREATE TRIGGER broken BEFORE " + statement + " ON " + table + " EXECUTE FUNCTION broken()")
+	return func() { r.exec("DROP TRIGGER broken ON " + table) }
+}
+
+func TestSequence_FailureOfAnyStatementChangesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recorded(1)
+		recorded := 1
+		for _, step := range [][2]string{
+			{"INSERT", "audit_events"}, {"UPDATE", "audit_chains"}, {"INSERT", "audit_chains"}, {"DELETE", "audit_pending"}, {"INSERT", "audit_checkpoints"},
+		} {
+			r.recordMany(400)
+			r.record(audit.Event{Tenant: fmt.Sprint("new", recorded), Action: "a"})
+			recorded += 400
+			mend := r.breaks(step[0], step[1])
+			for range 2 {
+				r.clock.move(61 * time.Second)
+				_ = r.Sequence(t.Context(), unfenced)
+			}
+			mend()
+			r.sequence()
+			assert.Len(t, r.intact("acme"), recorded, "%v", step)
+			assert.NotContains(t, r.log.String(), "damaged", "%v", step)
+		}
+	})
+}
+
+func TestExport_OfARangeIsWidenedToCheckpoints(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		for range 4 {
+			r.recorded(5)
+			r.signed()
+			r.clock.move(time.Hour)
+		}
+		for name, test := range map[string]struct {
+			r           audit.Range
+			first, last int64
+		}{
+			"numbers": {audit.Range{From: 7, To: 8}, 6, 10},
+			"from":    {audit.Range{From: 12}, 11, 20},
+			"to":      {audit.Range{To: 5}, 1, 5},
+			"times":   {audit.Range{Since: newClock().Now().Add(time.Hour), Until: newClock().Now().Add(2 * time.Hour)}, 6, 10},
+		} {
+			var out strings.Builder
+			require.NoError(t, r.Export(t.Context(), "acme", test.r, &out), name)
+			result, err := auditchain.Verify(strings.NewReader(out.String()), auditchain.Options{Keys: r.keys(), Trusted: r.logged(), Partial: true})
+			require.NoError(t, err, name)
+			assert.Equal(t, []int64{test.first, test.last, test.last}, []int64{result.First, result.Last, result.Signed}, name)
+		}
+	})
+}
+
+func TestList_FiltersAndPages(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		for i := range 10 {
+			r.record(audit.Event{
+				Action: []string{"a", "b"}[i%2], Outcome: []string{audit.Allowed, audit.Denied}[i/5],
+				Actor: audit.Actor{Kind: "user", ID: fmt.Sprint("u", i%3)}, Object: audit.Object{Kind: "key", ID: fmt.Sprint("k", i%4)},
+			})
+			r.sequence()
+			r.clock.move(time.Minute)
+		}
+		r.record(audit.Event{Tenant: "other", Action: "a"})
+		r.sequence()
+		list := func(f audit.Filter, after int64, limit int) (seqs []int64) {
+			entries, err := r.List(t.Context(), "acme", f, after, limit)
+			require.NoError(t, err)
+			for _, e := range entries {
+				assert.True(t, e.Intact)
+				seqs = append(seqs, e.Seq)
+			}
+			return seqs
+		}
+		assert.Equal(t, []int64{1, 2, 3}, list(audit.Filter{}, 0, 3))
+		assert.Equal(t, []int64{4, 5}, list(audit.Filter{}, 3, 2))
+		assert.Equal(t, []int64{10, 9}, list(audit.Filter{Newest: true}, 0, 2))
+		assert.Equal(t, []int64{8, 7}, list(audit.Filter{Newest: true}, 9, 2))
+		assert.Equal(t, []int64{2, 4}, list(audit.Filter{Action: "b", Outcome: audit.Allowed}, 0, 100))
+		assert.Equal(t, []int64{1, 4, 7, 10}, list(audit.Filter{ActorID: "u0"}, 0, 100))
+		assert.Equal(t, []int64{1, 5, 9}, list(audit.Filter{ObjectKind: "key", ObjectID: "k0"}, 0, 100))
+		start := newClock().Now()
+		assert.Equal(t, []int64{3, 4}, list(audit.Filter{Since: start.Add(2 * time.Minute), Until: start.Add(4 * time.Minute)}, 0, 100))
+		assert.Empty(t, list(audit.Filter{Action: "a' OR '1'='1"}, 0, 100))
+		for _, limit := range []int{0, 1001} {
+			_, err := r.List(t.Context(), "acme", audit.Filter{}, 0, limit)
+			require.Error(t, err)
+		}
+	})
+}
