@@ -916,7 +916,7 @@ type ListRoleBindingsParams struct {
 	// Cursor `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Role Only of this role
+	// Role Only of this role, by id or name.
 	Role *string `form:"role,omitempty" json:"role,omitempty"`
 
 	// Subject Only of this principal.
