@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -27,24 +28,60 @@ func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error
 
 		return
 	}
-	doc := s.codes.Document(err, c.requestID())
-	switch {
-	case doc.Status >= http.StatusInternalServerError && doc.Code != problem.Overloaded && doc.Code != problem.Sealed && doc.Code != problem.ShuttingDown:
-		s.log.ErrorContext(c, "request failed", "request_id", c.requestID(), "code", doc.Code, "error", err)
-	case errors.Unwrap(err) != nil:
-		s.log.DebugContext(c, "request refused", "request_id", c.requestID(), "code", doc.Code, "error", err)
-	}
+	doc := s.describe(c, err)
 	challenge(c, w, r, doc.Code)
-	s.answer(c, w, doc)
+	s.answer(c, w, r, doc)
+}
+
+// describe makes the document of an error, and logs what the document does not tell.
+func (s *Server) describe(c *call, err error) problem.Document {
+	doc := s.codes.Document(err, c.requestID())
+	level, message := slog.LevelDebug, "request refused"
+	switch {
+	case doc.Code == problem.Overloaded, doc.Code == problem.Sealed, doc.Code == problem.ShuttingDown:
+	case doc.Status == http.StatusServiceUnavailable:
+		level, message = slog.LevelWarn, "request failed"
+	case doc.Status >= http.StatusInternalServerError:
+		level, message = slog.LevelError, "request failed"
+	}
+	if level > slog.LevelDebug || errors.Unwrap(err) != nil {
+		s.log.LogAttrs(c, level, message, slog.String("request_id", c.requestID()), slog.String("code", doc.Code), slog.Any("error", err))
+	}
+
+	return doc
 }
 
 // answer sends a problem in place of whatever was to be sent.
-func (s *Server) answer(c *call, w http.ResponseWriter, doc problem.Document) {
+func (s *Server) answer(c *call, w http.ResponseWriter, r *http.Request, doc problem.Document) {
 	c.code = doc.Code
 	for _, name := range []string{"Content-Encoding", "ETag", "Last-Modified", "Location"} {
 		w.Header().Del(name)
 	}
+	if c.wantsPage(r) {
+		doc.WritePage(w)
+
+		return
+	}
 	doc.Write(w)
+}
+
+// wantsPage tells whether a person looks at the answer: a browser that asks for HTML, outside of the API.
+func (c *call) wantsPage(r *http.Request) bool {
+	if c.route != nil && !c.route.page || c.face == nil || c.route == nil && (c.face.prefix != "/browser" || strings.HasPrefix(r.URL.Path, c.face.base)) {
+		return false
+	}
+
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// ProblemOf is what a client may know of an error, for an answer that holds several outcomes. The rest is logged.
+func ProblemOf(ctx context.Context, err error) problem.Document {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok || c.server == nil { // outside of a server, in a test
+		return problem.Platform().Document(err, "")
+	}
+
+	return c.server.describe(c, err)
 }
 
 // challenge says how to authenticate (RFC 9110 section 11.6.1, RFC 6750 section 3).

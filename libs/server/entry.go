@@ -24,7 +24,7 @@ func (s *Server) recoverPanic(next handler) handler {
 			if c.response.status != 0 {
 				panic(http.ErrAbortHandler)
 			}
-			s.answer(c, w, s.codes.Document(errPanicked, c.requestID()))
+			s.answer(c, w, r, s.codes.Document(errPanicked, c.requestID()))
 		}()
 		next(c, w, r)
 	}

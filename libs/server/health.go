@@ -13,6 +13,9 @@ import (
 // probeTimeout bounds one probe: a check that does not answer has failed.
 const probeTimeout = 2 * time.Second
 
+// retryHealth is when to ask again for a report that was not good, in seconds.
+const retryHealth = "1"
+
 // Check is one thing that the service depends on.
 type Check struct {
 	// Name is what operators know it by: "database", "migrations", "identity".
@@ -128,7 +131,7 @@ func (s *Server) liveness(_ *call, w http.ResponseWriter, _ *http.Request) {
 // readiness says whether requests may be sent here.
 func (s *Server) readiness(c *call, w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
-		writeJSON(w, http.StatusServiceUnavailable, Report{Status: StatusDraining, Checks: []CheckResult{}})
+		s.report(w, Report{Status: StatusDraining, Checks: []CheckResult{}})
 
 		return
 	}
@@ -154,6 +157,7 @@ func (s *Server) report(w http.ResponseWriter, report Report) {
 	status := http.StatusOK
 	if report.Status == StatusFailing || report.Status == StatusDraining {
 		status = http.StatusServiceUnavailable
+		w.Header()["Retry-After"] = []string{retryHealth}
 	}
 	writeJSON(w, status, report)
 }

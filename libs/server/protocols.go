@@ -93,7 +93,8 @@ func (p Protocol) route(product, pattern string) *route {
 
 	return &route{
 		method: p.Method, pattern: pattern, name: name, operation: name, handler: p.Handler, anonymous: p.Anonymous, scopes: scopes,
-		changes: p.Method != http.MethodGet && p.Method != http.MethodHead, crossSite: p.CrossSite, maxBody: p.MaxBody,
+		changes: p.Method != http.MethodGet && p.Method != http.MethodHead, page: p.Client == ClientBrowser, crossSite: p.CrossSite,
+		maxBody: p.MaxBody,
 	}
 }
 

@@ -133,6 +133,34 @@ func TestProtocols_LightOnesServeWhileSealed(t *testing.T) {
 	assert.Len(t, f.log.lines(t, "request"), 1)
 }
 
+func TestProtocols_PeopleSeePages(t *testing.T) {
+	t.Parallel()
+	f := start(t, withProtocols(
+		server.Protocol{Method: "POST", Path: "/browser/login", Client: server.ClientBrowser, Anonymous: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server.Fail(w, r, problem.New(problem.Conflict, "<b>%s</b>", "taken"))
+		})},
+		server.Protocol{Method: "GET", Path: "/token", Client: server.ClientService},
+	))
+	const html = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+	a := f.send(f.request("POST", f.PublicURL()+"/browser/login", "Accept", html, "Sec-Fetch-Site", "cross-site"))
+	assert.Equal(t, http.StatusForbidden, a.StatusCode)
+	assert.Equal(t, "text/html; charset=utf-8", a.Header.Get("Content-Type"))
+	assert.Contains(t, a.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
+	assert.Contains(t, a.body, "csrf_failed")
+	assert.Contains(t, a.body, a.Header.Get("X-Request-Id"))
+	a = f.send(f.request("POST", f.PublicURL()+"/browser/login", "Accept", html))
+	assert.Contains(t, a.body, "&lt;b&gt;taken&lt;/b&gt;")
+	a = f.send(f.request("GET", f.PublicURL()+"/browser/nowhere", "Accept", html))
+	assert.Contains(t, a.body, "session_required")
+	assert.Equal(t, "text/html; charset=utf-8", a.Header.Get("Content-Type"))
+	for path, code := range map[string]string{
+		"/browser/api/v1/things": "session_required", "/browser/api/v1/nowhere": "session_required", "/service/api/v1/things": "unauthenticated", "/token": "unauthenticated",
+	} {
+		assert.Equal(t, code, f.send(f.request("GET", f.PublicURL()+path, "Accept", html)).problem(t).Code, path)
+	}
+	assert.Equal(t, "session_required", f.send(f.request("GET", f.PublicURL()+"/browser/nowhere", "Accept", "*/*")).problem(t).Code)
+}
+
 func TestProtocols_RefusedAtStart(t *testing.T) {
 	t.Parallel()
 	h := http.HandlerFunc(say)

@@ -23,6 +23,7 @@ type route struct {
 	feature   string
 	stepUp    bool
 	changes   bool  // it is there to change something
+	page      bool  // people look at it
 	crossSite bool  // other sites may post to it
 	maxBody   int64 // of a protocol route
 	tenancy   tenancy

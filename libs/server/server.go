@@ -78,8 +78,6 @@ type Deps struct {
 	Tenants Tenants
 	// Auditor is told of every request; nil for silence.
 	Auditor Auditor
-	// Limiter is for the limits that protect secrets; nil for those in process.
-	Limiter Limiter
 	// Bind returns the context of a request whose tenant is known; nil to leave it as it is.
 	Bind func(ctx context.Context, tenant string) context.Context
 	// Features are those that are switched on or off by name; an operation whose feature is absent or off does not exist.

@@ -1,8 +1,10 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -56,6 +58,21 @@ func (t Table) Document(err error, requestID string) Document {
 	return doc
 }
 
+// page shows a problem to a person. It needs nothing that a strict content security policy forbids.
+var page = template.Must(template.New("problem").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title></head>
+<body><main><h1>{{.Title}}</h1>{{with .Detail}}<p>{{.}}</p>{{end}}<p><small>{{.Code}}, request {{.RequestID}}</small></p></main></body></html>
+`)) //nolint:gochecknoglobals // parsed once
+
+// WritePage sends the problem as a page of HTML.
+func (d Document) WritePage(w http.ResponseWriter) {
+	var body bytes.Buffer
+	if err := page.Execute(&body, d); err != nil { // texts always fit
+		panic(err)
+	}
+	d.send(w, "text/html; charset=utf-8", body.Bytes())
+}
+
 // Write sends the document. Headers that belong to the problem are set; those already there stay.
 func (d Document) Write(w http.ResponseWriter) {
 	body, err := json.Marshal(d)
@@ -63,8 +80,12 @@ func (d Document) Write(w http.ResponseWriter) {
 	if err != nil { // strings and integers always marshal
 		panic(err)
 	}
+	d.send(w, ContentType, body)
+}
+
+func (d Document) send(w http.ResponseWriter, contentType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", ContentType)
+	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if d.retryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((d.retryAfter+time.Second-1)/time.Second), 10))
