@@ -34,7 +34,7 @@ type securedTable struct {
 }
 
 // selectTables lists the tables of the shared schema and those of tenants for an application's role. Tables of versions are read by it and
-// written by the owner.
+// written by the owner. A role without any right on the shared schema has no current one: that is public then.
 const selectTables = `
 	SELECT n.nspname, c.relname,
 		EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped),
@@ -47,7 +47,7 @@ const selectTables = `
 			OR (has_table_privilege($1::name, c.oid, 'INSERT') AND has_table_privilege($1::name, c.oid, 'UPDATE')
 				AND has_table_privilege($1::name, c.oid, 'DELETE')))
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relkind IN ('r', 'p') AND (n.nspname = current_schema() OR n.nspname LIKE $3)
+	WHERE c.relkind IN ('r', 'p') AND (n.nspname = coalesce(current_schema(), 'public') OR n.nspname LIKE $3)
 	ORDER BY n.nspname, c.relname`
 
 // querier is what sql.DB and sql.Tx have in common.

@@ -49,7 +49,7 @@ func (db *DB) schemaState(ctx context.Context, set Set, schema string) (schemaSt
 func (db *DB) appliedVersions(ctx context.Context, schema, table string) ([]int64, error) {
 	exists := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1 AND $2 = ''"
 	if db.engine == EnginePostgres {
-		exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = CASE WHEN $2 = '' THEN current_schema() ELSE $2 END"
+		exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = CASE WHEN $2 = '' THEN coalesce(current_schema(), 'public') ELSE $2 END"
 	}
 	var tables int
 	if err := db.QueryRow(ctx, exists, table, schema).Scan(&tables); err != nil || tables == 0 {

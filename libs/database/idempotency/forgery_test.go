@@ -15,7 +15,7 @@ var others = [5]string{"acme", "client-2", "POST", "/service/api/v1/orders", "ke
 // columns reads what finds a record, by its place among all records in order of their ids.
 func (f fixture) columns(t *testing.T, place int) (id string, scopeHash, fingerprint []byte) {
 	t.Helper()
-	row := f.db.QueryRow(t.Context(), "SELECT id, scope_hash, fingerprint FROM idempotency_records ORDER BY id LIMIT 1 OFFSET $1", place)
+	row := f.db.QueryRow(spanning(t), "SELECT id, scope_hash, fingerprint FROM idempotency_records ORDER BY id LIMIT 1 OFFSET $1", place)
 	require.NoError(t, row.Scan(&id, &scopeHash, &fingerprint))
 	return id, scopeHash, fingerprint
 }
@@ -28,9 +28,9 @@ func TestRun_AnAnswerMovedToAnotherRequestIsUnreadable(t *testing.T) {
 		f.expect(t, others, f.order("mine"), "created mine", false)
 		victim, _, _ := f.columns(t, 0)
 		own, scopeHash, fingerprint := f.columns(t, 1)
-		_, err := f.db.Exec(t.Context(), "DELETE FROM idempotency_records WHERE id = $1", own)
+		_, err := f.db.Exec(spanning(t), "DELETE FROM idempotency_records WHERE id = $1", own)
 		require.NoError(t, err)
-		_, err = f.db.Exec(t.Context(), "UPDATE idempotency_records SET scope_hash = $1, fingerprint = $2 WHERE id = $3", scopeHash, fingerprint, victim)
+		_, err = f.db.Exec(spanning(t), "UPDATE idempotency_records SET scope_hash = $1, fingerprint = $2 WHERE id = $3", scopeHash, fingerprint, victim)
 		require.NoError(t, err)
 
 		answer, _, err := f.Run(t.Context(), others, body, mustNotRun(t))
@@ -48,7 +48,7 @@ func TestRun_AnAnswerToAnotherBodyIsUnreadable(t *testing.T) {
 		require.NoError(t, err)
 		first, _, _ := f.columns(t, 0)
 		_, _, fingerprint := f.columns(t, 1)
-		_, err = f.db.Exec(t.Context(), "UPDATE idempotency_records SET fingerprint = $1 WHERE id = $2", fingerprint, first)
+		_, err = f.db.Exec(spanning(t), "UPDATE idempotency_records SET fingerprint = $1 WHERE id = $2", fingerprint, first)
 		require.NoError(t, err)
 
 		answer, _, err := f.Run(t.Context(), scope, []byte(`{"name":"y"}`), mustNotRun(t))

@@ -95,7 +95,7 @@ func (r *Runner) Run(ctx context.Context, scope [5]string, body []byte, do func(
 	if err != nil {
 		return nil, false, fmt.Errorf("idempotency key: %w", err)
 	}
-	ctx, err = r.db.Independent(ctx)
+	ctx, err = r.db.Independent(database.WithTenant(ctx, rec.tenant))
 	if err != nil {
 		return nil, false, fmt.Errorf("idempotency key: %w", err)
 	}

@@ -107,9 +107,15 @@ func (f fixture) orders(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
+// spanning is the context of a test's own look at all tenants' rows.
+func spanning(t *testing.T) context.Context {
+	t.Helper()
+	return database.WithTenant(t.Context(), database.AllTenants)
+}
+
 func (f fixture) count(t *testing.T) (n int) {
 	t.Helper()
-	require.NoError(t, f.db.QueryRow(t.Context(), "SELECT count(*) FROM idempotency_records").Scan(&n))
+	require.NoError(t, f.db.QueryRow(spanning(t), "SELECT count(*) FROM idempotency_records").Scan(&n))
 	return n
 }
 
@@ -148,6 +154,25 @@ func TestRun_EveryPartOfTheScopeCounts(t *testing.T) {
 		f.expect(t, shifted, f.order("y"), "created y", false)
 		assert.Equal(t, "a b c d e x y", f.orders(t))
 	})
+}
+
+func TestRun_UnderRowSecurity(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t), sets()...))
+	other := scope
+	other[0] = "umbrella"
+	f.expect(t, scope, f.order("x"), "created x", false)
+	f.expect(t, other, f.order("y"), "created y", false)
+	for range 2 {
+		f.expect(t, scope, mustNotRun(t), "created x", true)
+		f.expect(t, other, mustNotRun(t), "created y", true)
+	}
+	f.expect(t, [5]string{"acme", "", "", "", "free"}, func(context.Context) ([]byte, bool, error) { return []byte("busy"), false, nil }, "busy", false)
+	assert.Equal(t, 2, f.count(t), "a claim that is given back is gone")
+	f.advance(24 * time.Hour)
+	n, err := f.Sweep(t.Context())
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, n)
 }
 
 func TestRun_AnotherBodyIsAMismatch(t *testing.T) {
@@ -361,9 +386,9 @@ func TestRun_AnswerIsEncryptedAndBoundToItsRecord(t *testing.T) {
 		f.expect(t, scope, f.order("x"), "created x", false)
 		f.expect(t, other, f.order("y"), "created y", false)
 		var stored string
-		require.NoError(t, f.db.QueryRow(t.Context(), "SELECT answer FROM idempotency_records WHERE tenant_id = 'acme'").Scan(&stored))
+		require.NoError(t, f.db.QueryRow(spanning(t), "SELECT answer FROM idempotency_records WHERE tenant_id = 'acme'").Scan(&stored))
 		assert.Equal(t, 4, strings.Count(stored, "."), "a compact JWE")
-		_, err := f.db.Exec(t.Context(), "UPDATE idempotency_records SET answer = $1 WHERE tenant_id = 'umbrella'", stored)
+		_, err := f.db.Exec(spanning(t), "UPDATE idempotency_records SET answer = $1 WHERE tenant_id = 'umbrella'", stored)
 		require.NoError(t, err)
 		_, _, err = f.Run(t.Context(), other, body, mustNotRun(t))
 		require.Error(t, err)
@@ -415,7 +440,7 @@ func TestSweep_DeletesWhatHasExpired(t *testing.T) {
 		later[4] = "later"
 		f.expect(t, later, f.order("y"), "created y", false)
 		const many = 1200 // more than two batches
-		_, err := f.db.Exec(t.Context(), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		_, err := f.db.Exec(spanning(t), `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
 			INSERT INTO idempotency_records (tenant_id, scope_hash, id, fingerprint, state, attempt, claimed_at, expires_at)
 			SELECT 't' || CAST(i AS TEXT), $2, 'id', $2, 'running', 1, 0, 1 FROM n`, many, []byte("hash"))
 		require.NoError(t, err)

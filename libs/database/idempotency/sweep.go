@@ -12,6 +12,7 @@ const sweepBatch = 500
 
 // Sweep deletes the records of all tenants that have expired, in batches, and returns how many. It may run on several replicas at once.
 func (r *Runner) Sweep(ctx context.Context) (int64, error) {
+	ctx = database.WithTenant(ctx, database.AllTenants)
 	now := database.Micros(r.now())
 	var total int64
 	for {

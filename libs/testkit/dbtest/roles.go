@@ -32,10 +32,8 @@ func TwoRoles(t testing.TB) database.Config {
 	id := strings.ToLower(rand.Text())
 	name, owner, role := "test_"+id, "owner_"+id, "app_"+id
 	password := rand.Text() // letters and digits
-	for _, user := range []string{owner, role} {
-		administer(t, server, "CREATE ROLE "+user+" LOGIN PASSWORD '"+password+"'")
-		t.Cleanup(func() { administer(t, server, "DROP ROLE "+user) })
-	}
+	administer(t, server, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+password+"'; CREATE ROLE "+role+" LOGIN PASSWORD '"+password+"'")
+	t.Cleanup(func() { administer(t, server, "DROP ROLE "+owner+", "+role) })
 	administer(t, server, "CREATE DATABASE "+name+" OWNER "+owner)
 	t.Cleanup(func() { administer(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
 
