@@ -200,16 +200,25 @@ type service struct {
 
 func start(t *testing.T) *service {
 	t.Helper()
+
+	return startWith(t, func(*server.Deps) {})
+}
+
+// startWith starts a service with other parts.
+func startWith(t *testing.T, change func(*server.Deps)) *service {
+	t.Helper()
 	dir := t.TempDir()
 	material, err := tlsconfig.Open(tlsconfig.Config{Mode: tlsconfig.ModeAuto}, tlsconfig.Options{Dir: filepath.Join(dir, "tls"), Dev: true})
 	require.NoError(t, err)
 	s := &service{program: &program{}, material: material, dir: dir, barrier: &barrierDouble{mode: unseal.Shamir}, ended: make(chan error, 1), probe: func() error { return nil }}
-	s.Server, err = server.New(server.Defaults("127.0.0.1:0", "127.0.0.1:0"), server.Deps{
+	deps := server.Deps{
 		Log: slog.New(slog.DiscardHandler), Tracer: tracenoop.NewTracerProvider().Tracer(""), Meter: metricnoop.NewMeterProvider().Meter(""),
 		TLS: material, Auth: nobody{}, DataDir: dir, Barrier: s.barrier, Operator: s.barrier,
 		API:    server.API{Document: []byte(document), Mount: func(chi.Router, server.ErrorHandlers) {}},
 		Checks: []server.Check{{Name: "peer", Probe: func(context.Context) error { return s.probe() }}},
-	})
+	}
+	change(&deps)
+	s.Server, err = server.New(server.Defaults("127.0.0.1:0", "127.0.0.1:0"), deps)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() {
