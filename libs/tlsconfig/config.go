@@ -52,8 +52,10 @@ func (c Config) Validate() []config.Problem {
 		path, mode string
 		name       config.Path
 	}{
-		{"certificate", ModeExternal, c.Certificate}, {"key", ModeExternal, c.Key},
-		{"issuer_certificate", ModeMixed, c.IssuerCertificate}, {"issuer_key", ModeMixed, c.IssuerKey},
+		{"certificate", ModeExternal, c.Certificate},
+		{"key", ModeExternal, c.Key},
+		{"issuer_certificate", ModeMixed, c.IssuerCertificate},
+		{"issuer_key", ModeMixed, c.IssuerKey},
 	} {
 		switch mode := c.mode(); {
 		case mode == file.mode && file.name == "":

@@ -11,7 +11,7 @@ import (
 // connectTimeout bounds a connection without its handshake.
 const connectTimeout = 5 * time.Second
 
-// statusTimeout bounds the look at a server's status where the handshake has no context.
+// statusTimeout bounds the look at a peer's status in a handshake.
 const statusTimeout = 10 * time.Second
 
 // Outgoing says whom a client trusts and as whom it calls.

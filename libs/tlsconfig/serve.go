@@ -1,6 +1,7 @@
 package tlsconfig
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -26,7 +27,11 @@ func (m *Material) ServerConfig() *tls.Config {
 	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		ctx := hello.Context()
 		c := m.serverConfig()
-		c.VerifyConnection = func(state tls.ConnectionState) error { return m.CheckPeer(ctx, &state) }
+		c.VerifyConnection = func(state tls.ConnectionState) error {
+			bounded, cancel := context.WithTimeout(ctx, statusTimeout)
+			defer cancel()
+			return m.CheckPeer(bounded, &state)
+		}
 		return c, nil
 	}
 	return config

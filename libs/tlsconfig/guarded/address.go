@@ -8,12 +8,30 @@ import (
 // refusedPrefixes are what is not globally reachable unicast, with the reason: the IANA special-purpose address registries for IPv4 and IPv6
 // (RFC 6890), multicast (RFC 5771), and the addresses at which clouds tell machines their credentials.
 var refusedPrefixes = []struct{ prefix, reason string }{
-	{"0.0.0.0/8", "unspecified"}, {"10.0.0.0/8", "private"}, {"100.64.0.0/10", "shared"}, {"127.0.0.0/8", "loopback"},
-	{"169.254.0.0/16", "link-local"}, {"172.16.0.0/12", "private"}, {"192.0.0.0/24", "reserved"}, {"192.0.2.0/24", "documentation"},
-	{"192.88.99.0/24", "reserved"}, {"192.168.0.0/16", "private"}, {"198.18.0.0/15", "benchmarking"}, {"198.51.100.0/24", "documentation"},
-	{"203.0.113.0/24", "documentation"}, {"224.0.0.0/4", "multicast"}, {"240.0.0.0/4", "reserved"},
-	{"::/128", "unspecified"}, {"::1/128", "loopback"}, {"fc00::/7", "unique local"}, {"fe80::/10", "link-local"}, {"fec0::/10", "site-local"},
-	{"ff00::/8", "multicast"}, {"2001::/23", "reserved"}, {"2001:db8::/32", "documentation"}, {"3fff::/20", "documentation"},
+	{"0.0.0.0/8", "unspecified"},
+	{"10.0.0.0/8", "private"},
+	{"100.64.0.0/10", "shared"},
+	{"127.0.0.0/8", "loopback"},
+	{"169.254.0.0/16", "link-local"},
+	{"172.16.0.0/12", "private"},
+	{"192.0.0.0/24", "reserved"},
+	{"192.0.2.0/24", "documentation"},
+	{"192.88.99.0/24", "reserved"},
+	{"192.168.0.0/16", "private"},
+	{"198.18.0.0/15", "benchmarking"},
+	{"198.51.100.0/24", "documentation"},
+	{"203.0.113.0/24", "documentation"},
+	{"224.0.0.0/4", "multicast"},
+	{"240.0.0.0/4", "reserved"},
+	{"::/128", "unspecified"},
+	{"::1/128", "loopback"},
+	{"fc00::/7", "unique local"},
+	{"fe80::/10", "link-local"},
+	{"fec0::/10", "site-local"},
+	{"ff00::/8", "multicast"},
+	{"2001::/23", "reserved"},
+	{"2001:db8::/32", "documentation"},
+	{"3fff::/20", "documentation"},
 }
 
 // metadataAddresses are where clouds hand credentials to their machines: link-local ones (AWS, Azure, Google and others; ECS tasks), AWS over

@@ -84,7 +84,9 @@ func TestGet_BoundsTheBody(t *testing.T) {
 		}
 	}
 	// Code that reads piecemeal through the client of net/http meets the same bound.
-	response, err := g.HTTP().Get("http://127.0.0.1:" + port + "/?stream&size=1000")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+"/?stream&size=1000", http.NoBody)
+	require.NoError(t, err)
+	response, err := g.HTTP().Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	read, err := io.Copy(io.Discard, iotestOneByte{response.Body})
@@ -265,7 +267,7 @@ func TestDo_TakesNothingSecretAlongARedirect(t *testing.T) {
 	assert.Len(t, got, 1, "a body goes nowhere else")
 }
 
-func TestGet_IgnoresTheEnvironmentsProxy(t *testing.T) { //nolint:paralleltest // it sets the environment
+func TestGet_IgnoresTheEnvironmentsProxy(t *testing.T) {
 	var proxied bool
 	proxy := serve(t, func(http.ResponseWriter, *http.Request) { proxied = true })
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:"+proxy)

@@ -17,6 +17,9 @@ import (
 // shortLife is how long a certificate may live that needs no status.
 const shortLife = 7 * 24 * time.Hour
 
+// maxResponse bounds an OCSP response with its certificates.
+const maxResponse = 64 * config.KiB
+
 // maxFetches bounds the fetches at once.
 const maxFetches = 16
 
@@ -29,7 +32,8 @@ type Checker struct {
 	now      func() time.Time
 	log      *slog.Logger
 	poll     time.Duration
-	client   *guarded.Client
+	ocsp     *guarded.Client
+	crl      *guarded.Client
 	ownRoots map[string]struct{} // by DER
 	memory   memory
 	lists    lists
@@ -64,14 +68,21 @@ func New(c Config, o Options) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new revocation checker: %w", err)
 	}
-	client, err := guarded.New(guarded.Config{
-		Allow: allow, PlainHTTP: true, Timeout: c.Timeout, ConnectTimeout: c.Timeout, HeaderTimeout: c.Timeout, MaxBody: c.MaxCRL, MaxRedirects: 2, Resolver: o.Resolver,
-	})
+	limits := guarded.Config{
+		Allow: allow, PlainHTTP: true, Timeout: c.Timeout, ConnectTimeout: c.Timeout, HeaderTimeout: c.Timeout, MaxRedirects: 2, Resolver: o.Resolver,
+	}
+	limits.MaxBody = maxResponse
+	ocsp, err := guarded.New(limits)
+	if err != nil {
+		return nil, fmt.Errorf("new revocation checker: %w", err)
+	}
+	limits.MaxBody = c.MaxCRL
+	crl, err := guarded.New(limits)
 	if err != nil {
 		return nil, fmt.Errorf("new revocation checker: %w", err)
 	}
 	k := &Checker{
-		config: c, now: o.Now, log: o.Log, poll: o.Poll, client: client, ownRoots: map[string]struct{}{},
+		config: c, now: o.Now, log: o.Log, poll: o.Poll, ocsp: ocsp, crl: crl, ownRoots: map[string]struct{}{},
 		memory: memory{known: map[string]status{}, bound: c.MaxCertificates}, lists: lists{slots: map[place]*slot{}, bound: c.MaxLists},
 		fetching: make(chan struct{}, maxFetches), flights: map[string]*flight{}, responders: map[string]responder{}, issuers: map[string]names{},
 	}
@@ -102,7 +113,8 @@ func (k *Checker) Close() {
 	k.mu.Unlock()
 	k.cancel()
 	k.running.Wait()
-	k.client.CloseIdleConnections()
+	k.ocsp.CloseIdleConnections()
+	k.crl.CloseIdleConnections()
 }
 
 // Check implements tlsconfig.StatusChecker. The chain must be verified, root last: what it names is fetched. The error is an [*Error] unless ctx has
@@ -125,7 +137,8 @@ func (k *Checker) checkOne(ctx context.Context, chain []*x509.Certificate, now t
 	case !ok && len(k.config.CRLs) == 0 && !namesSomebody(certificate):
 		s.cause = errSilent
 	case !ok || !now.Before(s.until) || s.lists != 0 && s.lists != k.generation.Load():
-		f := k.lookUp(certificate, chain[1])
+		// While an answer from a list is in force and only the lists have changed, they are looked into again and nobody else is asked.
+		f := k.lookUp(certificate, chain[1], ok && now.Before(s.until) && now.Before(s.renew))
 		select {
 		case <-f.done:
 			s = f.status
@@ -133,7 +146,7 @@ func (k *Checker) checkOne(ctx context.Context, chain []*x509.Certificate, now t
 			return fmt.Errorf("look for the status of certificate %s: %w", certificate.SerialNumber.Text(16), ctx.Err())
 		}
 	case !now.Before(s.renew):
-		k.lookUp(certificate, chain[1]) // for later; the old answer is good until it ends
+		k.lookUp(certificate, chain[1], false) // for later; the old answer is good until it ends
 	}
 	switch {
 	case s.outcome == outcomeGood:
@@ -164,8 +177,8 @@ func (k *Checker) needsNone(chain []*x509.Certificate) bool {
 	return own || chain[0].NotAfter.Sub(chain[0].NotBefore) <= shortLife
 }
 
-// lookUp begins to look for a status, or joins a look-up that is under way.
-func (k *Checker) lookUp(certificate, issuer *x509.Certificate) *flight {
+// lookUp begins to look for a status, in the lists only or by all means, or joins a look-up that is under way.
+func (k *Checker) lookUp(certificate, issuer *x509.Certificate, listsOnly bool) *flight {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key := string(certificate.Raw)
@@ -182,7 +195,7 @@ func (k *Checker) lookUp(certificate, issuer *x509.Certificate) *flight {
 	k.running.Go(func() {
 		ctx, cancel := context.WithTimeout(k.ctx, lookUpShare*k.config.Timeout)
 		defer cancel()
-		f.status = k.find(ctx, certificate, issuer)
+		f.status = k.find(ctx, certificate, issuer, listsOnly)
 		k.mu.Lock()
 		delete(k.flights, key)
 		k.mu.Unlock()
@@ -192,15 +205,16 @@ func (k *Checker) lookUp(certificate, issuer *x509.Certificate) *flight {
 }
 
 // find asks everybody who may know, in order, and keeps the first answer.
-func (k *Checker) find(ctx context.Context, certificate, issuer *x509.Certificate) status {
-	s, failures := k.ask(ctx, certificate, issuer)
+func (k *Checker) find(ctx context.Context, certificate, issuer *x509.Certificate, listsOnly bool) status {
+	generation := k.generation.Load()
+	s, failures := k.ask(ctx, certificate, issuer, listsOnly)
 	now := k.now()
 	if !s.answered() {
 		if len(failures) == 0 {
 			failures = append(failures, errSilent)
 		}
 		s.cause, s.until = errors.Join(failures...), now.Add(retryAfter)
-		s.renew = s.until
+		s.renew, s.lists = s.until, generation
 	}
 	known := k.memory.put(certificate.Raw, s, now)
 	if !s.answered() && namesSomebody(certificate) {
@@ -211,13 +225,14 @@ func (k *Checker) find(ctx context.Context, certificate, issuer *x509.Certificat
 }
 
 // ask tries OCSP, the lists that the certificate names, and those of the configuration.
-func (k *Checker) ask(ctx context.Context, certificate, issuer *x509.Certificate) (s status, failures []error) {
+func (k *Checker) ask(ctx context.Context, certificate, issuer *x509.Certificate, listsOnly bool) (s status, failures []error) {
 	if err := certificate.CheckSignatureFrom(issuer); err != nil { // the chain was not verified
 		return s, []error{fmt.Errorf("the issuer in the chain is not its issuer: %w", err)}
 	}
-	s, failures = k.askResponders(ctx, certificate, issuer)
-	if s.answered() {
-		return s, nil
+	if !listsOnly {
+		if s, failures = k.askResponders(ctx, certificate, issuer); s.answered() {
+			return s, nil
+		}
 	}
 	s, more := k.askLists(ctx, certificate, issuer)
 	return s, append(failures, more...)

@@ -268,7 +268,7 @@ func TestCheck_RefusesAChainThatWasNotVerified(t *testing.T) {
 	assert.Zero(t, p.count("/ocsp"))
 }
 
-func TestCheck_AnswersFromMemoryWithoutAllocating(t *testing.T) {
+func TestCheck_AnswersFromMemoryWithoutAllocating(t *testing.T) { //nolint:paralleltest // allocations are counted for the whole process
 	p := newPKI(t)
 	leaf := p.leaf(t, "/ocsp", "")
 	p.on("/ocsp", p.witness(t))

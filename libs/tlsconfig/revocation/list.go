@@ -15,6 +15,7 @@ import (
 
 // Extensions of RFC 5280 sections 4.2.1.13, 4.2.1.15, 4.2.2.1, 5.2 and 5.3.
 func oidDistributionPoints() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 31} }
+
 func oidAuthorityAccess() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 }
@@ -154,14 +155,14 @@ func (l *list) covers(c *x509.Certificate) error {
 // find says what the list, with its delta if there is one, holds about a serial number.
 func (l *list) find(serial *big.Int, delta *list) status {
 	s := status{outcome: outcomeGood, asOf: l.asOf, until: l.until}
-	key := string(serial.Bytes())
-	found, revoked := l.entries[key]
+	key := serial.Bytes()
+	found, revoked := l.entries[string(key)]
 	if delta != nil {
 		s.asOf = delta.asOf
 		if delta.until.Before(s.until) {
 			s.until = delta.until
 		}
-		if change, ok := delta.entries[key]; ok {
+		if change, ok := delta.entries[string(key)]; ok {
 			found, revoked = change, change.reason != reasonRemoved
 		}
 	}

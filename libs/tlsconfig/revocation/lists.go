@@ -100,7 +100,7 @@ func (k *Checker) askList(ctx context.Context, source string, certificate, issue
 			delta = change
 			break
 		}
-		k.log.Warn("a delta revocation list cannot be used; the whole one counts", "source", freshest, "error", err)
+		k.log.Warn("a delta revocation list cannot be used; the whole one counts", "list", freshest, "error", err)
 	}
 	s := base.find(certificate.SerialNumber, delta)
 	s.renew, s.lists = renew, max(generation, 1)
@@ -130,7 +130,7 @@ func (k *Checker) list(ctx context.Context, source string, issuer *x509.Certific
 	}
 	s.renew = now.Add(retryAfter)
 	if s.list != nil && now.Before(s.list.until) {
-		k.log.Warn("a newer revocation list cannot be had; the old one counts", "source", source, "until", s.list.until, "error", err)
+		k.log.Warn("a newer revocation list cannot be had; the old one counts", "list", source, "until", s.list.until, "error", err)
 		return s.list, s.renew, nil
 	}
 	s.list, s.err = nil, err
@@ -159,7 +159,7 @@ func (k *Checker) fetchList(ctx context.Context, source string, issuer *x509.Cer
 		return nil, err
 	}
 	defer release()
-	answer, err := k.client.Get(ctx, source, "application/pkix-crl")
+	answer, err := k.crl.Get(ctx, source, "application/pkix-crl")
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 // witness answers by golang.org/x/crypto/ocsp: what is asked and answered is understood by others. Serial numbers in revoked are revoked; every
 // question must use SHA-256 names.
 func (p *pki) witness(t testing.TB, revoked ...*issued) func([]byte) (int, []byte) {
+	t.Helper()
 	return func(question []byte) (int, []byte) {
 		request, err := ocsp.ParseRequest(question)
 		if !assert.NoError(t, err) || !assert.Equal(t, crypto.SHA256, request.HashAlgorithm) {
@@ -61,8 +62,8 @@ type (
 		Revoked    revokedInfo      `asn1:"tag:1,optional"`
 		Unknown    asn1.Flag        `asn1:"tag:2,optional"`
 		ThisUpdate time.Time        `asn1:"generalized"`
-		NextUpdate time.Time        `asn1:"generalized,explicit,tag:0,optional"`
-		Extensions []pkix.Extension `asn1:"explicit,tag:1,optional"`
+		NextUpdate time.Time        `asn1:"generalized,explicit,tag:0,optional"` //nolint:revive // the standard tags the choice before it alike
+		Extensions []pkix.Extension `asn1:"explicit,tag:1,optional"`             //nolint:revive // likewise
 	}
 	data struct {
 		Responder  asn1.RawValue

@@ -96,7 +96,7 @@ func (k *Checker) exchange(ctx context.Context, server string, ids []certID, nam
 	}
 	r.Header.Set("Content-Type", "application/ocsp-request")
 	r.Header.Set("Accept", "application/ocsp-response")
-	answer, err := k.client.Fetch(r)
+	answer, err := k.ocsp.Fetch(r)
 	if err != nil {
 		return status{}, err
 	}

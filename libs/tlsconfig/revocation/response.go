@@ -47,8 +47,8 @@ type (
 		Revoked    revokedInfo      `asn1:"tag:1,optional"`
 		Unknown    asn1.Flag        `asn1:"tag:2,optional"`
 		ThisUpdate time.Time        `asn1:"generalized"`
-		NextUpdate time.Time        `asn1:"generalized,explicit,tag:0,optional"`
-		Extensions []pkix.Extension `asn1:"explicit,tag:1,optional"`
+		NextUpdate time.Time        `asn1:"generalized,explicit,tag:0,optional"` //nolint:revive // the standard tags the choice before it alike
+		Extensions []pkix.Extension `asn1:"explicit,tag:1,optional"`             //nolint:revive // likewise
 	}
 	revokedInfo struct {
 		At     time.Time       `asn1:"generalized"`

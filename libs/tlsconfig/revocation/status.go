@@ -64,7 +64,9 @@ func (m *memory) put(der []byte, s status, now time.Time) status {
 	case !ok:
 		m.makeRoom(now)
 	case old.answered() && now.Before(old.until) && !s.answered():
-		old.renew = now.Add(retryAfter)
+		if old.renew = now.Add(retryAfter); old.lists != 0 {
+			old.lists = s.lists // nothing better is in them
+		}
 		s = old
 	case old.answered() && now.Before(old.until) && old.asOf.After(s.asOf):
 		old.renew, old.lists = s.renew, s.lists
@@ -81,9 +83,9 @@ func (m *memory) makeRoom(now time.Time) {
 	}
 	const looked = 16 // at so many, so that a full memory costs little
 	i := 0
-	var any string
+	var other string
 	for key, s := range m.known {
-		if any = key; !now.Before(s.until) {
+		if other = key; !now.Before(s.until) {
 			delete(m.known, key)
 		}
 		if i++; i == looked {
@@ -91,6 +93,6 @@ func (m *memory) makeRoom(now time.Time) {
 		}
 	}
 	if len(m.known) >= m.bound {
-		delete(m.known, any)
+		delete(m.known, other)
 	}
 }
