@@ -19,7 +19,6 @@ func (l *Leases) Fence(ctx context.Context) error {
 	if g == nil {
 		return errors.New("fence lease: not under a lease")
 	}
-	ctx = database.WithTenant(ctx, "")
 	for ; g != nil; g = g.outer {
 		if g.db != l.db {
 			return fmt.Errorf("fence lease %q: it is in another database", g.name)
