@@ -42,7 +42,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/davecgh/go-spew v1.1.1 // indirect
-	github.com/getkin/kin-openapi v0.149.0 // indirect
+	github.com/getkin/kin-openapi v0.149.0
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect
 	github.com/go-openapi/swag/jsonname v0.25.5 // indirect

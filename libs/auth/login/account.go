@@ -9,7 +9,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
-// maxShown is how many sessions the account page lists, the newest first.
+// maxShown is how many sessions the account page lists, this one first and then the newest.
 const maxShown = 1000
 
 // showAccount says who one is, and where else one is logged in.
@@ -22,6 +22,15 @@ func (p *Pages) accountPage(v *visit, status int, fault string) {
 		return
 	}
 	slices.Reverse(list)
+	slices.SortStableFunc(list, func(a, b session.Info) int { // this one first
+		switch v.who.SessionID {
+		case a.ID:
+			return -1
+		case b.ID:
+			return 1
+		}
+		return 0
+	})
 	tokens := v.tokens(formLogout, formEndSession, formEndOthers)
 	if tokens == nil {
 		return

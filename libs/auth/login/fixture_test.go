@@ -246,14 +246,14 @@ func start(t testing.TB, db *database.DB, people *users, now *clock, home string
 	return s
 }
 
-// browser is an HTTP client with a cookie jar that does not follow redirects by itself.
-type browser struct {
+// visitor is an HTTP client with a cookie jar that does not follow redirects by itself.
+type visitor struct {
 	*http.Client
 
 	site *site
 }
 
-func (s *site) browser() *browser {
+func (s *site) visitor() *visitor {
 	s.t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.t, err)
@@ -261,7 +261,7 @@ func (s *site) browser() *browser {
 	require.NoError(s.t, err)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cert.RootPool(), MinVersion: tls.VersionTLS13}}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	return &browser{&http.Client{
+	return &visitor{&http.Client{
 		Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, s}
 }
@@ -273,7 +273,7 @@ type answer struct {
 	body string
 }
 
-func (b *browser) do(r *http.Request) answer {
+func (b *visitor) do(r *http.Request) answer {
 	b.site.t.Helper()
 	response, err := b.Do(r)
 	require.NoError(b.site.t, err)
@@ -283,7 +283,7 @@ func (b *browser) do(r *http.Request) answer {
 	return answer{response, string(body)}
 }
 
-func (b *browser) request(method, path string, body io.Reader) *http.Request {
+func (b *visitor) request(method, path string, body io.Reader) *http.Request {
 	b.site.t.Helper()
 	r, err := http.NewRequestWithContext(b.site.t.Context(), method, b.site.url+path, body)
 	require.NoError(b.site.t, err)
@@ -291,13 +291,13 @@ func (b *browser) request(method, path string, body io.Reader) *http.Request {
 	return r
 }
 
-func (b *browser) get(path string) answer {
+func (b *visitor) get(path string) answer {
 	b.site.t.Helper()
 	return b.do(b.request(http.MethodGet, path, nil))
 }
 
 // post sends a form as a browser does from a page of the site.
-func (b *browser) post(path string, form url.Values) answer {
+func (b *visitor) post(path string, form url.Values) answer {
 	b.site.t.Helper()
 	r := b.request(http.MethodPost, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -307,7 +307,7 @@ func (b *browser) post(path string, form url.Values) answer {
 }
 
 // token is the token of the first form with that action on a page.
-func (b *browser) token(page answer, action string) string {
+func (b *visitor) token(page answer, action string) string {
 	b.site.t.Helper()
 	found := regexp.MustCompile(`(?s)action="` + regexp.QuoteMeta(action) + `">\s*<input type="hidden" name="form_token" value="([^"]+)">`).FindStringSubmatch(page.body)
 	require.NotNil(b.site.t, found, "%s in %s", action, page.body)
@@ -315,7 +315,7 @@ func (b *browser) token(page answer, action string) string {
 }
 
 // submit opens a page and posts the form on it that goes to action.
-func (b *browser) submit(page, action string, fields ...string) answer {
+func (b *visitor) submit(page, action string, fields ...string) answer {
 	b.site.t.Helper()
 	form := url.Values{"form_token": {b.token(b.get(page), action)}}
 	for i := 0; i < len(fields); i += 2 {
@@ -325,7 +325,7 @@ func (b *browser) submit(page, action string, fields ...string) answer {
 }
 
 // login logs in at the default tenant.
-func (b *browser) login(fields ...string) answer {
+func (b *visitor) login(fields ...string) answer {
 	b.site.t.Helper()
 	if len(fields) == 0 {
 		fields = []string{"login", "alice", "password", alicePassword}
@@ -334,7 +334,7 @@ func (b *browser) login(fields ...string) answer {
 }
 
 // session is the value of the cookie of a tenant's session, "" without one.
-func (b *browser) session(tenant string) string {
+func (b *visitor) session(tenant string) string {
 	b.site.t.Helper()
 	u, err := url.Parse(b.site.url)
 	require.NoError(b.site.t, err)
@@ -347,7 +347,7 @@ func (b *browser) session(tenant string) string {
 }
 
 // setSession puts a value into the cookie.
-func (b *browser) setSession(tenant, value string) {
+func (b *visitor) setSession(tenant, value string) {
 	b.site.t.Helper()
 	u, err := url.Parse(b.site.url)
 	require.NoError(b.site.t, err)
@@ -355,7 +355,7 @@ func (b *browser) setSession(tenant, value string) {
 }
 
 // loggedIn tells whether the browser reaches the account page.
-func (b *browser) loggedIn() bool {
+func (b *visitor) loggedIn() bool {
 	b.site.t.Helper()
 	return b.get(login.PathAccount).StatusCode == http.StatusOK
 }

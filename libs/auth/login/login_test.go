@@ -3,6 +3,7 @@ package login_test
 import (
 	"crypto/sha512"
 	"encoding/base64"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -23,7 +24,7 @@ import (
 func TestLogin_LeadsInAndLogoutOut(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		first := b.get(login.PathAccount)
 		assert.Equal(t, http.StatusSeeOther, first.StatusCode)
 		assert.Equal(t, "/browser/login?return_to=%2Fbrowser%2Faccount", first.Header.Get("Location"))
@@ -53,7 +54,7 @@ func TestLogin_LeadsInAndLogoutOut(t *testing.T) {
 		assert.Equal(t, `"storage"`, out.Header.Get("Clear-Site-Data"))
 		assert.Empty(t, b.session("default"))
 		assert.Contains(t, b.get(out.Header.Get("Location")).body, "You are logged out.")
-		thief := s.browser()
+		thief := s.visitor()
 		thief.setSession("default", token)
 		assert.False(t, thief.loggedIn(), "the session is over, not only the cookie")
 		assert.NotContains(t, s.log.String(), alicePassword)
@@ -67,7 +68,7 @@ func TestLogin_SaysNothingAboutWhoThereIs(t *testing.T) {
 		var pages []string
 		secrets := regexp.MustCompile(`name="form_token" value="[^"]+"`)
 		for _, name := range []string{"alice", "aliceX"} {
-			refused := s.browser().login("login", name, "password", "wrong password")
+			refused := s.visitor().login("login", name, "password", "wrong password")
 			assert.Equal(t, http.StatusForbidden, refused.StatusCode)
 			assert.Contains(t, refused.body, "The user name or the password is wrong.")
 			assert.NotContains(t, refused.body, "wrong password")
@@ -81,11 +82,11 @@ func TestLogin_SaysNothingAboutWhoThereIs(t *testing.T) {
 func TestLogin_TheIdIsAlwaysNewAndTheOldSessionEnds(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		attacker := s.browser()
+		attacker := s.visitor()
 		require.Equal(t, http.StatusSeeOther, attacker.login("login", "mallory", "password", "my own password").StatusCode)
 		planted := attacker.session("default")
 
-		victim := s.browser()
+		victim := s.visitor()
 		page := victim.get(login.PathLogin)
 		form := url.Values{"form_token": {victim.token(page, login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}}
 		victim.setSession("default", planted) // fixation
@@ -103,9 +104,9 @@ func TestForms_ComeFromOurPagesAndThisBrowserOnly(t *testing.T) {
 		credentials := func(token string) url.Values {
 			return url.Values{"form_token": {token}, "login": {"alice"}, "password": {alicePassword}}
 		}
-		other := s.browser()
+		other := s.visitor()
 		foreign := other.token(other.get(login.PathLogin), login.PathLogin)
-		b := s.browser()
+		b := s.visitor()
 		own := b.token(b.get(login.PathLogin), login.PathLogin)
 		for name, form := range map[string]url.Values{
 			"no token":               {"login": {"alice"}, "password": {alicePassword}},
@@ -135,7 +136,7 @@ func TestForms_ComeFromOurPagesAndThisBrowserOnly(t *testing.T) {
 			assert.Equal(t, http.StatusForbidden, refused.StatusCode, name)
 			assert.Contains(t, refused.body, "csrf_failed", name)
 		}
-		without := s.browser()
+		without := s.visitor()
 		refused := without.post(login.PathLogin, credentials(own))
 		assert.Equal(t, http.StatusForbidden, refused.StatusCode)
 		assert.Contains(t, refused.body, "Allow cookies")
@@ -150,7 +151,7 @@ func TestForms_ComeFromOurPagesAndThisBrowserOnly(t *testing.T) {
 			refused := b.post(action, url.Values{"form_token": {b.token(account, "/browser/account/sessions/end")}, "password": {alicePassword}})
 			assert.Equal(t, http.StatusForbidden, refused.StatusCode, action)
 		}
-		second := s.browser()
+		second := s.visitor()
 		second.login()
 		refused = second.post(login.PathLogout, url.Values{"form_token": {b.token(account, login.PathLogout)}})
 		assert.Equal(t, http.StatusForbidden, refused.StatusCode, "of another session of the same user")
@@ -161,7 +162,7 @@ func TestForms_ComeFromOurPagesAndThisBrowserOnly(t *testing.T) {
 func TestForms_ExpireAndCanBeSentAgain(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		form := url.Values{"form_token": {b.token(b.get(login.PathLogin), login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}}
 		s.clock.add(4*time.Hour + time.Minute)
 		refused := b.post(login.PathLogin, form)
@@ -178,7 +179,7 @@ func TestForms_OneReplicaTakesWhatAnotherMade(t *testing.T) {
 	dbtest.Each(t, []database.Set{database.PlatformMigrations(), session.Migrations()}, func(t *testing.T, db *database.DB) {
 		people, now := newUsers(), &clock{}
 		one, two := start(t, db, people, now, "/browser/console"), start(t, db, people, now, "/browser/console")
-		b := one.browser()
+		b := one.visitor()
 		form := url.Values{"form_token": {b.token(b.get(login.PathLogin), login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}}
 		b.site = two // cookies ignore ports
 		in := b.post(login.PathLogin, form)
@@ -225,7 +226,7 @@ func TestReturnTo_StaysOnThisOrigin(t *testing.T) {
 			"/@evil.example":                 "/@evil.example",
 			"/;//evil.example":               login.PathAccount,
 		} {
-			b := s.browser()
+			b := s.visitor()
 			page := b.get(login.PathLogin + "?" + url.Values{"return_to": {target}}.Encode())
 			in := b.post(login.PathLogin, url.Values{
 				"form_token": {b.token(page, login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}, "return_to": {target},
@@ -241,7 +242,7 @@ func TestReturnTo_StaysOnThisOrigin(t *testing.T) {
 func TestTenants_HaveTheirOwnPagesAndSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		const acme = "/t/acme/browser/login"
 		refused := b.submit(acme, acme, "login", "alice", "password", alicePassword)
 		assert.Equal(t, http.StatusForbidden, refused.StatusCode, "the default tenant's password")
@@ -263,18 +264,18 @@ func TestTenants_HaveTheirOwnPagesAndSessions(t *testing.T) {
 		assert.True(t, b.loggedIn(), "the other tenant's session goes on")
 
 		form := url.Values{"form_token": {b.token(b.get(acme), acme)}, "login": {"alice"}, "password": {alicePassword}}
-		stranger := s.browser()
+		stranger := s.visitor()
 		stranger.Jar = b.Jar
 		assert.Equal(t, http.StatusForbidden, s.postTo(stranger, "/t/other/browser/login", form).StatusCode, "a token of another tenant")
 	})
 }
 
-func (s *site) postTo(b *browser, path string, form url.Values) answer { return b.post(path, form) }
+func (s *site) postTo(b *visitor, path string, form url.Values) answer { return b.post(path, form) }
 
 func TestAuthenticate_GivesTheSessionANewIdAndTime(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		b.login()
 		old := b.session("default")
 		s.clock.add(20 * time.Minute)
@@ -292,7 +293,7 @@ func TestAuthenticate_GivesTheSessionANewIdAndTime(t *testing.T) {
 		assert.Equal(t, "/browser/keys/7", in.Header.Get("Location"))
 		assert.NotEqual(t, old, b.session("default"))
 		assert.True(t, b.loggedIn())
-		thief := s.browser()
+		thief := s.visitor()
 		thief.setSession("default", old)
 		assert.False(t, thief.loggedIn())
 	})
@@ -301,7 +302,7 @@ func TestAuthenticate_GivesTheSessionANewIdAndTime(t *testing.T) {
 func TestPassword_ChangeEndsAllOtherSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b, elsewhere, mallory := s.browser(), s.browser(), s.browser()
+		b, elsewhere, mallory := s.visitor(), s.visitor(), s.visitor()
 		b.login()
 		elsewhere.login()
 		mallory.login("login", "mallory", "password", "my own password")
@@ -324,20 +325,20 @@ func TestPassword_ChangeEndsAllOtherSessions(t *testing.T) {
 		assert.NotEqual(t, old, b.session("default"))
 		assert.False(t, elsewhere.loggedIn())
 		assert.True(t, mallory.loggedIn())
-		assert.Equal(t, http.StatusForbidden, s.browser().login().StatusCode, "the old password")
-		assert.Equal(t, http.StatusSeeOther, s.browser().login("login", "alice", "password", "a new long password").StatusCode)
+		assert.Equal(t, http.StatusForbidden, s.visitor().login().StatusCode, "the old password")
+		assert.Equal(t, http.StatusSeeOther, s.visitor().login("login", "alice", "password", "a new long password").StatusCode)
 	})
 }
 
 func TestAccount_EndsOnesOwnSessionsAndNobodyElses(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b, elsewhere, third, mallory := s.browser(), s.browser(), s.browser(), s.browser()
-		for _, one := range []*browser{b, elsewhere, third} {
+		b, elsewhere, third, mallory := s.visitor(), s.visitor(), s.visitor(), s.visitor()
+		for _, one := range []*visitor{b, elsewhere, third} {
 			one.login()
 		}
 		mallory.login("login", "mallory", "password", "my own password")
-		idOf := func(one *browser) string { return strings.Split(one.session("default"), "_")[3] }
+		idOf := func(one *visitor) string { return strings.Split(one.session("default"), "_")[3] }
 		const end, others = "/browser/account/sessions/end", "/browser/account/sessions/end-others"
 
 		b.submit(login.PathAccount, end, "session", idOf(mallory))
@@ -365,17 +366,17 @@ func TestLogin_FailuresAreExplained(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
 		s.users.fail(limitedError{})
-		limited := s.browser().login()
+		limited := s.visitor().login()
 		assert.Equal(t, http.StatusTooManyRequests, limited.StatusCode)
 		assert.Equal(t, "100", limited.Header.Get("Retry-After"))
 		assert.Contains(t, limited.body, "Too many attempts. Try again in 2 minutes.")
 		s.users.fail(problem.New(problem.StateUnavailable, "database secret detail"))
-		away := s.browser().login()
+		away := s.visitor().login()
 		assert.Equal(t, http.StatusServiceUnavailable, away.StatusCode)
 		assert.NotEmpty(t, away.Header.Get("Retry-After"))
 		assert.Contains(t, away.body, "Not available right now")
 		s.users.fail(assert.AnError)
-		broken := s.browser().login()
+		broken := s.visitor().login()
 		assert.Equal(t, http.StatusInternalServerError, broken.StatusCode)
 		for _, page := range []answer{away, broken} {
 			assert.NotContains(t, page.body, "secret detail")
@@ -388,11 +389,11 @@ func TestLogin_FailuresAreExplained(t *testing.T) {
 func TestLogin_TakesAnAPITokenOfTheTenant(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		refused := b.login("token", strings.Replace(apiToken, "_ci_", "_no_", 1))
 		assert.Equal(t, http.StatusForbidden, refused.StatusCode)
 		assert.Contains(t, refused.body, "The API token is not valid here.")
-		alices := s.browser()
+		alices := s.visitor()
 		alices.login()
 		assert.Equal(t, http.StatusForbidden, b.login("token", alices.session("default")).StatusCode, "a session is no token")
 		const acme = "/t/acme/browser/login"
@@ -412,10 +413,10 @@ func TestLogin_TakesAnAPITokenOfTheTenant(t *testing.T) {
 func TestPages_SendWhatKeepsThemSafe(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		b.login()
 		for _, page := range []answer{
-			s.browser().get(login.PathLogin), s.browser().login("login", "x", "password", "y"), b.get(login.PathAccount), b.get(login.PathLogout),
+			s.visitor().get(login.PathLogin), s.visitor().login("login", "x", "password", "y"), b.get(login.PathAccount), b.get(login.PathLogout),
 			b.get(login.PathAuthenticate), b.get("/browser/account/password"),
 		} {
 			h := page.Header
@@ -439,7 +440,7 @@ func TestPages_SendWhatKeepsThemSafe(t *testing.T) {
 func TestPages_StyleIsWhatThePageNames(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		link := regexp.MustCompile(`href="(/browser/assets/[0-9a-f]+\.css)" integrity="(sha384-[^"]+)"`).FindStringSubmatch(b.get(login.PathLogin).body)
 		require.NotNil(t, link)
 		css := b.get(link[1])
@@ -447,7 +448,7 @@ func TestPages_StyleIsWhatThePageNames(t *testing.T) {
 		assert.Equal(t, "text/css; charset=utf-8", css.Header.Get("Content-Type"))
 		assert.Equal(t, "public, max-age=31536000, immutable", css.Header.Get("Cache-Control"))
 		sum := sha512.Sum384([]byte(css.body))
-		assert.Equal(t, "sha384-"+base64.StdEncoding.EncodeToString(sum[:]), link[2])
+		assert.Equal(t, "sha384-"+base64.StdEncoding.EncodeToString(sum[:]), html.UnescapeString(link[2]))
 		assert.NotContains(t, css.body, "url(")
 		assert.Empty(t, css.Header.Values("Set-Cookie"))
 	})
@@ -456,7 +457,7 @@ func TestPages_StyleIsWhatThePageNames(t *testing.T) {
 func TestPages_ParametersShowNobodysText(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
-		b := s.browser()
+		b := s.visitor()
 		page := b.get(login.PathLogin + `?notice=<b>owned</b>&login=owned&return_to=%22%3E%3Cb%3Eowned&fault=owned`)
 		assert.NotContains(t, page.body, "<b>")
 		assert.Equal(t, 1+strings.Count(page.body, `name="token"`), strings.Count(page.body, "owned"), "in the field return_to of each form alone")

@@ -1,6 +1,8 @@
 package session_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -421,5 +423,34 @@ func TestSession_PicksTheCookieOfItsTenant(t *testing.T) {
 		r.AddCookie(&http.Cookie{Name: m.CookieName("default"), Value: forBob.Token})
 		_, err := m.Session(t.Context(), r)
 		assert.Equal(t, "session_required", code(err), "in the cookie of another tenant")
+	})
+}
+
+func TestFind_ASessionBoundToACertificateNeedsIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f fixture) {
+		m := f.manager(t, nil)
+		with := func(certificate string) *http.Request {
+			r := request(t, "/service/api/v1/self")
+			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte(certificate)}}}
+			return r
+		}
+		who := billing
+		who.Confirmed, who.AuthenticatedAt = true, f.clock.Now()
+		issued, err := m.Create(t.Context(), session.Ask{Principal: &who, Client: session.ClientService, Request: with("mine")})
+		require.NoError(t, err)
+		p, err := m.Authenticate(t.Context(), with("mine"), issued.Token)
+		require.NoError(t, err)
+		assert.True(t, p.Confirmed)
+		for _, r := range []*http.Request{with("stolen"), request(t, "/")} {
+			_, err = m.Authenticate(t.Context(), r, issued.Token)
+			assert.Equal(t, "unauthenticated", code(err))
+		}
+		who.Confirmed = false
+		free, err := m.Create(t.Context(), session.Ask{Principal: &who, Client: session.ClientService, Request: with("mine")})
+		require.NoError(t, err)
+		p, err = m.Authenticate(t.Context(), with("mine"), free.Token)
+		require.NoError(t, err)
+		assert.False(t, p.Confirmed, "a certificate that nobody looked at confirms nothing")
 	})
 }
