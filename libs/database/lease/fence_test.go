@@ -4,11 +4,14 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/database/lease"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
 
 // TestFence_StopsAHolderThatWasPaused is the reason for fences: a holder stands still for longer than its ttl, another one does the work, and the
@@ -86,4 +89,22 @@ func TestFence_ChecksEveryLeaseAround(t *testing.T) {
 		})
 		require.ErrorIs(t, err, lease.ErrLost)
 	})
+}
+
+// TestFence_WorksForATenantsRole uses the role that may neither own tables nor see rows of other tenants.
+func TestFence_WorksForATenantsRole(t *testing.T) {
+	t.Parallel()
+	a := newReplica(t, dbtest.TwoRoles(t), "a", nil)
+	for _, bound := range []string{"", "t", database.AllTenants} {
+		require.NoError(t, a.Hold(database.WithTenant(t.Context(), bound), "job", long, func(ctx context.Context) error {
+			return a.db.InTx(database.WithTenant(ctx, bound), a.Fence)
+		}))
+	}
+	ran := make(chan struct{}, 1)
+	every(t, a, time.Hour, func(context.Context) error { ran <- struct{}{}; return nil })
+	select {
+	case <-ran:
+	case <-time.After(deadline):
+		t.Fatal("it did not run")
+	}
 }

@@ -138,3 +138,16 @@ func BenchmarkAllow(b *testing.B) {
 		})
 	}
 }
+
+func TestAllow_WorksForATenantsRole(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, dbtest.Open(t, dbtest.TwoRoles(t), database.PlatformMigrations()), nil)
+	for _, bound := range []string{"", "t", database.AllTenants} {
+		v, err := l.Allow(database.WithTenant(t.Context(), bound), "key", tenPerMinute, 1)
+		require.NoError(t, err)
+		assert.True(t, v.Allowed)
+	}
+	assert.False(t, allow(t, l, "key", tenPerMinute, 1).Allowed)
+	_, err := l.Sweep(t.Context())
+	require.NoError(t, err)
+}
