@@ -115,11 +115,28 @@ func (s *Server) authorize(next handler) handler {
 		case c.principal == nil:
 			s.fail(c, w, r, problem.New(problem.Unauthenticated, "present a credential"))
 		case !contract.Permits(route.scopes, c.principal.Scopes):
-			s.fail(c, w, r, problem.New(problem.InsufficientScope, "the operation needs %s", scopeWords(route.scopes)))
+			if err := s.granted(c); err != nil {
+				s.fail(c, w, r, err)
+
+				return
+			}
+			next(c, w, r)
 		default:
 			next(c, w, r)
 		}
 	}
+}
+
+// granted is nil if the caller, who lacks the scopes, has been granted them for some resource and the operation is about one of these.
+func (s *Server) granted(c *call) error {
+	if c.route.resource != "" && s.deps.Granted != nil {
+		some, err := s.deps.Granted(c, c.principal, c.route.scopes, c.route.resource)
+		if err != nil || some {
+			return err
+		}
+	}
+
+	return problem.New(problem.InsufficientScope, "the operation needs %s", scopeWords(c.route.scopes))
 }
 
 func scopeWords(alternatives [][]string) string {

@@ -20,6 +20,7 @@ type route struct {
 
 	anonymous bool
 	scopes    [][]string // alternatives
+	resource  string     // the kind of what it is about, where scopes for single ones can be granted
 	feature   string
 	stepUp    bool
 	changes   bool  // it is there to change something
@@ -45,7 +46,7 @@ func newRoute(base string, op *contract.Operation, h http.Handler) *route {
 
 	return &route{
 		method: op.Method, pattern: pattern, name: op.Method + " " + pattern, operation: op.ID, op: op, handler: h,
-		anonymous: op.Anonymous, scopes: op.Scopes, feature: op.Feature, stepUp: op.StepUp, changes: op.Changes(),
+		anonymous: op.Anonymous, scopes: op.Scopes, resource: op.Resource, feature: op.Feature, stepUp: op.StepUp, changes: op.Changes(),
 	}
 }
 

@@ -91,6 +91,9 @@ type Deps struct {
 	AdminAuth   AdminAuthenticator
 	// Approved tells whether a quorum has approved this very request, which then needs no fresh authentication; nil when there is no quorum.
 	Approved func(ctx context.Context, r *http.Request, p *Principal, operation string) (bool, error)
+	// Granted tells whether the principal has one of the sets of scopes for some resource of a kind, so that an operation about one (x-resource)
+	// lets it in, whose handler then decides about the resource; nil when scopes are for all resources.
+	Granted func(ctx context.Context, p *Principal, scopes [][]string, kind string) (bool, error)
 	// Now is the clock, for tests; nil for the machine's.
 	Now func() time.Time
 	// Idempotency is mandatory when the document has a POST that changes something.

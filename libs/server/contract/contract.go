@@ -13,7 +13,9 @@
 //     by the token scan alone: names, types, required members, lengths, enumerations and integer bounds, but no patterns, formats or
 //     alternatives, which are then the handler's;
 //   - optionally `x-step-up: true`, for what demands a fresh authentication, and `x-feature`, the name of the feature without which the
-//     operation does not exist.
+//     operation does not exist;
+//   - optionally `x-resource`, the kind of the one resource that the operation is about, where the scopes can be granted for single resources:
+//     the handler then decides about each.
 //
 // Objects in requests are closed unless they state additionalProperties.
 package contract

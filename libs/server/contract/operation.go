@@ -28,6 +28,7 @@ const (
 	extMaxBody   = "x-max-body"
 	extStepUp    = "x-step-up"
 	extFeature   = "x-feature"
+	extResource  = "x-resource"
 	extCodegen   = "x-oapi-codegen-"
 )
 
@@ -45,6 +46,9 @@ type Operation struct {
 	Idempotent bool
 	// Hot tells that the body is checked by the token scan alone.
 	Hot bool
+	// Resource is the kind of the one resource that the operation is about, if scopes for it can be granted one by one: its handler decides about
+	// the resource.
+	Resource string
 	// MaxBody is the largest body in bytes.
 	MaxBody int64
 	// StepUp tells that the caller must have authenticated just now.
@@ -81,7 +85,7 @@ func newOperation(doc *openapi3.T, product, method, path string, item *openapi3.
 
 func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	for name := range op.Extensions {
-		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody, extStepUp, extFeature}, name) && !strings.HasPrefix(name, extCodegen) {
+		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody, extStepUp, extFeature, extResource}, name) && !strings.HasPrefix(name, extCodegen) {
 			return fmt.Errorf("the extension %s is unknown", name)
 		}
 	}
@@ -107,6 +111,14 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 		return fmt.Errorf("%s is empty", extFeature)
 	}
 	o.Feature = feature
+	resource, stated, err := extension[string](op, extResource)
+	if err != nil {
+		return err
+	}
+	if stated && resource == "" {
+		return fmt.Errorf("%s is empty", extResource)
+	}
+	o.Resource = resource
 	limit, stated, err := extension[int64](op, extMaxBody)
 	if err != nil {
 		return err
