@@ -10,7 +10,7 @@ import (
 // FuzzTakeStaple alters a genuine response that says revoked: whatever comes of it, it does not say good.
 func FuzzTakeStaple(f *testing.F) {
 	p := newPKI(f)
-	leaf := p.leaf(f, "/absent", "")
+	leaf := p.leaf(f, "", "")
 	r := p.good(f, leaf)
 	r.data.Singles[0].Good, r.data.Singles[0].Revoked = false, revokedInfo{At: time.Now().UTC(), Reason: 1}
 	f.Add(r.der(f))
