@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -122,7 +123,10 @@ func prepare(t testing.TB) (*fixture, server.Config, server.Deps) {
 		API: server.API{Document: document, Mount: f.mount, Codes: problem.Table{"teapot": {Status: http.StatusTeapot, Title: "Short and stout"}}},
 	}
 
-	return f, server.Defaults("127.0.0.1:0", "127.0.0.1:0"), deps
+	config := server.Defaults("127.0.0.1:0", "127.0.0.1:0")
+	config.Limits.ReadHeaderTimeout = time.Minute // a handshake on a busy machine is not what these tests are about
+
+	return f, config, deps
 }
 
 // start runs a server until the test ends.

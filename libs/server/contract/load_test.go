@@ -206,3 +206,43 @@ func TestPermits_TakesOneAlternativeInFull(t *testing.T) {
 	assert.True(t, anyone.Permits(nil))
 	assert.False(t, anyone.Anonymous)
 }
+
+func TestLoadFor_NamesTheProduct(t *testing.T) {
+	t.Parallel()
+	text := document("", operation("delete", `security: [{oauth: ["$product:admin", "t:write"]}, {token: ["$product:root"]}]`+"\nx-step-up: true\nx-feature: previews"))
+	c, err := contract.LoadFor("kms", text)
+	require.NoError(t, err)
+	op := c.Operations()[0]
+	assert.Equal(t, [][]string{{"kms:admin", "t:write"}, {"kms:root"}}, op.Scopes)
+	assert.True(t, op.StepUp)
+	assert.Equal(t, "previews", op.Feature)
+	c, err = contract.LoadFor("jose", text)
+	require.NoError(t, err)
+	assert.Equal(t, "jose:admin", c.Operations()[0].Scopes[0][0], "one document serves many products")
+	_, err = contract.Load(text)
+	require.ErrorContains(t, err, "is not of the form product:permission")
+	_, err = contract.LoadFor("Not A Product", text)
+	require.ErrorContains(t, err, "is not of the form product:permission")
+}
+
+func TestLoad_RefusesExtensionsThatMeanNothing(t *testing.T) {
+	t.Parallel()
+	for more, want := range map[string]string{
+		"security: []\nx-step-up: true": "it needs no caller and states x-step-up",
+		"x-scopes: []\nx-step-up: 1":    "x-step-up must be of type bool",
+		"x-scopes: []\nx-feature: ''":   "x-feature is empty",
+		"x-scopes: []\nx-feature: []":   "x-feature must be of type string",
+	} {
+		_, err := contract.Load(document(secured, operation("get", more)))
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestChanges_TellsUseFromChange(t *testing.T) {
+	t.Parallel()
+	for method, want := range map[string]bool{"get": false, "head": false, "put": true, "patch": true, "delete": true} {
+		assert.Equal(t, want, load(t, secured, operation(method, "x-scopes: []")).Changes(), method)
+	}
+	assert.True(t, load(t, secured, operation("post", "x-scopes: []\nparameters: [{$ref: '#/components/parameters/Key'}]")).Changes())
+	assert.False(t, load(t, secured, operation("post", "x-scopes: []\nx-stateless: true")).Changes())
+}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,4 +120,34 @@ func TestPointer_EscapesTokens(t *testing.T) {
 	assert.Empty(t, problem.Pointer())
 	assert.Equal(t, "/", problem.Pointer(""))
 	assert.Equal(t, "/a~1b/m~0n/~01", problem.Pointer("a/b", "m~n", "~1"))
+}
+
+func TestTable_IsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("codes.md")
+	require.NoError(t, err)
+	documented := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| `") {
+			documented++
+		}
+	}
+	assert.Len(t, problem.Platform(), documented)
+	for code, kind := range problem.Platform() {
+		after := ""
+		if kind.RetryAfter > 0 {
+			after = strconv.Itoa(int(kind.RetryAfter / time.Second))
+		}
+		assert.Contains(t, string(text), fmt.Sprintf("| `%s` | %d | %s | %s |\n", code, kind.Status, after, kind.Title))
+	}
+}
+
+func TestDocument_SaysWhenTheErrorKnows(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Hour: "3600"} {
+		w := httptest.NewRecorder()
+		problem.Platform().Document(fmt.Errorf("x: %w", problem.New("rate_limited", "d").After(after)), "id").Write(w)
+		assert.Equal(t, want, w.Header().Get("Retry-After"))
+		assert.True(t, strings.HasSuffix(w.Body.String(), "}\n"), "for people at a terminal")
+	}
 }
