@@ -199,10 +199,6 @@ type keyRow struct {
 	id, jwe string
 }
 
-func (k keyRow) binding() barrier.Binding {
-	return barrier.Binding{Tenant: System, Purpose: "audit/" + k.kind, ID: k.id, Version: k.version}
-}
-
 func (r *keyring) rows(ctx context.Context) (keys []keyRow, err error) {
 	rows, err := r.db.Query(ctx, "SELECT kind, version, id, jwe FROM audit_keys ORDER BY kind, version")
 	if err != nil {

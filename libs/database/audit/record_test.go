@@ -193,3 +193,42 @@ func TestRecordNow_IsRefusedInsideATransaction(t *testing.T) {
 		assert.Less(t, time.Since(began), 5*time.Second)
 	})
 }
+
+func TestValues_AreMovedToTheNewestBarrierKey(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.recorded(1)
+		require.NoError(t, r.barrier.Rotate(t.Context(), audit.System, barrier.LevelIntermediate))
+		require.NoError(t, r.barrier.Rotate(t.Context(), audit.System, barrier.LevelContent))
+		source := r.Values()
+		items, err := source.Next(t.Context(), "", 10)
+		require.NoError(t, err)
+		require.Len(t, items, 2)
+		wrapper, err := r.barrier.Tenant(t.Context(), audit.System)
+		require.NoError(t, err)
+		for _, item := range items {
+			require.False(t, r.barrier.Current(audit.System, item.JWE))
+			secret, err := r.barrier.Unwrap(t.Context(), item.Binding, item.JWE)
+			require.NoError(t, err)
+			jwe, err := wrapper.Wrap(item.Binding, secret)
+			require.NoError(t, err)
+			replaced, err := source.Replace(t.Context(), item, jwe)
+			require.NoError(t, err)
+			require.True(t, replaced)
+			replaced, err = source.Replace(t.Context(), item, jwe)
+			require.NoError(t, err)
+			require.False(t, replaced, "another one stands there now")
+			require.True(t, r.barrier.Current(audit.System, jwe))
+		}
+		items, err = source.Next(t.Context(), items[0].Position, 1)
+		require.NoError(t, err)
+		require.Len(t, items, 1)
+		items, err = source.Next(t.Context(), items[0].Position, 1)
+		require.NoError(t, err)
+		require.Empty(t, items)
+		other := newReplica(t, r.db)
+		assert.Equal(t, r.keys()[0].ThumbprintSHA256(), other.keys()[0].ThumbprintSHA256())
+		other.recorded(1)
+		assert.Len(t, other.intact("acme"), 2)
+	})
+}

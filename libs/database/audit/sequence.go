@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +32,7 @@ func (l *Log) sequence(ctx context.Context, fence func(context.Context) error) e
 	}
 	ctx = database.WithTenant(ctx, database.AllTenants)
 	var at cursor
-	for {
+	for l.anyPending(ctx) {
 		next, n, err := l.sequenceOnce(ctx, fence, at)
 		if err != nil {
 			return fmt.Errorf("number audit events: %w", err)
@@ -41,6 +43,13 @@ func (l *Log) sequence(ctx context.Context, fence func(context.Context) error) e
 		at = next
 	}
 	return l.signDue(ctx, fence)
+}
+
+// anyPending looks for something to do outside of a transaction, which on SQLite would write. An error shows in the transaction.
+func (l *Log) anyPending(ctx context.Context) bool {
+	var one int
+	err := l.cfg.DB.QueryRow(ctx, "SELECT 1 FROM audit_pending LIMIT 1").Scan(&one)
+	return !errors.Is(err, sql.ErrNoRows)
 }
 
 // sequenceOnce numbers one batch. An event that commits late is found by a later batch, whatever was numbered before: rows are taken for
