@@ -107,7 +107,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("follow changes: %w", err)
 	}
-	defer f.db.OnSignal(func(ctx context.Context) { _ = f.CatchUp(ctx) })() // the next read will tell why
+	stop := f.db.OnSignal(func(ctx context.Context) { _ = f.CatchUp(ctx) }) // if it fails, the next read will tell why
+	defer stop()
 	ticker := time.NewTicker(f.interval)
 	defer ticker.Stop()
 	away := false

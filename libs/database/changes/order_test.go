@@ -148,3 +148,24 @@ func TestCatchUp_HearsWhatWasCommittedBeforeItWasCalled(t *testing.T) {
 		writing.Wait()
 	})
 }
+
+// TestRun_AWritersOwnReplicaKnowsWhenItsTransactionReturns also holds for a unit of work, whose end is its commit.
+func TestRun_AWritersOwnReplicaKnowsWhenItsTransactionReturns(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *database.DB) {
+		r := &recorder{}
+		f := newFollower(t, db, func(c *changes.Config) { c.Interval, c.Bound = time.Hour, deadline })
+		f.Subscribe("", r.tell)
+		run(t, f)
+		require.Eventually(t, func() bool { return f.Fresh() == nil }, deadline, time.Millisecond)
+		r.take()
+		note(t, db, "a", "key", "1")
+		assert.Equal(t, []changes.Change{{Tenant: "a", Kind: "key", ID: "1"}}, r.take())
+
+		work, unit := db.WithUnit(t.Context())
+		require.NoError(t, db.InTx(work, func(ctx context.Context) error { return changes.Note(ctx, db, "a", "key", "2") }))
+		assert.Empty(t, r.take())
+		require.NoError(t, unit.Commit(work, func(context.Context) error { return nil }))
+		assert.Equal(t, []changes.Change{{Tenant: "a", Kind: "key", ID: "2"}}, r.take())
+	})
+}
