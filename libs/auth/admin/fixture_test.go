@@ -116,6 +116,7 @@ paths:
   /things/{id}:
     get:
       operationId: getThing
+      x-resource: thing
       x-scopes: ["t:read", "t:admin"]
       parameters: [{name: id, in: path, required: true, schema: {type: string}}]
       responses: {"200": {description: It.}}
@@ -220,7 +221,8 @@ func (c *cluster) start() *replica {
 	require.NoError(t, err)
 	cfg := server.Defaults("127.0.0.1:0", "127.0.0.1:0")
 	r.Server, err = server.New(cfg, server.Deps{
-		Log: log, Tracer: tracenoop.NewTracerProvider().Tracer("t"), Meter: metricnoop.NewMeterProvider().Meter("t"), TLS: cert, Auth: r.gate,
+		Log: log, Tracer: tracenoop.NewTracerProvider().Tracer("t"), Meter: metricnoop.NewMeterProvider().Meter("t"),
+		TLS: askingTLS{cert, certificateAuthority(t).pool}, Auth: r.gate, Granted: r.access.Some,
 		API: server.API{Document: document, Mount: r.mount}, Product: product, Platform: []server.API{operations.API()},
 		Idempotency: answers, Bind: database.WithTenant, DataDir: t.TempDir(), Tenants: registry,
 	})
