@@ -139,18 +139,31 @@ func (b *Barrier) keyring(ctx context.Context, e *epoch, tenant string, create b
 	return b.reload(ctx, e, tenant, create)
 }
 
-// reload reads the tenant's keys from the store and adds to memory what is new. If they
-// are wrapped by a root key that another replica made, or the root key here was retired,
-// the root keys come first.
-func (b *Barrier) reload(ctx context.Context, e *epoch, tenant string, create bool) (*keyring, error) {
-	k, err := b.loadTenant(ctx, e, tenant, create)
-	if errors.Is(err, errUnknownParent) || errors.Is(err, ErrParentGone) {
-		if err := b.followRoots(ctx, e); err != nil {
-			return nil, fmt.Errorf("load keys of tenant %q: %w", tenant, err)
-		}
+// reload reads the tenant's keys from the store and adds to memory what is new.
+func (b *Barrier) reload(ctx context.Context, e *epoch, tenant string, create bool) (k *keyring, err error) {
+	err = b.following(ctx, e, func() error {
 		k, err = b.loadTenant(ctx, e, tenant, create)
-	}
+		return err
+	})
 	return k, err
+}
+
+// following does something with stored keys that may be wrapped by a key which another replica has made or retired
+// a moment ago: then it takes over the root keys and does it again, for as long as the store changes meanwhile.
+func (b *Barrier) following(ctx context.Context, e *epoch, do func() error) error {
+	err := do()
+	for known := int64(-1); errors.Is(err, errUnknownParent) || errors.Is(err, ErrParentGone); {
+		generation, failure := b.store.Generation(ctx)
+		if failure != nil || generation == known {
+			return errors.Join(err, failure)
+		}
+		known = generation
+		if failure := b.followRoots(ctx, e); failure != nil {
+			return failure
+		}
+		err = do()
+	}
+	return err
 }
 
 func (b *Barrier) loadTenant(ctx context.Context, e *epoch, tenant string, create bool) (*keyring, error) {

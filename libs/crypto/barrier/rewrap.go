@@ -32,27 +32,33 @@ func (b *Barrier) Current(tenant, compact string) bool {
 // themselves, and what they wrap, stay as they are. It may be repeated, and interrupted.
 func (b *Barrier) RewrapKeys(ctx context.Context, tenant string) (rewrapped int, err error) {
 	e, err := b.epoch()
+	if err == nil {
+		err = b.followRoots(ctx, e)
+	}
+	if err == nil {
+		err = b.following(ctx, e, func() error {
+			n, err := b.rewrapTenant(ctx, e, tenant)
+			rewrapped += n
+			return err
+		})
+	}
+	if err != nil {
+		return rewrapped, fmt.Errorf("rewrap keys of tenant %q: %w", tenant, err)
+	}
+	return rewrapped, nil
+}
+
+func (b *Barrier) rewrapTenant(ctx context.Context, e *epoch, tenant string) (rewrapped int, err error) {
+	k, err := b.reload(ctx, e, tenant, false)
 	if err != nil {
 		return 0, err
 	}
-	if err = b.followRoots(ctx, e); err != nil {
-		return 0, fmt.Errorf("rewrap keys of tenant %q: %w", tenant, err)
-	}
-	k, err := b.reload(ctx, e, tenant, false)
+	rewrapped, err = b.rewrapLevel(ctx, e, LevelIntermediate, tenant, e.root)
 	if err != nil {
-		return 0, fmt.Errorf("rewrap keys of tenant %q: %w", tenant, err)
+		return rewrapped, err
 	}
-	for _, level := range []struct {
-		Level
-		parents *ring
-	}{{LevelIntermediate, e.root}, {LevelContent, k.intermediate}} {
-		n, err := b.rewrapLevel(ctx, e, level.Level, tenant, level.parents)
-		rewrapped += n
-		if err != nil {
-			return rewrapped, fmt.Errorf("rewrap %s keys of tenant %q: %w", level.Level, tenant, err)
-		}
-	}
-	return rewrapped, nil
+	n, err := b.rewrapLevel(ctx, e, LevelContent, tenant, k.intermediate)
+	return rewrapped + n, err
 }
 
 func (b *Barrier) rewrapLevel(ctx context.Context, e *epoch, level Level, tenant string, parents *ring) (rewrapped int, err error) {

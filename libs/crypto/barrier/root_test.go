@@ -3,6 +3,7 @@ package barrier_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,7 @@ func TestRotateRoot_AtTheSameMomentOnManyReplicas(t *testing.T) {
 		assert.NoError(t, barriers[i].RotateRoot(t.Context(), unsealKey(), unsealKeyID))
 		values[i] = wrap(t, barriers[i], place1("a"), "value")
 	})
-	for _, b := range append(barriers, unsealed(t, store)) {
+	for _, b := range slices.Concat(barriers, []*barrier.Barrier{unsealed(t, store)}) {
 		require.NoError(t, b.Follow(t.Context()))
 		for _, value := range values {
 			assert.Equal(t, "value", unwrap(t, b, place1("a"), value))

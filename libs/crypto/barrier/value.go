@@ -126,9 +126,23 @@ func (b *Barrier) Rotate(ctx context.Context, tenant string, level Level) error 
 	if err != nil {
 		return err
 	}
+	err = b.following(ctx, e, func() error { return b.rotate(ctx, e, tenant, level) })
+	if err == nil {
+		_, err = b.reload(ctx, e, tenant, true)
+	}
+	if err != nil {
+		return fmt.Errorf("rotate %s key of tenant %q: %w", level, tenant, err)
+	}
+	return nil
+}
+
+func (b *Barrier) rotate(ctx context.Context, e *epoch, tenant string, level Level) error {
+	if err := b.followRoots(ctx, e); err != nil {
+		return err
+	}
 	k, err := b.reload(ctx, e, tenant, true)
 	if err != nil {
-		return fmt.Errorf("rotate %s key: %w", level, err)
+		return err
 	}
 	parents, version := e.root, int64(0)
 	err = e.use(func() error {
@@ -138,16 +152,10 @@ func (b *Barrier) Rotate(ctx context.Context, tenant string, level Level) error 
 		}
 		return nil
 	})
-	if err == nil {
-		err = b.insert(ctx, e, level, tenant, parents, version+1)
-	}
-	if err == nil {
-		_, err = b.reload(ctx, e, tenant, true)
-	}
 	if err != nil {
-		return fmt.Errorf("rotate %s key of tenant %q: %w", level, tenant, err)
+		return err
 	}
-	return nil
+	return b.insert(ctx, e, level, tenant, parents, version+1)
 }
 
 // open opens a value with the content key of that id; known is false if there is none.

@@ -158,7 +158,6 @@ type candidate struct {
 	barrier  *barrier.Barrier
 	operator *unseal.Operator
 	shares   []string // 2; none for a secret
-	id       string
 }
 
 func (c candidate) rotateRoot(ctx context.Context) (err error) {

@@ -46,10 +46,9 @@ func victim() {
 	}
 	if err == nil {
 		fmt.Println("works")
-		p.table.slow = func() { time.Sleep(50 * time.Microsecond) } // so that there is a middle
 		for err == nil {
 			err = p.Work(ctx)
-			time.Sleep(20 * time.Millisecond) // the lease of the one before ends first
+			<-time.After(10 * time.Millisecond) // the lease of the one before ends first
 		}
 	}
 	fmt.Println("victim:", err)

@@ -36,7 +36,7 @@ func (r *Rewrapper) values(ctx context.Context, source Source, p *Progress) (mor
 		if skip, err := p.failed(err); err != nil {
 			return false, err
 		} else if skip {
-			r.config.Log.ErrorContext(ctx, "re-wrap a value", "source", p.Source, "position", item.Position, "error", p.Failure)
+			r.config.Log.ErrorContext(ctx, "re-wrap a value", "table", p.Source, "position", item.Position, "error", p.Failure)
 		}
 		p.Position, p.Scanned = item.Position, p.Scanned+1
 		if moved {

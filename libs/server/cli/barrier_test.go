@@ -266,7 +266,7 @@ func TestBarrierAdmin_IsClosed(t *testing.T) {
 		status, code := s.send(t, route.Method, route.Path, "", "{}")
 		assert.Equal(t, 401, status, route.Path)
 		assert.Equal(t, problem.Unauthenticated, code)
-		if route.Method == "POST" && !strings.HasSuffix(route.Path, "/commit") && !strings.HasSuffix(route.Path, "/cancel") {
+		if route.Method == http.MethodPost && !strings.HasSuffix(route.Path, "/commit") && !strings.HasSuffix(route.Path, "/cancel") {
 			status, code = s.send(t, route.Method, route.Path, strings.TrimSpace(string(token)), `{"canary":1}`)
 			assert.Equal(t, 400, status, route.Path)
 			assert.Equal(t, problem.UnknownMember, code, route.Path)
