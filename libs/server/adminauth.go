@@ -28,6 +28,11 @@ func (s *Server) identifyOperator(c *call, w http.ResponseWriter, r *http.Reques
 	if s.deps.AdminAuth == nil || !presented {
 		return nil, refusal
 	}
+	if peers, ok := s.adminTLS.(PeerChecker); ok && r.TLS != nil {
+		if err := peers.CheckPeer(c, r.TLS); err != nil {
+			return nil, refusal.Because(err)
+		}
+	}
 	verdict := s.limiters.operators.Take("", operatorRate(), 1, s.now())
 	if !verdict.Allowed {
 		tellRate(w.Header(), "operator", operatorRate(), verdict)

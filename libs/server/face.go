@@ -82,6 +82,10 @@ func (s *Server) resolve(c *call, r *http.Request) handler {
 	if s.protocols.resolve(c, r.Method, path) {
 		return c.route.serve
 	}
+	// A preflight goes the way of the request that it asks for, and ends before the handler.
+	if wanted := r.Header["Access-Control-Request-Method"]; r.Method == http.MethodOptions && len(wanted) == 1 && s.protocols.resolve(c, wanted[0], path) {
+		return c.route.serve
+	}
 
 	return c.face.serve
 }
@@ -125,6 +129,11 @@ func (s *Server) unknown(c *call, w http.ResponseWriter, r *http.Request) error 
 
 // handle is behind the last stage.
 func (s *Server) handle(c *call, w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodOptions && c.route.method != http.MethodOptions { // a preflight that no stage has answered
+		s.fail(c, w, r, s.unknown(c, w, r))
+
+		return
+	}
 	c.route.handler.ServeHTTP(w, r)
 }
 

@@ -241,6 +241,31 @@ func TestBrowser_CrossSiteRequests(t *testing.T) {
 	assert.Equal(t, http.StatusOK, f.browser("p", "GET", "/browser/api/v1/things", "Sec-Fetch-Site", "cross-site").StatusCode, "reading changes nothing")
 }
 
+func TestProtocols_Preflights(t *testing.T) {
+	t.Parallel()
+	const console = "https://console.example"
+	f := start(t, func(c *server.Config, d *server.Deps) {
+		withProtocols(
+			server.Protocol{Method: "POST", Path: "/oauth2/token", Client: server.ClientEither, Anonymous: true, CrossSite: true},
+			server.Protocol{Method: "POST", Path: "/programs", Client: server.ClientService, Anonymous: true},
+			server.Protocol{Method: "GET", Path: "/keys", Client: server.ClientEither, Anonymous: true, Light: true},
+		)(c, d)
+		c.CORS.Origins = []string{console}
+	})
+	ask := func(path, origin, method string) answer {
+		return f.send(f.request("OPTIONS", f.PublicURL()+path, "Origin", origin, "Access-Control-Request-Method", method))
+	}
+	assert.Equal(t, http.StatusNoContent, ask("/oauth2/token", console, "POST").StatusCode)
+	assert.Equal(t, http.StatusNoContent, ask("/keys", console, "GET").StatusCode)
+	for _, a := range []answer{
+		ask("/oauth2/token", "https://evil.example", "POST"), ask("/oauth2/token", console, "PUT"), ask("/programs", console, "POST"), ask("/keys", "https://evil.example", "GET"),
+	} {
+		assert.Equal(t, "method_not_allowed", a.problem(t).Code, "no handler sees a preflight")
+		assert.Empty(t, a.Header.Get("Access-Control-Allow-Methods"))
+	}
+	assert.Equal(t, "not_found", ask("/nowhere", console, "POST").problem(t).Code)
+}
+
 func TestBrowser_PagesOfOtherOrigins(t *testing.T) {
 	t.Parallel()
 	const console, evil = "https://console.example:8443", "https://evil.example"

@@ -87,10 +87,6 @@ func (s *Server) open(ctx, requests context.Context) (public []served, admin ser
 
 		return opened[len(opened)-1], urlOf(l)
 	}
-	adminTLS := s.deps.AdminTLS
-	if adminTLS == nil {
-		adminTLS = s.deps.TLS
-	}
 	var plain, mutual served
 	plain, s.publicURL = open("public", s.config.Public.Address, s.deps.TLS, s.public)
 	public = append(public, plain)
@@ -98,7 +94,7 @@ func (s *Server) open(ctx, requests context.Context) (public []served, admin ser
 		mutual, s.mtlsURL = open("mTLS", s.config.MTLS.Address, s.deps.MTLS, s.newListener(s.deps.MTLS, true))
 		public = append(public, mutual)
 	}
-	admin, s.adminURL = open("admin", s.config.Admin.Address, adminTLS, s.adminHandler())
+	admin, s.adminURL = open("admin", s.config.Admin.Address, s.adminTLS, s.adminHandler())
 	if err != nil {
 		for _, l := range opened {
 			err = errors.Join(err, l.Close())

@@ -41,6 +41,7 @@ type Server struct {
 	routes      []*route
 	measures    *measures
 	adminToken  []byte
+	adminTLS    TLS
 	adminRoutes map[string]map[string]adminRoute // by pattern and method
 	adminMux    *chi.Mux                         // finds the pattern of a path
 	startedAt   time.Time
@@ -124,6 +125,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("new server: %w", err)
 	}
 	s := &Server{config: cfg, deps: deps, log: deps.Log, limiters: newLimiters(), ids: newRequestIDs(), stop: make(chan struct{}), ready: make(chan struct{})}
+	if s.adminTLS = deps.AdminTLS; s.adminTLS == nil {
+		s.adminTLS = deps.TLS
+	}
 	s.public, s.startedAt = s.newListener(deps.TLS, false), s.now().UTC()
 	for _, prepare := range []func() error{s.checkMTLS, s.loadSettings, s.loadCodes, s.loadAPI, s.loadMeasures, s.loadAdmin} {
 		if err := prepare(); err != nil {

@@ -48,6 +48,9 @@ func (t Table) Document(err error, requestID string) Document {
 	if detailed, ok := coded.(Detailed); ok {
 		doc.Detail = detailed.ErrorDetail()
 	}
+	if doc.retryAfter == 0 && (kind.Status == http.StatusServiceUnavailable || kind.Status == http.StatusTooManyRequests) {
+		doc.retryAfter = time.Second
+	}
 	if timed, ok := coded.(interface{ RetryAfter() time.Duration }); ok && timed.RetryAfter() > 0 {
 		doc.retryAfter = timed.RetryAfter()
 	}

@@ -144,6 +144,11 @@ func TestTable_IsDocumented(t *testing.T) {
 
 func TestDocument_SaysWhenTheErrorKnows(t *testing.T) {
 	t.Parallel()
+	w := httptest.NewRecorder()
+	own, err := problem.Platform().Extend(problem.Table{"busy": {Status: http.StatusServiceUnavailable, Title: "t"}})
+	require.NoError(t, err)
+	own.Document(problem.New("busy", "d"), "id").Write(w)
+	assert.Equal(t, "1", w.Header().Get("Retry-After"), "every 503 says when to come back")
 	for after, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Hour: "3600"} {
 		w := httptest.NewRecorder()
 		problem.Platform().Document(fmt.Errorf("x: %w", problem.New("rate_limited", "d").After(after)), "id").Write(w)
