@@ -148,7 +148,6 @@ func (m *Manager) issue(ctx context.Context, r *record, p *server.Principal, req
 	if err != nil {
 		return Issued{}, fmt.Errorf("begin session: %w", err)
 	}
-	m.recorded(ctx)
 	m.forget(ctx, r.tenant, evicted...)
 	owner := *p
 	owner.Scopes, owner.Roles, owner.ExpiresAt, owner.SessionID = r.scopes, r.roles, r.expiresAt, r.id

@@ -36,7 +36,9 @@ type Event struct {
 	// SessionID is "" where all sessions of the owner end.
 	SessionID string
 	// Owner is whose session it is; of the end of a session only Tenant, Kind and ID may be known.
-	Owner  *server.Principal
+	Owner *server.Principal
+	// By is who did it: the caller of the request, and on pages, which know no other, the owner.
+	By     *server.Principal
 	Client string
 	// Reason is of an end.
 	Reason string
@@ -51,15 +53,11 @@ func (m *Manager) record(ctx context.Context, e Event) error {
 	if m.deps.Recorder == nil {
 		return nil
 	}
-	e.Time = m.deps.Now()
-	return m.deps.Recorder.Record(ctx, e)
-}
-
-// recorded says that the request has its event, so that it gets no other.
-func (m *Manager) recorded(ctx context.Context) {
-	if m.deps.Recorder != nil {
-		server.MarkRecorded(ctx)
+	e.Time, e.By = m.deps.Now(), e.Owner
+	if caller, ok := server.PrincipalFrom(ctx); ok {
+		e.By = caller
 	}
+	return m.deps.Recorder.Record(ctx, e)
 }
 
 // Revoke ends one session; an error with the code not_found if the tenant has none of that id.
@@ -91,7 +89,6 @@ func (m *Manager) revoke(ctx context.Context, tenant, id, reason string, owner *
 	if err != nil {
 		return fmt.Errorf("revoke session: %w", err)
 	}
-	m.recorded(ctx)
 	m.forget(ctx, tenant, id)
 	return nil
 }
@@ -136,7 +133,6 @@ func (m *Manager) RevokeAll(ctx context.Context, tenant, kind, principalID, exce
 	if err != nil {
 		return 0, fmt.Errorf("revoke all sessions: %w", err)
 	}
-	m.recorded(ctx)
 	m.forget(ctx, tenant, ids...)
 	return len(ids), nil
 }

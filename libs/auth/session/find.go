@@ -54,7 +54,11 @@ func (m *Manager) Authenticate(ctx context.Context, r *http.Request, token strin
 		return nil, m.explain(err, errNoToken)
 	}
 	p, err := m.find(ctx, r, found, ClientService)
-	return p, m.explain(err, errNoToken)
+	if err != nil {
+		return nil, m.explain(err, errNoToken)
+	}
+	m.read.put(token, found)
+	return p, nil
 }
 
 // Session implements server.Sessions: it finds the session of a browser's cookie. Where the path names a tenant (/t/{tenant}), it is that
@@ -72,7 +76,11 @@ func (m *Manager) Session(ctx context.Context, r *http.Request) (*server.Princip
 		return nil, errNoSession(errNoCookie)
 	}
 	p, err := m.find(ctx, r, found, ClientBrowser)
-	return p, m.explain(err, errNoSession)
+	if err != nil {
+		return nil, m.explain(err, errNoSession)
+	}
+	m.read.put(token, found)
+	return p, nil
 }
 
 // explain turns what is wrong with a session into the one answer, and leaves errors that say that nobody can tell.

@@ -177,6 +177,15 @@ func each(t *testing.T, test func(t *testing.T, f fixture)) {
 	})
 }
 
+// eachTenancy is each, on PostgreSQL also with row-level security. Together these tests run every statement.
+func eachTenancy(t *testing.T, test func(t *testing.T, f fixture)) {
+	t.Helper()
+	dbtest.EachTenancy(t, sets(), func(t *testing.T, db *database.DB) {
+		t.Helper()
+		test(t, newFixture(t, db))
+	})
+}
+
 // replica is one process of the service.
 type replica struct {
 	*session.Manager

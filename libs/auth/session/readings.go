@@ -8,7 +8,7 @@ import (
 // maxReadings is how many of the newest verified tokens are remembered, twice at most.
 const maxReadings = 8192
 
-// readings remembers which tokens were found genuine, by their hash, so that a signature is not verified with every request. Whether the
+// readings remembers which tokens were found genuine, by their hash, so that they are not read and verified with every request. Whether the
 // session is in force is not remembered here.
 type readings struct {
 	mu          sync.Mutex
@@ -34,11 +34,16 @@ func (r *readings) get(token string) (reading, bool) {
 	return known, ok
 }
 
-func (r *readings) put(token string, known reading) {
+// put remembers a token that was found genuine, unless it is known.
+func (r *readings) put(token string, found reading) {
+	if found.known {
+		return
+	}
+	found.known = true
 	sum := sha256.Sum256([]byte(token))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keep(sum, known)
+	r.keep(sum, found)
 }
 
 // keep is called with mu held. When the young are many they become the aged, and those are forgotten.

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -9,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
 // eventually waits for what another replica learns through the change sequence.
@@ -41,7 +44,7 @@ func TestRevoke_EndsASessionEverywhereWhateverItsFormat(t *testing.T) {
 
 func TestRevoke_TouchesNobodyElses(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m := f.manager(t, nil)
 		issued := f.begin(t, m, alice, session.ClientBrowser)
 		id := issued.Principal.SessionID
@@ -58,7 +61,7 @@ func TestRevoke_TouchesNobodyElses(t *testing.T) {
 
 func TestRevokeAll_SparesOneAndKeepsOldAuthenticationsOut(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m, other := f.manager(t, nil), f.manager(t, nil)
 		before := alice
 		before.AuthenticatedAt = f.clock.Now()
@@ -144,7 +147,7 @@ func TestCreate_TheLimitHoldsWhenManyBeginAtOnce(t *testing.T) {
 
 func TestRotate_TheOldIdEndsAndTheEndStays(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m, other := f.manager(t, nil), f.manager(t, nil)
 		old := f.begin(t, m, alice, session.ClientBrowser)
 		_, err := other.byCookie(t, old)
@@ -219,7 +222,7 @@ func TestList_GoesPageByPageThroughWhatIsInForce(t *testing.T) {
 
 func TestSweep_RemovesWhatHasExpiredAndNothingElse(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m := f.manager(t, nil)
 		all := database.WithTenant(t.Context(), database.AllTenants)
 		_, err := f.db.Exec(all, `INSERT INTO sessions (tenant_id, id, client, format, realm, kind, principal_id, name, login, scopes, roles, methods, secret_hash,
@@ -257,7 +260,7 @@ func (f fixture) count(t *testing.T, table string) (n int) {
 
 func TestKeys_RotateAndOldTokensStayGood(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		for i, format := range []session.Format{session.JWS, session.JWE} {
 			m := f.manager(t, func(cfg *session.Config, _ *session.Deps) {
 				ofFormat(format)(cfg, nil)
@@ -330,7 +333,7 @@ func TestKeys_AreUnreadableInAnotherPlace(t *testing.T) {
 
 func TestFederated_OldSessionsMayStayForAWhileWithoutAdministration(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		alone := f.manager(t, nil)
 		person, program := f.begin(t, alone, alice, session.ClientBrowser), f.begin(t, alone, billing, session.ClientService)
 		lifetimes := func(cfg *session.Config) {
@@ -382,4 +385,65 @@ func TestConfig_NamesWhatIsWrong(t *testing.T) {
 	assert.Equal(t, []string{
 		"browser.format", "browser.idle_timeout", "grace_period", "key_rotation", "same_site", "service.lifetime", "service.max_per_principal",
 	}, paths)
+}
+
+func TestValues_AreWrappedAnewAndStayReadable(t *testing.T) {
+	t.Parallel()
+	eachTenancy(t, func(t *testing.T, f fixture) {
+		m := f.manager(t, nil)
+		var tokens []string
+		for i := range 5 {
+			who := billing
+			who.Tenant = fmt.Sprint("tenant-", i)
+			f.people.set(who)
+			tokens = append(tokens, f.begin(t, m, who, session.ClientService).Token)
+		}
+		source := m.Values()
+		var seen []string
+		for after := ""; ; {
+			items, err := source.Next(t.Context(), after, 2)
+			require.NoError(t, err)
+			if len(items) == 0 {
+				break
+			}
+			for _, item := range items {
+				seen = append(seen, item.Binding.Tenant)
+				value, err := f.barrier.Unwrap(t.Context(), item.Binding, item.JWE)
+				require.NoError(t, err)
+				require.NoError(t, f.barrier.Rotate(t.Context(), item.Binding.Tenant, barrier.LevelContent))
+				wrapper, err := f.barrier.Tenant(t.Context(), item.Binding.Tenant)
+				require.NoError(t, err)
+				wrapped, err := wrapper.Wrap(item.Binding, value)
+				require.NoError(t, err)
+				replaced, err := source.Replace(t.Context(), item, wrapped)
+				require.NoError(t, err)
+				assert.True(t, replaced)
+				replaced, err = source.Replace(t.Context(), item, wrapped)
+				require.NoError(t, err)
+				assert.False(t, replaced, "the old value is not there any more")
+				after = item.Position
+			}
+		}
+		assert.Equal(t, []string{"tenant-0", "tenant-1", "tenant-2", "tenant-3", "tenant-4"}, seen)
+		again := f.manager(t, nil)
+		for _, token := range tokens {
+			_, err := again.byBearer(t, token)
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestRevoke_TheEventNamesWhoDidIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f fixture) {
+		m := f.manager(t, nil)
+		issued := f.begin(t, m, billing, session.ClientService)
+		require.NoError(t, m.Revoke(server.WithPrincipal(t.Context(), &alice), "default", issued.Principal.SessionID, session.ReasonRevoked))
+		f.journal.mu.Lock()
+		defer f.journal.mu.Unlock()
+		require.Len(t, f.journal.events, 2)
+		assert.Equal(t, billing.ID, f.journal.events[0].By.ID)
+		assert.Equal(t, alice.ID, f.journal.events[1].By.ID)
+		assert.Equal(t, billing.ID, f.journal.events[1].Owner.ID)
+	})
 }

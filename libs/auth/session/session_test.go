@@ -16,12 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
 func TestCreate_EveryFormatFindsItsSession(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		for _, format := range []session.Format{session.Opaque, session.JWS, session.JWE} {
 			m := f.manager(t, ofFormat(format))
 			issued := f.begin(t, m, alice, session.ClientBrowser)
@@ -159,7 +160,7 @@ func TestIssued_HidesItsToken(t *testing.T) {
 // rowsWith lists the sessions whose row holds the text.
 func (f fixture) rowsWith(t *testing.T, text string) []string {
 	t.Helper()
-	rows, err := f.db.Query(t.Context(), "SELECT id FROM sessions WHERE secret_hash LIKE $1 OR name LIKE $1 OR id LIKE $1", "%"+text+"%")
+	rows, err := f.db.Query(database.WithTenant(t.Context(), database.AllTenants), "SELECT id FROM sessions WHERE secret_hash LIKE $1 OR name LIKE $1 OR id LIKE $1", "%"+text+"%")
 	require.NoError(t, err)
 	defer rows.Close()
 	var out []string
@@ -223,7 +224,7 @@ func TestFind_AUseOnOneReplicaIsKnownToTheOther(t *testing.T) {
 
 func TestFlush_WritesManyUsesAndNoneOfAnEndedSession(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m := f.manager(t, nil)
 		var all []session.Issued
 		for range 40 {
@@ -321,7 +322,7 @@ func TestCreate_ScopesAreNarrowedAndNeverWidened(t *testing.T) {
 
 func TestCreate_TheSessionUnusedForLongestMakesRoom(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, f fixture) {
+	eachTenancy(t, func(t *testing.T, f fixture) {
 		m := f.manager(t, func(cfg *session.Config, _ *session.Deps) { cfg.Browser.MaxPerPrincipal = 2 })
 		first := f.begin(t, m, alice, session.ClientBrowser)
 		second := f.begin(t, m, alice, session.ClientBrowser)

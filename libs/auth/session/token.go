@@ -28,6 +28,7 @@ var errToken = errors.New("not a session token of this service")
 type reading struct {
 	tenant, id string
 	secret     []byte
+	known      bool // it was read before
 }
 
 // claims are those of RFC 7519 section 4.1, with "sid" of OpenID Connect. The random secret is the "jti".
@@ -110,9 +111,7 @@ func (m *Manager) decode(ctx context.Context, token string) (reading, error) {
 	case !m.deps.Now().Before(time.Unix(c.Expires, 0)):
 		return reading{}, fmt.Errorf("%w: expired", errToken)
 	}
-	result := reading{tenant: tenant, id: c.Session, secret: secret}
-	m.read.put(token, result)
-	return result, nil
+	return reading{tenant: tenant, id: c.Session, secret: secret}, nil
 }
 
 // open verifies or decrypts a token with the key that it names.
