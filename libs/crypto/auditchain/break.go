@@ -19,8 +19,8 @@ const (
 	Malformed Kind = "malformed" // a line that is not of an export
 )
 
-// Break is the first place where an export is not what was recorded.
-type Break struct {
+// BreakError is the first place where an export is not what was recorded.
+type BreakError struct {
 	Kind Kind `json:"kind"`
 	// Seq is the number of the event concerned, the lowest where several may be; 0 where the line tells none.
 	Seq int64 `json:"seq,omitempty"`
@@ -29,7 +29,7 @@ type Break struct {
 	Text string `json:"text"`
 }
 
-func (b *Break) Error() string {
+func (b *BreakError) Error() string {
 	if b.Line == 0 {
 		return b.Text
 	}

@@ -20,39 +20,60 @@ type line struct {
 	jws   string // of a checkpoint
 }
 
+// bufferSize holds most lines; longer ones are put together.
+const bufferSize = 64 << 10
+
 // lines reads an export line by line.
 type lines struct {
-	r *bufio.Reader
-	n int64 // of the line read last
+	r    *bufio.Reader
+	long []byte // a line that does not fit into the buffer of r
+	n    int64  // of the line read last
 }
 
-func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, MaxLine)} }
+func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, bufferSize)} }
 
-// next returns io.EOF after the last line. Empty lines are passed over. An error that is not of the reader is errLine.
+// next returns io.EOF after the last line. Empty lines are passed over. An error that is not of the reader is lineError.
 func (l *lines) next() (line, error) {
 	for {
-		text, err := l.r.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			l.n++
-			return line{}, errLine{fmt.Errorf("it is longer than %d bytes", MaxLine)}
-		}
-		if err != nil && (!errors.Is(err, io.EOF) || len(text) == 0) {
+		text, err := l.read()
+		if err != nil {
 			return line{}, err
 		}
-		l.n++
-		if text = bytes.TrimSpace(text); len(text) == 0 {
+		if text = bytes.Trim(text, " \t\r\n"); len(text) == 0 {
 			continue
 		}
 		parsed, err := parseLine(text)
 		if err != nil {
-			return line{}, errLine{err}
+			return line{}, lineError{err}
 		}
 		return parsed, nil
 	}
 }
 
-// errLine is what is wrong with a line.
-type errLine struct{ error }
+// read returns a line that is valid until the next one is read.
+func (l *lines) read() ([]byte, error) {
+	text, err := l.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		l.long = l.long[:0]
+		for errors.Is(err, bufio.ErrBufferFull) && len(l.long) <= MaxLine {
+			l.long = append(l.long, text...)
+			text, err = l.r.ReadSlice('\n')
+		}
+		l.long = append(l.long, text...)
+		text = l.long
+	}
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) && (!errors.Is(err, io.EOF) || len(text) == 0) {
+		return nil, err
+	}
+	l.n++
+	if len(text) > MaxLine {
+		return nil, lineError{fmt.Errorf("it is longer than %d bytes", MaxLine)}
+	}
+	return text, nil
+}
+
+// lineError is what is wrong with a line.
+type lineError struct{ error }
 
 func parseLine(text []byte) (line, error) {
 	var l line

@@ -40,7 +40,7 @@ type Result struct {
 	Checkpoints int64 `json:"checkpoints"`
 }
 
-// Verify reads an export to its end, in bounded memory. The error is a [*Break], or that of the reader; Result then tells of what comes
+// Verify reads an export to its end, in bounded memory. The error is a [*BreakError], or that of the reader; Result then tells of what comes
 // before it.
 func Verify(export io.Reader, opts Options) (Result, error) {
 	if len(opts.Keys) == 0 {
@@ -52,7 +52,7 @@ func Verify(export io.Reader, opts Options) (Result, error) {
 		if errors.Is(err, io.EOF) {
 			return v.result, v.end()
 		}
-		if wrong := (errLine{}); errors.As(err, &wrong) {
+		if wrong := (lineError{}); errors.As(err, &wrong) {
 			return v.result, v.broken(Malformed, v.result.Last+1, "it cannot be read: %v", wrong.error)
 		}
 		if err != nil {
@@ -84,7 +84,7 @@ type verifier struct {
 }
 
 func (v *verifier) broken(kind Kind, seq int64, text string, args ...any) error {
-	return &Break{Kind: kind, Seq: seq, Line: v.lines.n, Text: fmt.Sprintf(text, args...)}
+	return &BreakError{Kind: kind, Seq: seq, Line: v.lines.n, Text: fmt.Sprintf(text, args...)}
 }
 
 // last is the number up to which the export has been read.
@@ -149,7 +149,7 @@ func (v *verifier) gap(expected, found int64) error {
 	gap := v.broken(Missing, expected, "%s missing: event %d follows event %d", events(expected, found-1), found, expected-1)
 	for {
 		l, err := v.lines.next()
-		if wrong := (errLine{}); err != nil && !errors.As(err, &wrong) {
+		if wrong := (lineError{}); err != nil && !errors.As(err, &wrong) {
 			return gap
 		}
 		e := l.entry

@@ -173,7 +173,7 @@ func TestAttack_CutTailIsFoundByTheLog(t *testing.T) {
 		_, err := r.verify(export)
 		require.NoError(t, err, "nothing in the database tells")
 		_, err = r.verify(export, logged...)
-		var b *auditchain.Break
+		var b *auditchain.BreakError
 		require.ErrorAs(t, err, &b)
 		assert.Equal(t, auditchain.Cut, b.Kind)
 		assert.Equal(t, int64(5), b.Seq)
@@ -281,7 +281,7 @@ func TestAttack_RewrittenTailWithoutKeys(t *testing.T) {
 		assert.False(t, entries[4].Intact)
 		export := r.export("acme")
 		_, err = r.verify(export, logged...)
-		var b *auditchain.Break
+		var b *auditchain.BreakError
 		require.ErrorAs(t, err, &b)
 		assert.Equal(t, auditchain.Rewritten, b.Kind)
 		assert.Equal(t, int64(4), b.Seq, "the first that may differ")

@@ -3,11 +3,7 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -25,17 +21,6 @@ const (
 	kindSignature = "signature"
 	// keySize is that of HMAC-SHA-256's output (RFC 2104 section 3) and of an Ed25519 seed (RFC 8032 section 5.1.5).
 	keySize = 32
-	// hashSize is what is kept of a keyed hash of personal data: nobody can guess a preimage without the key, and 128 bits do not collide.
-	hashSize = 16
-)
-
-// What a MAC is over.
-const (
-	labelEvent = "cryptoutil audit event v1"
-	labelLink  = "cryptoutil audit link v1"
-	labelChain = "cryptoutil audit chain v1"
-	labelName  = "cryptoutil audit name v1"
-	labelAddr  = "cryptoutil audit address v1"
 )
 
 // ErrKeysLost says that the table audit_keys is empty although there are chains: with new keys nobody could tell them from forgeries.
@@ -260,49 +245,4 @@ func newKeyRow(wrapper *barrier.Wrapper, kind string) (keyRow, error) {
 	k := keyRow{kind: kind, version: 1, id: id.String()}
 	k.jwe, err = wrapper.Wrap(k.binding(), secret)
 	return k, err
-}
-
-// sum is HMAC-SHA-256 over the label and parts, each with its length.
-func (k *openKeys) sum(label string, parts ...[]byte) []byte {
-	h := hmac.New(sha256.New, k.mac)
-	var length [8]byte
-	write := func(part []byte) {
-		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
-		_, _ = h.Write(length[:]) // a hash never fails
-		_, _ = h.Write(part)
-	}
-	write([]byte(label))
-	for _, part := range parts {
-		write(part)
-	}
-	return h.Sum(nil)
-}
-
-// conceal is the keyed hash of personal data: the same for the same tenant, so that its auditors can tell that two events are of one
-// address, and another one in another tenant.
-func (k *openKeys) conceal(label, tenant, value string) string {
-	return base64.RawURLEncoding.EncodeToString(k.sum(label, []byte(tenant), []byte(value))[:hashSize])
-}
-
-// concealAll replaces personal data by their hashes.
-func (k *openKeys) concealAll(r *record) {
-	if r.Address != "" {
-		r.AddrHash, r.Address = k.conceal(labelAddr, r.Tenant, r.Address), ""
-	}
-	if r.Actor != nil && r.Actor.Name != "" {
-		r.Actor.NameHash, r.Actor.Name = k.conceal(labelName, r.Tenant, r.Actor.Name), ""
-	}
-}
-
-// finish makes the row that is stored, with its MAC.
-func (k *openKeys) finish(r *record) (row pendingRow, err error) {
-	k.concealAll(r)
-	body, err := encode(r)
-	return pendingRow{tenant: r.Tenant, id: r.ID, body: body, mac: k.sum(labelEvent, body)}, err
-}
-
-// pendingRow is a row of audit_pending.
-type pendingRow struct {
-	tenant, id string
-	body, mac  []byte
 }

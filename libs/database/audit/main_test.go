@@ -93,7 +93,7 @@ type replica struct {
 	journal string
 }
 
-var unsealKey = bytes.Repeat([]byte{7}, barrier.UnsealKeySize) //nolint:gochecknoglobals // read only
+var unsealKey = bytes.Repeat([]byte{7}, barrier.UnsealKeySize)
 
 func openBarrier(ctx context.Context, db *database.DB, now func() time.Time) (*barrier.Barrier, error) {
 	store, err := barrierstore.New(db)
@@ -104,7 +104,10 @@ func openBarrier(ctx context.Context, db *database.DB, now func() time.Time) (*b
 	if err != nil {
 		return nil, err
 	}
-	return b, b.Unseal(ctx, unsealKey, "unseal")
+	if err := b.Unseal(ctx, unsealKey, "unseal"); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 func newReplica(t testing.TB, db *database.DB, edit ...func(*audit.Config)) *replica {
@@ -251,7 +254,7 @@ func (r *replica) count(query string, args ...any) (n int) {
 func (r *replica) broken(kind auditchain.Kind, seq int64, trusted ...auditchain.Checkpoint) {
 	r.t.Helper()
 	_, err := r.verify(r.export("acme"), trusted...)
-	var b *auditchain.Break
+	var b *auditchain.BreakError
 	require.ErrorAs(r.t, err, &b)
 	require.Equal(r.t, kind, b.Kind, b.Text)
 	require.Equal(r.t, seq, b.Seq, b.Text)

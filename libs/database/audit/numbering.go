@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/auditchain"
@@ -18,14 +19,10 @@ type numbering struct {
 	tenants []string // of heads, in the order of their first event
 	events  []numbered
 	signed  []signedCheckpoint
-	alarms  []alarm
+	// alarms are errors for the log. They wait for the commit: what looks like damage to a process that meets another one at work is
+	// rolled back.
+	alarms  []func(*slog.Logger)
 	written bool
-}
-
-// alarm is an error for the log. It waits for the commit: what looks like damage to a process that meets another one at work is rolled back.
-type alarm struct {
-	text string
-	args []any
 }
 
 type numbered struct {
@@ -56,7 +53,10 @@ func (n *numbering) head(ctx context.Context, tenant string) (*head, error) {
 	if reason == "" {
 		return &h, nil
 	}
-	n.alarms = append(n.alarms, alarm{"audit chain is damaged", []any{"chain", tenant, "seq", h.seq, "reason", reason, "foreign", foreign}})
+	seq := h.seq
+	n.alarms = append(n.alarms, func(log *slog.Logger) {
+		log.Error("audit chain is damaged", "chain", tenant, "seq", seq, "reason", reason, "foreign", foreign)
+	})
 	fields := []Field{Text("reason", reason)}
 	if foreign > 0 {
 		fields = append(fields, Number("foreign", foreign))
@@ -166,7 +166,7 @@ func (n *numbering) committed() {
 		n.log.chains.put(*h)
 	}
 	for _, a := range n.alarms {
-		n.log.cfg.Log.Error(a.text, a.args...)
+		a(n.log.cfg.Log)
 	}
 	for _, c := range n.signed {
 		n.log.announce(c)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/database"
@@ -124,7 +125,9 @@ func (n *numbering) number(ctx context.Context, rows []pendingRow) error {
 	if len(forged) == 0 {
 		return nil
 	}
-	n.alarms = append(n.alarms, alarm{"audit events were forged", []any{"count", len(forged), "tenant", clean(forged[0].tenant, maxName), "id", clean(forged[0].id, maxID)}})
+	n.alarms = append(n.alarms, func(log *slog.Logger) {
+		log.Error("audit events were forged", "count", len(forged), "tenant", clean(forged[0].tenant, maxName), "id", clean(forged[0].id, maxID))
+	})
 	digest := sha256.Sum256(forged[0].body)
 	return n.own(ctx, Event{
 		Tenant: System, Action: "audit.forged_event", Outcome: Failed,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cryptoutil/cryptoutil/libs/crypto/auditchain"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
@@ -243,70 +241,6 @@ func TestCloseChain_WhileTheSequencerWorks(t *testing.T) {
 	})
 }
 
-func TestRetention_CutsAtACheckpointAndTheRestVerifies(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		r.recordMany(2500)
-		r.sequence()
-		r.signed()
-		before := r.export("acme")
-		r.clock.move(48 * time.Hour)
-		r.recorded(3)
-		r.signed()
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		assert.Equal(t, 2503, r.count("SELECT count(*) FROM audit_events"), "noted")
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		assert.Equal(t, 4, r.count("SELECT count(*) FROM audit_events"), "three, and the one of the cut")
-		export := r.export("acme")
-		result, err := r.verify(export, r.logged()...)
-		require.NoError(t, err)
-		assert.Equal(t, int64(2501), result.First)
-		assert.Equal(t, int64(2504), result.Signed)
-		_, err = r.verify(before)
-		require.NoError(t, err)
-		assert.Equal(t, []string{"key.create", "key.create", "key.create", "audit.cut"}, actions(events(t, export)))
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		assert.Equal(t, 4, r.count("SELECT count(*) FROM audit_events"))
-		r.recorded(1)
-		assert.Len(t, r.intact("acme"), 5)
-	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
-}
-
-func TestRetention_AClockThatIsWrongForAWhileRemovesNothing(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		r.recordMany(10)
-		r.sequence()
-		r.signed()
-		r.clock.move(365 * 24 * time.Hour)
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		r.clock.move(-365 * 24 * time.Hour)
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		r.clock.move(365 * 24 * time.Hour)
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		assert.Equal(t, 10, r.count("SELECT count(*) FROM audit_events"))
-	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
-}
-
-func TestRetention_GoesOnWhereItWasCutOff(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		r.recordMany(1500)
-		r.sequence()
-		r.signed()
-		r.clock.move(48 * time.Hour)
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		mend := r.breaks("DELETE", "audit_events")
-		require.Error(t, r.Retain(t.Context(), unfenced))
-		mend()
-		assert.Equal(t, 1501, r.count("SELECT count(*) FROM audit_events"), "the cut is noted, nothing is removed yet")
-		assert.Len(t, r.intact("acme"), 1)
-		require.NoError(t, r.Retain(t.Context(), unfenced))
-		assert.Equal(t, 1, r.count("SELECT count(*) FROM audit_events"))
-		assert.Len(t, r.intact("acme"), 1)
-	}, func(c *audit.Config) { c.Retention = 24 * time.Hour })
-}
-
 // breaks makes every statement of a kind on a table fail until mend is called.
 func (r *replica) breaks(statement, table string) (mend func()) {
 	r.t.Helper()
@@ -339,71 +273,6 @@ func TestSequence_FailureOfAnyStatementChangesNothing(t *testing.T) {
 			r.sequence()
 			assert.Len(t, r.intact("acme"), recorded, "%v", step)
 			assert.NotContains(t, r.log.String(), "damaged", "%v", step)
-		}
-	})
-}
-
-func TestExport_OfARangeIsWidenedToCheckpoints(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		for range 4 {
-			r.recorded(5)
-			r.signed()
-			r.clock.move(time.Hour)
-		}
-		for name, test := range map[string]struct {
-			r           audit.Range
-			first, last int64
-		}{
-			"numbers": {audit.Range{From: 7, To: 8}, 6, 10},
-			"from":    {audit.Range{From: 12}, 11, 20},
-			"to":      {audit.Range{To: 5}, 1, 5},
-			"times":   {audit.Range{Since: newClock().Now().Add(time.Hour), Until: newClock().Now().Add(2 * time.Hour)}, 6, 10},
-		} {
-			var out strings.Builder
-			require.NoError(t, r.Export(t.Context(), "acme", test.r, &out), name)
-			result, err := auditchain.Verify(strings.NewReader(out.String()), auditchain.Options{Keys: r.keys(), Trusted: r.logged(), Partial: true})
-			require.NoError(t, err, name)
-			assert.Equal(t, []int64{test.first, test.last, test.last}, []int64{result.First, result.Last, result.Signed}, name)
-		}
-	})
-}
-
-func TestList_FiltersAndPages(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		for i := range 10 {
-			r.record(audit.Event{
-				Action: []string{"a", "b"}[i%2], Outcome: []string{audit.Allowed, audit.Denied}[i/5],
-				Actor: audit.Actor{Kind: "user", ID: fmt.Sprint("u", i%3)}, Object: audit.Object{Kind: "key", ID: fmt.Sprint("k", i%4)},
-			})
-			r.sequence()
-			r.clock.move(time.Minute)
-		}
-		r.record(audit.Event{Tenant: "other", Action: "a"})
-		r.sequence()
-		list := func(f audit.Filter, after int64, limit int) (seqs []int64) {
-			entries, err := r.List(t.Context(), "acme", f, after, limit)
-			require.NoError(t, err)
-			for _, e := range entries {
-				assert.True(t, e.Intact)
-				seqs = append(seqs, e.Seq)
-			}
-			return seqs
-		}
-		assert.Equal(t, []int64{1, 2, 3}, list(audit.Filter{}, 0, 3))
-		assert.Equal(t, []int64{4, 5}, list(audit.Filter{}, 3, 2))
-		assert.Equal(t, []int64{10, 9}, list(audit.Filter{Newest: true}, 0, 2))
-		assert.Equal(t, []int64{8, 7}, list(audit.Filter{Newest: true}, 9, 2))
-		assert.Equal(t, []int64{2, 4}, list(audit.Filter{Action: "b", Outcome: audit.Allowed}, 0, 100))
-		assert.Equal(t, []int64{1, 4, 7, 10}, list(audit.Filter{ActorID: "u0"}, 0, 100))
-		assert.Equal(t, []int64{1, 5, 9}, list(audit.Filter{ObjectKind: "key", ObjectID: "k0"}, 0, 100))
-		start := newClock().Now()
-		assert.Equal(t, []int64{3, 4}, list(audit.Filter{Since: start.Add(2 * time.Minute), Until: start.Add(4 * time.Minute)}, 0, 100))
-		assert.Empty(t, list(audit.Filter{Action: "a' OR '1'='1"}, 0, 100))
-		for _, limit := range []int{0, 1001} {
-			_, err := r.List(t.Context(), "acme", audit.Filter{}, 0, limit)
-			require.Error(t, err)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func Audit(path string) *cobra.Command {
 type auditVerdict struct {
 	Intact bool `json:"intact"`
 	auditchain.Result
-	Break *auditchain.Break `json:"break,omitempty"`
+	Break *auditchain.BreakError `json:"break,omitempty"`
 }
 
 func auditVerify(path string) *cobra.Command {
