@@ -102,10 +102,7 @@ func (p place) String() string {
 
 // pending compares each set with each schema that it belongs into, those of tenants last. Its errors begin with the place.
 func (db *DB) pending(ctx context.Context, sets []Set) ([]place, error) {
-	var places []place
-	for _, set := range sets {
-		places = append(places, place{set: set})
-	}
+	places := shared(sets)
 	schemas, err := db.tenantSchemas(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("of tenants: %w", err)
@@ -113,14 +110,19 @@ func (db *DB) pending(ctx context.Context, sets []Set) ([]place, error) {
 	for _, schema := range schemas {
 		places = append(places, perTenant(schema, sets)...)
 	}
-	for i := range places {
-		if err := db.compare(ctx, &places[i]); err != nil {
-			return nil, err
-		}
-	}
-	return places, nil
+	return places, db.compare(ctx, places)
 }
 
+// shared are the places of the sets in the schema that all share.
+func shared(sets []Set) []place {
+	var places []place
+	for _, set := range sets {
+		places = append(places, place{set: set})
+	}
+	return places
+}
+
+// perTenant are their places in the schema of a tenant.
 func perTenant(schema string, sets []Set) []place {
 	var places []place
 	for _, set := range sets {
@@ -129,13 +131,6 @@ func perTenant(schema string, sets []Set) []place {
 		}
 	}
 	return places
-}
-
-func (db *DB) compare(ctx context.Context, p *place) (err error) {
-	if p.schemaState, err = db.schemaState(ctx, p.set, p.schema); err != nil {
-		return fmt.Errorf("%s: %w", p, err)
-	}
-	return nil
 }
 
 // migrateAll applies what is missing under the lock of who migrates. Under it everything is looked up again.

@@ -19,6 +19,9 @@ const (
 
 var tenantSlug = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`)
 
+// schemaName is what SchemaOf makes; others are none of ours.
+var schemaName = regexp.MustCompile(`^tenant_[a-z0-9][a-z0-9_]{0,30}$`)
+
 // SchemaOf is the name of the PostgreSQL schema of a tenant that has one of its own.
 func SchemaOf(tenant string) string { return schemaPrefix + strings.ReplaceAll(tenant, "-", "_") }
 
@@ -70,12 +73,11 @@ func (db *DB) TenantSchemaReady(ctx context.Context, tenant string, sets ...Set)
 	if err != nil || !slices.Contains(schemas, SchemaOf(tenant)) {
 		return false, err
 	}
-	for _, p := range perTenant(SchemaOf(tenant), sets) {
-		if err := db.compare(ctx, &p); err != nil || p.pending > 0 {
-			return false, err
-		}
+	places := perTenant(SchemaOf(tenant), sets)
+	if err := db.compare(ctx, places); err != nil {
+		return false, fmt.Errorf("look at schema %w", err)
 	}
-	return true, nil
+	return !slices.ContainsFunc(places, func(p place) bool { return p.pending > 0 }), nil
 }
 
 // schemaAllowed refuses one too many, and one that would be behind the others.
@@ -93,13 +95,13 @@ func (db *DB) schemaAllowed(ctx context.Context, tenant string, sets []Set) erro
 	if others >= db.tenancy.schemaLimit {
 		return fmt.Errorf("%d are there: %w", others, ErrTenantSchemas)
 	}
-	for _, set := range sets {
-		state, err := db.schemaState(ctx, set, "")
-		if err != nil {
-			return err
-		}
-		if state.ahead > 0 {
-			return fmt.Errorf("an update of %q is under way, repeat it with the newer program: %w", set.Name, ErrSchemaTooNew)
+	places := shared(sets)
+	if err := db.compare(ctx, places); err != nil {
+		return err
+	}
+	for _, p := range places {
+		if p.ahead > 0 {
+			return fmt.Errorf("an update of %s is under way, repeat it with the newer program: %w", p, ErrSchemaTooNew)
 		}
 	}
 	return nil
@@ -128,19 +130,13 @@ func (db *DB) tenantSchemas(ctx context.Context) (schemas []string, err error) {
 	if db.tenancy == nil {
 		return nil, nil
 	}
-	rows, err := db.Query(ctx, "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname LIKE $1 ORDER BY nspname", schemaPattern)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var schema string
-		if err := rows.Scan(&schema); err != nil {
-			return nil, err
+	var schema string
+	err = db.each(ctx, `SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname LIKE 'tenant\_%' ORDER BY nspname`, []any{&schema}, func() {
+		if schemaName.MatchString(schema) {
+			schemas = append(schemas, schema)
 		}
-		schemas = append(schemas, schema)
-	}
-	return schemas, rows.Err()
+	})
+	return schemas, err
 }
 
 // asOwner runs one statement as the owner of the tables.

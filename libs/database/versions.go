@@ -20,65 +20,99 @@ type schemaState struct {
 	ahead   int64 // the newest version in the database if the program does not know it, else 0
 }
 
-func (db *DB) schemaState(ctx context.Context, set Set, schema string) (schemaState, error) {
-	files, versions, err := set.versions()
+// compare fills in the state of each place. Its errors begin with the place.
+func (db *DB) compare(ctx context.Context, places []place) error {
+	applied, err := db.appliedVersions(ctx, places)
 	if err != nil {
-		return schemaState{}, err
+		return fmt.Errorf("of all: %w", err)
 	}
-	applied, err := db.appliedVersions(ctx, schema, set.table())
-	if err != nil {
-		return schemaState{}, err
-	}
-	state := schemaState{files: files}
-	for _, version := range versions {
-		if !slices.Contains(applied, version) {
-			state.pending++
+	for i := range places {
+		p := &places[i]
+		files, versions, err := p.set.versions()
+		if err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		p.files = files
+		for _, version := range versions {
+			if !slices.Contains(applied[i], version) {
+				p.pending++
+			}
+		}
+		newest, known := slices.Max(append(applied[i], 0)), slices.Max(versions)
+		if newest > known {
+			p.ahead = newest
+		}
+		if newest/generation > known/generation+1 {
+			return fmt.Errorf("%s: %w: it has version %d and this program knows %d: run the newer program", p, ErrSchemaTooNew, newest, known)
 		}
 	}
-	newest, known := slices.Max(append(applied, 0)), slices.Max(versions)
-	if newest > known {
-		state.ahead = newest
-	}
-	if newest/generation > known/generation+1 {
-		return schemaState{}, fmt.Errorf("%w: it has version %d and this program knows %d: run the newer program", ErrSchemaTooNew, newest, known)
-	}
-	return state, nil
+	return nil
 }
 
-// appliedVersions reads goose's table, which may not exist yet.
-func (db *DB) appliedVersions(ctx context.Context, schema, table string) ([]int64, error) {
-	exists := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1 AND $2 = ''"
+// comparedAtOnce is how many tables of versions one statement reads; SQLite takes up to 500.
+const comparedAtOnce = 50
+
+// appliedVersions reads goose's tables, those that exist, for each place.
+func (db *DB) appliedVersions(ctx context.Context, places []place) (map[int][]int64, error) {
+	exists := `SELECT '', name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'schema\_%' ESCAPE '\'`
 	if db.engine == EnginePostgres {
-		exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = CASE WHEN $2 = '' THEN coalesce(current_schema(), 'public') ELSE $2 END"
+		exists = `SELECT CASE WHEN n.nspname = coalesce(current_schema(), 'public') THEN '' ELSE n.nspname END, c.relname
+			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind = 'r' AND c.relname LIKE 'schema\_%' AND (n.nspname = coalesce(current_schema(), 'public') OR n.nspname LIKE 'tenant\_%')`
 	}
-	var tables int
-	if err := db.QueryRow(ctx, exists, table, schema).Scan(&tables); err != nil || tables == 0 {
-		return nil, err
-	}
-	if schema != "" {
-		table = schema + "." + table
-	}
-	rows, err := db.Query(ctx, "SELECT version_id FROM "+table+" WHERE is_applied") // a checked name
+	tables := map[[2]string]bool{}
+	var schema, table string
+	err := db.each(ctx, exists, []any{&schema, &table}, func() { tables[[2]string{schema, table}] = true })
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	var versions []int64
-	for rows.Next() {
+	var selects []string
+	for i, p := range places {
+		if !setName.MatchString(p.set.Name) || !tables[[2]string{p.schema, p.set.table()}] {
+			continue
+		}
+		name := p.set.table() // checked names, all of them
+		if p.schema != "" {
+			name = p.schema + "." + name
+		}
+		selects = append(selects, fmt.Sprintf("SELECT %d, version_id FROM %s WHERE is_applied", i, name))
+	}
+	applied := map[int][]int64{}
+	for some := range slices.Chunk(selects, comparedAtOnce) {
+		var i int
 		var version int64
-		if err := rows.Scan(&version); err != nil {
+		err := db.each(ctx, strings.Join(some, " UNION ALL "), []any{&i, &version}, func() { applied[i] = append(applied[i], version) })
+		if err != nil {
 			return nil, err
 		}
-		versions = append(versions, version)
 	}
-	return versions, rows.Err()
+	return applied, nil
 }
+
+// each calls fn after each row has been scanned into targets.
+func (db *DB) each(ctx context.Context, query string, targets []any, fn func()) (err error) {
+	rows, err := db.Query(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		fn()
+	}
+	return rows.Err()
+}
+
+// setName is what the name of a set looks like.
+var setName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
 
 func (s Set) table() string { return "schema_" + s.Name }
 
 // versions finds the folder of the files and their versions.
 func (s Set) versions() (fs.FS, []int64, error) {
-	if !regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`).MatchString(s.Name) {
+	if !setName.MatchString(s.Name) {
 		return nil, nil, errors.New("the name of the set is not of lower-case letters, digits and underscores")
 	}
 	if s.FS == nil {
