@@ -51,6 +51,8 @@ type Barrier struct {
 	now   func() time.Time
 	inUse func(ctx context.Context) (bool, error)
 
+	purposes *purposes
+
 	open atomic.Pointer[epoch] // nil while sealed
 }
 
@@ -59,7 +61,7 @@ func New(config Config) (*Barrier, error) {
 	if config.Store == nil || config.Now == nil {
 		return nil, errors.New("barrier: store and clock are required")
 	}
-	return &Barrier{store: config.Store, now: config.Now, inUse: config.InUse}, nil
+	return &Barrier{store: config.Store, now: config.Now, inUse: config.InUse, purposes: &purposes{known: make(map[string]struct{})}}, nil
 }
 
 // Unseal loads the root keys with the unseal key of [UnsealKeySize] bytes that

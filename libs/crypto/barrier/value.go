@@ -9,9 +9,10 @@ import (
 // Wrapper wraps values of one tenant. It is safe for concurrent use and works
 // until the barrier is sealed.
 type Wrapper struct {
-	tenant  string
-	epoch   *epoch
-	keyring *keyring
+	tenant   string
+	epoch    *epoch
+	keyring  *keyring
+	purposes *purposes
 }
 
 // Tenant returns the wrapper for a tenant, whose keys it loads, or makes, at first
@@ -33,7 +34,7 @@ func (b *Barrier) Tenant(ctx context.Context, tenant string) (*Wrapper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Wrapper{tenant: tenant, epoch: e, keyring: k}, nil
+	return &Wrapper{tenant: tenant, epoch: e, keyring: k, purposes: b.purposes}, nil
 }
 
 // confirm compares the content key that would wrap with what the store has. A store
@@ -78,6 +79,7 @@ func (w *Wrapper) Wrap(binding Binding, plaintext []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("wrap value (%s): %w", binding, err)
 	}
+	w.purposes.note(binding.Purpose)
 	return jwe, nil
 }
 
@@ -110,6 +112,9 @@ func (b *Barrier) Unwrap(ctx context.Context, binding Binding, jwe string) ([]by
 	}
 	if err == nil && !known {
 		err = &ValueError{binding, fmt.Errorf("%w: tenant %q has no content key %q", ErrUnreadable, binding.Tenant, id)}
+	}
+	if err == nil {
+		b.purposes.note(binding.Purpose)
 	}
 	return plaintext, err
 }

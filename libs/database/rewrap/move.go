@@ -2,6 +2,8 @@ package rewrap
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 )
@@ -31,7 +33,11 @@ func (r *Rewrapper) values(ctx context.Context, source Source, p *Progress) (mor
 		return false, err
 	}
 	wrappers := map[string]*barrier.Wrapper{}
+	p.purposes = p.purposes[:0]
 	for _, item := range items {
+		if !slices.Contains(p.purposes, item.Binding.Purpose) {
+			p.purposes = append(p.purposes, item.Binding.Purpose)
+		}
 		moved, err := r.value(ctx, source, item, wrappers)
 		if skip, err := p.failed(err); err != nil {
 			return false, err
@@ -79,6 +85,16 @@ func (r *Rewrapper) retire(ctx context.Context, p Progress) error {
 	contents := p.Position == retireAll
 	for _, other := range status.Sources {
 		contents = contents && other.Failed == 0 && (other.Source == retireSource || !other.FinishedAt.IsZero())
+	}
+	if contents {
+		unmet, err := r.unmet(ctx, p.Run)
+		if err != nil {
+			return err
+		}
+		if len(unmet) > 0 {
+			contents = false
+			p.note(fmt.Sprintf("content keys are kept: no value for %q was met; a source is missing here, or its tables are empty", unmet))
+		}
 	}
 	// Following also ends successions, which hold on to the root keys that they are wrapped by.
 	if err := r.config.Barrier.Follow(ctx); err != nil {

@@ -33,6 +33,9 @@ type Progress struct {
 	StartedAt, UpdatedAt       time.Time
 	// FinishedAt is zero while there is work.
 	FinishedAt time.Time
+
+	// purposes are those of the items since the progress was saved last.
+	purposes []string
 }
 
 // Status is the last run, or the one under way.
@@ -149,6 +152,9 @@ func (r *Rewrapper) save(ctx context.Context, p Progress) error {
 		_, err := r.config.DB.Exec(ctx, `UPDATE barrier_rewraps SET position = $1, scanned = $2, rewrapped = $3, failed = $4, failure = $5, updated_at = $6, finished_at = $7
 			WHERE source = $8 AND run = $9`,
 			p.Position, p.Scanned, p.Rewrapped, p.Failed, p.Failure, database.Micros(r.config.Now()), finished, p.Source, p.Run)
+		if err == nil {
+			err = r.met(ctx, p.Run, p.purposes)
+		}
 		return err
 	})
 	if err != nil {

@@ -72,9 +72,11 @@ type Config struct {
 	Lease   Lease
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Sources are all tables with wrapped values that live longer than Grace. Values of a table that is missing here are lost when
-	// content keys are retired.
+	// Sources are all tables with wrapped values that live longer than Grace. Content keys are kept while there is a purpose of values
+	// (barrier.Binding) that no source has shown.
 	Sources []Source
+	// Transient are the purposes of values that live shorter than Grace, and need no source.
+	Transient []string
 	// Rate is how many items are read in a second at most; DefaultRate when zero.
 	Rate int
 	// Grace is how long a key must have been superseded before it is removed: DefaultGrace when zero. It is longer than any process goes on with
@@ -86,6 +88,8 @@ type Config struct {
 type Rewrapper struct {
 	config Config
 	kick   chan struct{}
+	// recorded are purposes that are stored. The goroutine of Run, or the one that calls Work, owns it.
+	recorded []string
 }
 
 // New checks the configuration.
@@ -146,8 +150,11 @@ func (r *Rewrapper) Run(ctx context.Context) {
 	}
 }
 
-// Work goes on with the run under way until it is finished. There is nothing to do for a sealed barrier, nor while another replica works.
+// Work goes on with the run under way until it is finished; it is for one goroutine at a time. There is nothing to do for a sealed barrier, nor while another replica works.
 func (r *Rewrapper) Work(ctx context.Context) error {
+	if err := r.recordPurposes(ctx); err != nil {
+		return err
+	}
 	open, err := r.unfinished(ctx)
 	if err != nil || len(open) == 0 || r.config.Barrier.Sealed() {
 		return err

@@ -91,6 +91,34 @@ func TestRewrap_AnUnreadableValueIsCountedAndKeepsItsKey(t *testing.T) {
 	})
 }
 
+// Values of a table that nobody named as a source keep their keys.
+func TestRewrap_AMissingSourceKeepsContentKeys(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p *process, c *clock) {
+		p.fill(t, 4)
+		hidden := barrier.Binding{Tenant: "a", Purpose: "test/hidden", ID: "1"}
+		w, err := p.barrier.Tenant(t.Context(), "a")
+		require.NoError(t, err)
+		value, err := w.Wrap(hidden, []byte("hidden"))
+		require.NoError(t, err)
+		require.NoError(t, p.Work(t.Context()), "nothing to do, but to note what is wrapped")
+		p.rotateAll(t)
+		c.pass(rewrap.DefaultGrace + time.Minute)
+
+		// Another process, which has not met the value, does the work.
+		other, err := newProcess(t.Context(), p.db, c.Now, "two")
+		require.NoError(t, err)
+		status := other.run(t, true)
+		assert.Zero(t, status.Sources[1].Failed)
+		assert.EqualValues(t, 1, status.Sources[2].Failed)
+		assert.Contains(t, status.Sources[2].Failure, "test/hidden")
+		assert.Equal(t, []int64{1, 2}, p.versions(t, barrier.LevelContent, "a"))
+		got, err := other.barrier.Unwrap(t.Context(), hidden, value)
+		require.NoError(t, err)
+		assert.Equal(t, "hidden", string(got))
+	})
+}
+
 // The owner writes while values are moved: neither write is lost.
 func TestRewrap_WhileOwnersWriteAndKeysRotate(t *testing.T) {
 	t.Parallel()
