@@ -95,18 +95,18 @@ func (m *Material) CheckPeer(ctx context.Context, state *tls.ConnectionState) er
 	if m.authorities == nil || len(state.VerifiedChains) == 0 {
 		return &PeerError{errors.New("it was not verified")}
 	}
-	if err := acceptAny(ctx, state.VerifiedChains, m.now(), m.authorities.trusts, m.status); err != nil {
+	if err := acceptAny(ctx, state.VerifiedChains, m.now(), m.authorities, m.status); err != nil {
 		return &PeerError{err}
 	}
 	return nil
 }
 
 // acceptAny returns nil when one of the chains is good now, else why the first is not. Several chains lead from one leaf when authorities have
-// certified each other. trusted may be nil.
-func acceptAny(ctx context.Context, chains [][]*x509.Certificate, now time.Time, trusted func(*x509.Certificate) bool, status StatusChecker) error {
+// certified each other. Without authorities any root is taken that the handshake took.
+func acceptAny(ctx context.Context, chains [][]*x509.Certificate, now time.Time, authorities *Authorities, status StatusChecker) error {
 	var first error
 	for _, chain := range chains {
-		err := accept(ctx, chain, now, trusted, status)
+		err := accept(ctx, chain, now, authorities, status)
 		if err == nil {
 			return nil
 		}
@@ -117,13 +117,13 @@ func acceptAny(ctx context.Context, chains [][]*x509.Certificate, now time.Time,
 	return first
 }
 
-func accept(ctx context.Context, chain []*x509.Certificate, now time.Time, trusted func(*x509.Certificate) bool, status StatusChecker) error {
+func accept(ctx context.Context, chain []*x509.Certificate, now time.Time, authorities *Authorities, status StatusChecker) error {
 	for i, c := range chain {
 		if now.Before(c.NotBefore) || now.After(c.NotAfter) {
 			return fmt.Errorf("certificate %d of its chain (%s) is valid from %s to %s (now: %s)", i+1, c.Subject, stamp(c.NotBefore), stamp(c.NotAfter), stamp(now))
 		}
 	}
-	if trusted != nil && !trusted(chain[len(chain)-1]) {
+	if authorities != nil && !authorities.trusts(chain[len(chain)-1]) {
 		return errUntrusted
 	}
 	if status != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -255,40 +254,6 @@ func run(t *testing.T, f func(context.Context)) {
 	done := make(chan struct{})
 	go func() { defer close(done); f(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-}
-
-func TestCheckPeer_EndsWithTheCertificate(t *testing.T) {
-	t.Parallel()
-	now := &clock{now: start()}
-	ca := newCA(t, "clients")
-	good := certify(t, person(func(c *x509.Certificate) { c.NotAfter = start().Add(time.Minute) }), nil, ca)
-	m := openWith(t, asking(tlsconfig.ClientsRequired, authoritiesFile(t, ca)), tlsconfig.Options{Now: now.read})
-	state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{good.certificate}, VerifiedChains: [][]*x509.Certificate{{good.certificate, ca.certificate}}}
-	require.NoError(t, m.CheckPeer(t.Context(), &state))
-	now.set(start().Add(2 * time.Minute))
-	require.ErrorContains(t, m.CheckPeer(t.Context(), &state), "is valid from")
-	off := openWith(t, tlsconfig.Config{}, tlsconfig.Options{})
-	require.Error(t, off.CheckPeer(t.Context(), &state), "a listener that does not ask accepts none")
-}
-
-// verdicts is a StatusChecker that says what a test wants.
-type verdicts struct{ err error }
-
-func (v verdicts) Check(context.Context, []*x509.Certificate) error { return v.err }
-
-func TestCheckPeer_AsksForTheStatus(t *testing.T) {
-	t.Parallel()
-	ca := newCA(t, "clients")
-	good := certify(t, person(), nil, ca)
-	revoked := errors.New("revoked")
-	m := openWith(t, asking(tlsconfig.ClientsRequested, authoritiesFile(t, ca)), tlsconfig.Options{Status: verdicts{revoked}})
-	address := serve(t, m.ServerConfig())
-	_, err := enter(t, address, showing(t, m, good))
-	require.Error(t, err)
-	_, err = enter(t, address, showing(t, m))
-	require.NoError(t, err)
-	state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{good.certificate}, VerifiedChains: [][]*x509.Certificate{{good.certificate, ca.certificate}}}
-	require.ErrorIs(t, m.CheckPeer(t.Context(), &state), revoked)
 }
 
 func TestOpen_RefusesClientSettingsThatDoNotGoTogether(t *testing.T) {

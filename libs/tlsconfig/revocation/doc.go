@@ -8,7 +8,7 @@
 //
 // Answers are kept until their nextUpdate and asked for anew when three quarters of that time are over, beside the requests, which go on with the old
 // answer. Evidence that is older than what is known changes nothing. What cannot be had is asked for again after ten seconds. Only evidence that was
-// verified counts: an OCSP response signed by the issuer or by a responder that the issuer certified for that (whose own status is not
-// asked for, since fetching a status must not begin another such fetch), and lists signed by the issuer itself; indirect lists and those for some reasons only are
+// verified counts: an OCSP response signed by the issuer or by a responder that the issuer certified for that (whose own status is
+// looked up in the lists at hand only, since fetching a status must not begin another such fetch), and lists signed by the issuer itself; indirect lists and those for some reasons only are
 // refused. Responders are reached by HTTP through package guarded, and over https without a look at the status of theirs.
 package revocation

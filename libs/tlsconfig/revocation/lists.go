@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,8 +28,8 @@ type place struct{ source, name, key string }
 
 // slot holds one list. Its lock is held while the list is fetched.
 type slot struct {
+	known atomic.Pointer[list] // set under the lock
 	mu    sync.Mutex
-	list  *list
 	renew time.Time // when to fetch it anew
 	err   error     // why there is none
 }
@@ -112,29 +111,55 @@ func (k *Checker) list(ctx context.Context, source string, issuer *x509.Certific
 	s := k.lists.slot(source, issuer)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := k.now()
-	if now.Before(s.renew) && (s.list == nil || now.Before(s.list.until)) {
-		return s.list, s.renew, s.err
+	now, known := k.now(), s.known.Load()
+	if now.Before(s.renew) && (known == nil || now.Before(known.until)) {
+		return known, s.renew, s.err
 	}
 	fetched, err := k.fetchList(ctx, source, issuer)
 	now = k.now()
-	if err == nil && s.list != nil && now.Before(s.list.until) && older(fetched, s.list) {
+	valid := known != nil && now.Before(known.until)
+	if err == nil && valid && older(fetched, known) {
 		err = errors.New("revocation list: it is older than the one that is known")
 	}
-	if err == nil {
-		if s.list != nil || s.err != nil {
-			k.generation.Add(1)
+	switch {
+	case err == nil:
+		if known != nil || s.err != nil {
+			defer k.generation.Add(1) // once the new list can be seen
 		}
-		s.list, s.renew, s.err = fetched, renewal(fetched.asOf, fetched.until, now), nil
-		return s.list, s.renew, nil
+		s.known.Store(fetched)
+		s.renew, s.err = renewal(fetched.asOf, fetched.until, now), nil
+		return fetched, s.renew, nil
+	case valid:
+		k.log.Warn("a newer revocation list cannot be had; the old one counts", "list", source, "until", known.until, "error", err)
+		s.renew = now.Add(retryAfter)
+		return known, s.renew, nil
+	default:
+		s.known.Store(nil)
+		s.renew, s.err = now.Add(retryAfter), err
+		return nil, s.renew, err
 	}
-	s.renew = now.Add(retryAfter)
-	if s.list != nil && now.Before(s.list.until) {
-		k.log.Warn("a newer revocation list cannot be had; the old one counts", "list", source, "until", s.list.until, "error", err)
-		return s.list, s.renew, nil
+}
+
+// held says whether a list of the issuer that is at hand, without fetching one, holds a certificate.
+func (k *Checker) held(c, issuer *x509.Certificate) bool {
+	for _, source := range k.config.CRLs {
+		if strings.HasPrefix(source, "/") {
+			_, _, _ = k.list(k.ctx, source, issuer) // reads the file; what is wrong with it is reported where it is asked for
+		}
 	}
-	s.list, s.err = nil, err
-	return nil, s.renew, err
+	k.lists.mu.Lock()
+	defer k.lists.mu.Unlock()
+	for at, s := range k.lists.slots {
+		if at.name != string(issuer.RawSubject) || at.key != string(issuer.RawSubjectPublicKeyInfo) {
+			continue
+		}
+		if l := s.known.Load(); l != nil {
+			if e, ok := l.entries[string(c.SerialNumber.Bytes())]; ok && e.reason != reasonRemoved {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // older compares by number, and by date where there is none.
@@ -167,94 +192,6 @@ func (k *Checker) fetchList(ctx context.Context, source string, issuer *x509.Cer
 		return nil, fmt.Errorf("HTTP status %d", answer.Status)
 	}
 	return readList(answer.Body, issuer, k.now())
-}
-
-// readFile reads a file within the bound.
-func (k *Checker) readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > int64(k.config.MaxCRL) {
-		return nil, fmt.Errorf("%s has %d bytes; %s are the most", name, info.Size(), k.config.MaxCRL)
-	}
-	return os.ReadFile(name)
-}
-
-// openFiles refuses to start with files that are no lists.
-func (k *Checker) openFiles() error {
-	for _, source := range k.config.CRLs {
-		if !strings.HasPrefix(source, "/") {
-			continue
-		}
-		content, err := k.readFile(source)
-		if err == nil {
-			if block, _ := pem.Decode(content); block != nil {
-				content = block.Bytes
-			}
-			_, err = x509.ParseRevocationList(content)
-		}
-		if err != nil {
-			return fmt.Errorf("revocation list %s: %w", source, err)
-		}
-	}
-	k.lists.files = k.digests()
-	return nil
-}
-
-// Run takes over files that have changed until ctx ends.
-func (k *Checker) Run(ctx context.Context) {
-	tick := time.NewTicker(k.poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			k.refreshFiles()
-		}
-	}
-}
-
-// refreshFiles has the lists from changed files read again when they are needed next.
-func (k *Checker) refreshFiles() {
-	digests := k.digests()
-	k.lists.mu.Lock()
-	var changed []string
-	for source, digest := range digests {
-		if digest != k.lists.files[source] {
-			changed = append(changed, source)
-		}
-	}
-	k.lists.files = digests
-	var stale []*slot
-	for key, s := range k.lists.slots {
-		if slices.Contains(changed, key.source) {
-			stale = append(stale, s)
-		}
-	}
-	k.lists.mu.Unlock()
-	for _, s := range stale {
-		s.mu.Lock()
-		s.renew = time.Time{}
-		s.mu.Unlock()
-	}
-	if len(changed) > 0 {
-		k.generation.Add(1)
-		k.log.Info("revocation lists changed", "files", strings.Join(changed, " "))
-	}
-}
-
-// digests covers the files of the configuration; one that cannot be read counts as empty.
-func (k *Checker) digests() map[string][sha256.Size]byte {
-	all := map[string][sha256.Size]byte{}
-	for _, source := range k.config.CRLs {
-		if strings.HasPrefix(source, "/") {
-			content, _ := os.ReadFile(source) // the look-up reports what is wrong with it
-			all[source] = sha256.Sum256(content)
-		}
-	}
-	return all
 }
 
 // freshestOf lists where a certificate says that deltas are (RFC 5280 section 4.2.1.15).

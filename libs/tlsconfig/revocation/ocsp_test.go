@@ -1,11 +1,19 @@
 package revocation_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -210,4 +218,73 @@ func TestCheck_UsesAResponseOnlyForTheIssuerThatItNames(t *testing.T) {
 	r.signer, r.embed = here, []*issued{here}
 	p.serve("/ocsp", r.der(t))
 	require.ErrorIs(t, p.checker(t).Check(t.Context(), p.chain(leaf)), revocation.ErrUndetermined)
+}
+
+func TestCheck_BelievesNoDelegateThatALoadedListHolds(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	delegate := certify(t, x509.Certificate{Subject: pkix.Name{CommonName: "responder"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}}, p.ca)
+	leaf, other := p.leaf(t, "/ocsp", ""), p.leaf(t, "", "/list")
+	r := p.good(t, leaf)
+	r.signer, r.embed = delegate, []*issued{delegate}
+	p.serve("/ocsp", r.der(t))
+	p.serve("/list", p.list(t, 1, []*issued{delegate}))
+	k := p.checker(t)
+	require.NoError(t, k.Check(t.Context(), p.chain(other))) // which loads the list
+	require.ErrorIs(t, k.Check(t.Context(), p.chain(leaf)), revocation.ErrUndetermined)
+
+	file := filepath.Join(t.TempDir(), "list.crl")
+	require.NoError(t, os.WriteFile(file, p.list(t, 1, []*issued{delegate}, scoped(t, scope{OnlyCAs: true})), 0o600))
+	k = p.checker(t, func(c *revocation.Config, _ *revocation.Options) { c.CRLs = []string{file} })
+	require.ErrorIs(t, k.Check(t.Context(), p.chain(leaf)), revocation.ErrUndetermined)
+}
+
+func TestCheck_KnowsTheApprovedSignatures(t *testing.T) {
+	t.Parallel()
+	p := newPKI(t)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	require.NoError(t, err)
+	pss := func(hash asn1.ObjectIdentifier, salt int) pkix.AlgorithmIdentifier {
+		digest := pkix.AlgorithmIdentifier{Algorithm: hash, Parameters: asn1.NullRawValue}
+		inner, err := asn1.Marshal(digest)
+		require.NoError(t, err)
+		der, err := asn1.Marshal(struct {
+			Hash pkix.AlgorithmIdentifier `asn1:"explicit,tag:0"`
+			MGF  pkix.AlgorithmIdentifier `asn1:"explicit,tag:1"`
+			Salt int                      `asn1:"explicit,tag:2"`
+		}{digest, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}, Parameters: asn1.RawValue{FullBytes: inner}}, salt})
+		require.NoError(t, err)
+		return pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, Parameters: asn1.RawValue{FullBytes: der}}
+	}
+	plain := func(oid ...int) pkix.AlgorithmIdentifier { return pkix.AlgorithmIdentifier{Algorithm: oid} }
+	saltEqualsHash := func(h crypto.Hash) crypto.SignerOpts {
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: h}
+	}
+	for name, c := range map[string]struct {
+		key       crypto.Signer
+		options   crypto.SignerOpts
+		algorithm pkix.AlgorithmIdentifier
+	}{
+		"RSA SHA-256": {rsaKey, crypto.SHA256, plain(1, 2, 840, 113549, 1, 1, 11)},
+		"RSA SHA-384": {rsaKey, crypto.SHA384, plain(1, 2, 840, 113549, 1, 1, 12)},
+		"RSA SHA-512": {rsaKey, crypto.SHA512, plain(1, 2, 840, 113549, 1, 1, 13)},
+		"PSS SHA-256": {rsaKey, saltEqualsHash(crypto.SHA256), pss(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}, 32)},
+		"PSS SHA-384": {rsaKey, saltEqualsHash(crypto.SHA384), pss(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}, 48)},
+		"PSS SHA-512": {rsaKey, saltEqualsHash(crypto.SHA512), pss(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}, 64)},
+		"P-384":       {p384, crypto.SHA384, plain(1, 2, 840, 10045, 4, 3, 3)},
+		"P-384 512":   {p384, crypto.SHA512, plain(1, 2, 840, 10045, 4, 3, 4)},
+		"Ed25519":     {edKey, crypto.Hash(0), plain(1, 3, 101, 112)},
+	} {
+		leaf := p.leaf(t, "/ocsp", "")
+		template := x509.Certificate{Subject: pkix.Name{CommonName: "responder"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}}
+		delegate := certifyKey(t, template, c.key, p.ca)
+		r := p.good(t, leaf)
+		r.signer, r.embed, r.options, r.identifier = delegate, []*issued{delegate}, c.options, &c.algorithm
+		p.serve("/ocsp", r.der(t))
+		require.NoError(t, p.checker(t).Check(t.Context(), p.chain(leaf)), name)
+	}
 }

@@ -93,6 +93,9 @@ type response struct {
 	algorithm asn1.ObjectIdentifier
 	embed     []*issued
 	kind      asn1.ObjectIdentifier
+
+	options    crypto.SignerOpts         // nil: SHA-256
+	identifier *pkix.AlgorithmIdentifier // nil: algorithm
 }
 
 // keyHashBytes is the content of the BIT STRING of a public key.
@@ -141,10 +144,22 @@ func (r response) der(t testing.TB) []byte {
 	t.Helper()
 	tbs, err := asn1.Marshal(r.data)
 	require.NoError(t, err)
-	digest := sha256.Sum256(tbs)
-	signature, err := r.signer.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	options, algorithm := r.options, pkix.AlgorithmIdentifier{Algorithm: r.algorithm}
+	if options == nil {
+		options = crypto.SHA256
+	}
+	if r.identifier != nil {
+		algorithm = *r.identifier
+	}
+	digest := tbs
+	if hash := options.HashFunc(); hash != 0 {
+		h := hash.New()
+		h.Write(tbs)
+		digest = h.Sum(nil)
+	}
+	signature, err := r.signer.key.Sign(rand.Reader, digest, options)
 	require.NoError(t, err)
-	b := basic{Data: asn1.RawValue{FullBytes: tbs}, Algorithm: pkix.AlgorithmIdentifier{Algorithm: r.algorithm}, Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}}
+	b := basic{Data: asn1.RawValue{FullBytes: tbs}, Algorithm: algorithm, Signature: asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}}
 	for _, c := range r.embed {
 		b.Certificates = append(b.Certificates, asn1.RawValue{FullBytes: c.certificate.Raw})
 	}

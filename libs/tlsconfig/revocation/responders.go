@@ -81,7 +81,7 @@ func (k *Checker) askResponder(ctx context.Context, server string, ids []certID,
 
 // exchange asks by one name and reads the answer under any.
 func (k *Checker) exchange(ctx context.Context, server string, ids []certID, name int, issuer *x509.Certificate) (status, error) {
-	question, err := requestFor(ids[name])
+	request, err := requestFor(ids[name])
 	if err != nil {
 		return status{}, err
 	}
@@ -90,7 +90,7 @@ func (k *Checker) exchange(ctx context.Context, server string, ids []certID, nam
 		return status{}, err
 	}
 	defer release()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server, bytes.NewReader(question))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server, bytes.NewReader(request))
 	if err != nil {
 		return status{}, err
 	}
@@ -103,7 +103,12 @@ func (k *Checker) exchange(ctx context.Context, server string, ids []certID, nam
 	if answer.Status != http.StatusOK {
 		return status{}, fmt.Errorf("HTTP status %d", answer.Status)
 	}
-	return readResponse(answer.Body, ids, issuer, k.now())
+	return k.question(ids, issuer).readResponse(answer.Body)
+}
+
+// question is about a certificate of an issuer, now.
+func (k *Checker) question(ids []certID, issuer *x509.Certificate) question {
+	return question{ids: ids, issuer: issuer, now: k.now(), revoked: func(delegate *x509.Certificate) bool { return k.held(delegate, issuer) }}
 }
 
 // TakeStaple implements tlsconfig.StapleTaker.
@@ -120,7 +125,7 @@ func (k *Checker) TakeStaple(chain []*x509.Certificate, response []byte) {
 	if err != nil || certificate.CheckSignatureFrom(issuer) != nil {
 		return
 	}
-	s, err := readResponse(response, issuerNames.ids(certificate.SerialNumber), issuer, now)
+	s, err := k.question(issuerNames.ids(certificate.SerialNumber), issuer).readResponse(response)
 	if err != nil || !s.answered() {
 		k.log.Info("the server's OCSP response is not used", "serial", certificate.SerialNumber.Text(16), "error", err)
 		return

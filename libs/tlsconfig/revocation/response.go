@@ -68,8 +68,16 @@ func (e responderError) Error() string {
 // errOtherName is for a response about other certificates, or about this one by another name.
 var errOtherName = errors.New("the response is not about this certificate")
 
+// question is what a response must answer.
+type question struct {
+	ids     []certID // the names of the certificate
+	issuer  *x509.Certificate
+	revoked func(delegate *x509.Certificate) bool // says whether a list that is at hand holds a responder's certificate
+	now     time.Time
+}
+
 // readResponse verifies an OCSP response and returns what it says about a certificate. The outcome unknown is no error.
-func readResponse(der []byte, id []certID, issuer *x509.Certificate, now time.Time) (status, error) {
+func (q question) readResponse(der []byte) (status, error) {
 	var outer ocspResponse
 	if err := unmarshal(der, &outer); err != nil {
 		return status{}, fmt.Errorf("parse OCSP response: %w", err)
@@ -91,25 +99,25 @@ func readResponse(der []byte, id []certID, issuer *x509.Certificate, now time.Ti
 	if data.Version != 0 || hasCritical(data.Extensions) {
 		return status{}, errors.New("the OCSP response has a version or a critical extension that is not known")
 	}
-	if err := basic.verify(issuer, now); err != nil {
+	if err := q.verify(basic); err != nil {
 		return status{}, err
 	}
 	for _, single := range data.Singles {
-		if slices.ContainsFunc(id, single.ID.equal) {
-			return single.status(now)
+		if slices.ContainsFunc(q.ids, single.ID.equal) {
+			return single.status(q.now)
 		}
 	}
 	return status{}, errOtherName
 }
 
 // verify accepts the signature of the issuer, or of a responder to which the issuer itself has delegated (RFC 6960 section 4.2.2.2).
-func (r basicResponse) verify(issuer *x509.Certificate, now time.Time) error {
+func (q question) verify(r basicResponse) error {
 	algorithm, err := signatureAlgorithm(r.Algorithm)
 	if err != nil {
 		return err
 	}
 	signature := r.Signature.RightAlign()
-	err = issuer.CheckSignature(algorithm, r.Data.FullBytes, signature)
+	err = q.issuer.CheckSignature(algorithm, r.Data.FullBytes, signature)
 	if err == nil {
 		return nil
 	}
@@ -120,7 +128,7 @@ func (r basicResponse) verify(issuer *x509.Certificate, now time.Time) error {
 		}
 		responder, err := x509.ParseCertificate(raw.FullBytes)
 		if err == nil {
-			err = checkDelegate(responder, issuer, now)
+			err = q.checkDelegate(responder)
 		}
 		if err == nil {
 			err = responder.CheckSignature(algorithm, r.Data.FullBytes, signature)
@@ -133,19 +141,25 @@ func (r basicResponse) verify(issuer *x509.Certificate, now time.Time) error {
 	return errors.Join(failures...)
 }
 
-// checkDelegate says whether an issuer has made a certificate for a responder.
-func checkDelegate(responder, issuer *x509.Certificate, now time.Time) error {
+// checkDelegate says whether the issuer has made a certificate for a responder and, as far as that is known here, not revoked it.
+func (q question) checkDelegate(responder *x509.Certificate) error {
 	switch {
-	case now.Before(responder.NotBefore) || now.After(responder.NotAfter):
+	case q.now.Before(responder.NotBefore) || q.now.After(responder.NotAfter):
 		return errors.New("its certificate is not valid now")
 	case !slices.Contains(responder.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		return errors.New("its certificate is not for OCSP: the extended key usage lacks OCSPSigning")
 	case responder.KeyUsage != 0 && responder.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return errors.New("its certificate is not for signatures")
-	case string(responder.RawIssuer) != string(issuer.RawSubject):
+	case string(responder.RawIssuer) != string(q.issuer.RawSubject):
 		return errors.New("its certificate is of another issuer")
 	}
-	return responder.CheckSignatureFrom(issuer)
+	if err := responder.CheckSignatureFrom(q.issuer); err != nil {
+		return err
+	}
+	if q.revoked(responder) {
+		return errors.New("its certificate is revoked")
+	}
+	return nil
 }
 
 // status is what the response says, if it is timely.
