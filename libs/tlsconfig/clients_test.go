@@ -216,13 +216,13 @@ func TestAuthorities_AreTakenOverWhileTheServerRuns(t *testing.T) {
 	require.NoError(t, m.CheckPeer(t.Context(), &state))
 
 	write(t, file, []byte("damaged"))
-	require.Eventually(t, func() bool { return countOf(lines.String(), "cannot be used; the old ones stay") == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return countOf(lines.String(), "cannot be used; the old ones stay") == 1 }, 20*time.Second, time.Millisecond)
 	require.Never(t, func() bool { return countOf(lines.String(), "cannot be used") > 1 }, 30*time.Millisecond, 5*time.Millisecond, "it is said once")
 	_, err = enter(t, address, showing(t, m, first))
 	require.NoError(t, err)
 
 	write(t, file, certificatePEM(after))
-	require.Eventually(t, func() bool { _, err := enter(t, address, showing(t, m, second)); return err == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := enter(t, address, showing(t, m, second)); return err == nil }, 20*time.Second, time.Millisecond)
 	_, err = enter(t, address, showing(t, m, first))
 	require.Error(t, err)
 	_, err = kept.Write([]byte("x"))

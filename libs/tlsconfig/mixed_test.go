@@ -79,7 +79,7 @@ func TestOpen_IssuesFromTheGivenAuthority(t *testing.T) {
 
 	first := m.NotAfter()
 	now.set(start().Add(5 * 24 * time.Hour))
-	require.Eventually(t, func() bool { return m.NotAfter().After(first) }, 5*time.Second, time.Millisecond, "it is renewed at two thirds of its life")
+	require.Eventually(t, func() bool { return m.NotAfter().After(first) }, 20*time.Second, time.Millisecond, "it is renewed at two thirds of its life")
 }
 
 func TestOpen_TakesOverAnotherAuthorityInModeMixed(t *testing.T) {
@@ -103,7 +103,7 @@ func TestOpen_TakesOverAnotherAuthorityInModeMixed(t *testing.T) {
 	}
 	require.Equal(t, one.certificate.Raw, issuer())
 	f.put(t, certificatePEM(two, root), keyPEM(t, two.key))
-	require.Eventually(t, func() bool { return string(issuer()) == string(two.certificate.Raw) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return string(issuer()) == string(two.certificate.Raw) }, 20*time.Second, time.Millisecond)
 }
 
 func TestOpen_AcceptsClientsOfTheGivenAuthorityOnly(t *testing.T) {

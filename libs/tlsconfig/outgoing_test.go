@@ -76,7 +76,7 @@ func TestOutgoing_TrustsWhatTheFilesSayNow(t *testing.T) {
 	var unknown x509.UnknownAuthorityError
 	require.ErrorAs(t, reach(second), &unknown)
 	write(t, file, certificatePEM(two))
-	require.Eventually(t, func() bool { return reach(second) == nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return reach(second) == nil }, 20*time.Second, time.Millisecond)
 	require.ErrorAs(t, reach(first), &unknown)
 	require.Error(t, reach("127.0.0.1"), "an address without a port")
 	assert.Equal(t, uint16(tls.VersionTLS13), out.Config().MinVersion)

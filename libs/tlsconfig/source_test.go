@@ -69,7 +69,7 @@ func TestSource_GivesTheCertificateOnceItCan(t *testing.T) {
 	m := openWith(t, tlsconfig.Config{}, tlsconfig.Options{Source: s, Now: now.read, Poll: time.Millisecond})
 	own := m.NotAfter()
 	run(t, m.Run)
-	require.Eventually(t, func() bool { return s.count() == 1 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.count() == 1 }, 20*time.Second, time.Millisecond)
 	require.Never(t, func() bool { return s.count() > 1 }, 20*time.Millisecond, 5*time.Millisecond, "a source that is away is not pressed")
 	assert.Equal(t, own, m.NotAfter(), "the service starts without it")
 
@@ -83,7 +83,7 @@ func TestSource_GivesTheCertificateOnceItCan(t *testing.T) {
 	first := life(0, 30*time.Minute)
 	s.set(func([]string, *tls.Certificate) (*tls.Certificate, error) { return first, nil })
 	now.set(begin.Add(6 * time.Minute))
-	require.Eventually(t, func() bool { return m.NotAfter().Equal(begin.Add(30 * time.Minute)) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return m.NotAfter().Equal(begin.Add(30 * time.Minute)) }, 20*time.Second, time.Millisecond)
 	assert.Contains(t, s.names, "localhost")
 	assert.Nil(t, s.previous)
 	require.NoError(t, m.Reload(), "the configured certificate is loaded")
@@ -92,16 +92,16 @@ func TestSource_GivesTheCertificateOnceItCan(t *testing.T) {
 	second := life(20*time.Minute, 50*time.Minute)
 	s.set(func([]string, *tls.Certificate) (*tls.Certificate, error) { return second, nil })
 	now.set(begin.Add(21 * time.Minute)) // two thirds
-	require.Eventually(t, func() bool { return m.NotAfter().Equal(begin.Add(50 * time.Minute)) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return m.NotAfter().Equal(begin.Add(50 * time.Minute)) }, 20*time.Second, time.Millisecond)
 	assert.Equal(t, first.Certificate, s.previous.Certificate)
 
 	s.set(away)
 	now.set(begin.Add(45 * time.Minute))
 	asked := s.count()
-	require.Eventually(t, func() bool { return s.count() > asked }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.count() > asked }, 20*time.Second, time.Millisecond)
 	assert.WithinDuration(t, begin.Add(50*time.Minute), m.NotAfter(), 0, "it stays until it expires")
 	now.set(begin.Add(51 * time.Minute))
-	require.Eventually(t, func() bool { return m.NotAfter().After(begin.Add(time.Hour)) }, 5*time.Second, time.Millisecond, "then there is the configured one")
+	require.Eventually(t, func() bool { return m.NotAfter().After(begin.Add(time.Hour)) }, 20*time.Second, time.Millisecond, "then there is the configured one")
 	assert.Contains(t, m.Expiry()[0].Subject, "cryptoutil server")
 }
 
@@ -132,7 +132,7 @@ func TestSource_IsNotBelievedBlindly(t *testing.T) {
 			m := openWith(t, tlsconfig.Config{DNSNames: []string{"kms.example"}}, tlsconfig.Options{Source: s, Poll: time.Millisecond})
 			own := m.NotAfter()
 			run(t, m.Run)
-			require.Eventually(t, func() bool { return s.count() == 1 }, 5*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return s.count() == 1 }, 20*time.Second, time.Millisecond)
 			require.Never(t, func() bool { return !m.NotAfter().Equal(own) }, 20*time.Millisecond, 5*time.Millisecond)
 			presented(t, m)
 		})

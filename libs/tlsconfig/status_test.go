@@ -128,7 +128,7 @@ func (s *statusServer) person(t *testing.T, ca *issued, ocspPath, listPath strin
 
 func checking(t *testing.T, mode string, now func() time.Time) *revocation.Checker {
 	t.Helper()
-	k, err := revocation.New(revocation.Config{Mode: mode, AllowAddresses: []string{"127.0.0.1"}, Timeout: 2 * time.Second}, revocation.Options{Now: now})
+	k, err := revocation.New(revocation.Config{Mode: mode, AllowAddresses: []string{"127.0.0.1"}, Timeout: 10 * time.Second}, revocation.Options{Now: now})
 	require.NoError(t, err)
 	t.Cleanup(k.Close)
 	return k
@@ -211,7 +211,7 @@ func TestListener_LetsNoConnectionOutliveARevocation(t *testing.T) {
 		assert.Equal(t, 1, status.count(place[0]+place[1]), "a status is fetched once for many requests")
 		status.revoke(person)
 		now.set(time.Now().Add(50 * time.Minute)) // an answer is renewed after three quarters of its life
-		require.Eventually(t, func() bool { return call() == http.StatusUnauthorized }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return call() == http.StatusUnauthorized }, 20*time.Second, time.Millisecond)
 		assert.Len(t, connections, 1, "all on one connection")
 	}
 }

@@ -171,7 +171,7 @@ func (p *pki) chain(leaf *issued) []*x509.Certificate {
 // checker makes a checker that may reach loopback.
 func (p *pki) checker(t testing.TB, change ...func(*revocation.Config, *revocation.Options)) *revocation.Checker {
 	t.Helper()
-	c := revocation.Config{AllowAddresses: []string{"127.0.0.1"}, Timeout: 2 * time.Second}
+	c := revocation.Config{AllowAddresses: []string{"127.0.0.1"}, Timeout: 10 * time.Second}
 	o := revocation.Options{Now: p.time.read}
 	for _, f := range change {
 		f(&c, &o)

@@ -256,7 +256,7 @@ func TestCheck_LooksIntoListsOfTheConfiguration(t *testing.T) {
 	require.ErrorIs(t, k.Check(t.Context(), p.chain(bad)), revocation.ErrRevoked)
 
 	write(2, bad, good)
-	require.Eventually(t, func() bool { return k.Check(t.Context(), p.chain(good)) != nil }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return k.Check(t.Context(), p.chain(good)) != nil }, 20*time.Second, time.Millisecond)
 	require.ErrorIs(t, k.Check(t.Context(), p.chain(good)), revocation.ErrRevoked, "a list that changes counts at once")
 
 	require.NoError(t, os.WriteFile(file, []byte("damaged"), 0o600))
