@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"reflect"
 	"strings"
@@ -36,16 +35,14 @@ func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error
 // describe makes the document of an error, and logs what the document does not tell.
 func (s *Server) describe(c *call, err error) problem.Document {
 	doc := s.codes.Document(err, c.requestID())
-	level, message := slog.LevelDebug, "request refused"
+	expected := doc.Code == problem.Overloaded || doc.Code == problem.Sealed || doc.Code == problem.ShuttingDown
 	switch {
-	case doc.Code == problem.Overloaded, doc.Code == problem.Sealed, doc.Code == problem.ShuttingDown:
-	case doc.Status == http.StatusServiceUnavailable:
-		level, message = slog.LevelWarn, "request failed"
-	case doc.Status >= http.StatusInternalServerError:
-		level, message = slog.LevelError, "request failed"
-	}
-	if level > slog.LevelDebug || errors.Unwrap(err) != nil {
-		s.log.LogAttrs(c, level, message, slog.String("request_id", c.requestID()), slog.String("code", doc.Code), slog.Any("error", err))
+	case doc.Status == http.StatusServiceUnavailable && !expected:
+		s.log.WarnContext(c, "request failed", "request_id", c.requestID(), "code", doc.Code, "error", err)
+	case doc.Status >= http.StatusInternalServerError && !expected:
+		s.log.ErrorContext(c, "request failed", "request_id", c.requestID(), "code", doc.Code, "error", err)
+	case errors.Unwrap(err) != nil:
+		s.log.DebugContext(c, "request refused", "request_id", c.requestID(), "code", doc.Code, "error", err)
 	}
 
 	return doc

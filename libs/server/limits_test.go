@@ -3,6 +3,7 @@ package server_test
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,6 +106,34 @@ func TestLimits_OneCallerDoesNotTakeAll(t *testing.T) {
 	close(f.release)
 	blocked.Wait()
 	assert.Equal(t, http.StatusOK, f.service("reader", "GET", "/things").StatusCode)
+}
+
+// What is too much is refused in words that a client understands, and nothing of it stays.
+func TestLimits_OverloadPasses(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(c *server.Config, _ *server.Deps) { c.Limits.MaxInFlight, c.Limits.MaxInFlightPerClient = 4, 2 })
+	var clients sync.WaitGroup
+	for i := range 16 {
+		token := []string{"reader", "writer", "scopeless", "wrong"}[i%4]
+		clients.Go(func() {
+			for range 40 {
+				a := f.service(token, "POST", "/things/x/use", `body:{"input":"x"}`)
+				switch a.StatusCode {
+				case http.StatusOK, http.StatusUnauthorized:
+				case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+					assert.NotEmpty(t, a.Header.Get("Retry-After"))
+					assert.Contains(t, []string{"overloaded", "rate_limited"}, a.problem(t).Code)
+				default:
+					assert.Fail(t, "another answer", "%d %s", a.StatusCode, a.body)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	require.Eventually(t, func() bool { return strings.Contains(f.admin("GET", "/status").body, `"in_flight":0`) }, 10*time.Second, time.Millisecond)
+	for _, token := range []string{"reader", "writer"} {
+		assert.Equal(t, http.StatusOK, f.service(token, "GET", "/things").StatusCode)
+	}
 }
 
 func TestAddresses_AllowedAndNot(t *testing.T) {

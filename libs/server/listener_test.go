@@ -141,6 +141,42 @@ func TestMTLS_ListenerForPrograms(t *testing.T) {
 	assert.Equal(t, f.MTLSURL(), status.MTLSURL)
 }
 
+// certifiedOperators lets in who shows a certificate.
+type certifiedOperators struct{}
+
+func (certifiedOperators) Operator(_ context.Context, r *http.Request) (*server.Principal, error) {
+	return &server.Principal{Tenant: "default", Kind: server.KindUser, ID: r.TLS.PeerCertificates[0].Subject.CommonName}, nil
+}
+
+func TestAdmin_OperatorsWithCertificates(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	source := &mutual{demand: tls.VerifyClientCertIfGiven, clients: x509.NewCertPool()}
+	source.clients.AddCert(ca.certificate)
+	f := start(t, func(_ *server.Config, d *server.Deps) {
+		m, err := sharedMaterial()
+		require.NoError(t, err)
+		source.Material = m
+		d.AdminTLS, d.AdminAuth = source, certifiedOperators{}
+	})
+	client := f.newClient(true)
+	client.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{ca.client(t, "alice")}
+	get := func(client *http.Client) answer {
+		a, err := do(client, f.request("GET", f.AdminURL()+"/admin/v1/status"))
+		require.NoError(t, err)
+
+		return a
+	}
+	assert.Equal(t, http.StatusOK, get(client).StatusCode)
+	assert.Equal(t, "alice", f.log.lines(t, "admin request")[0]["principal"])
+	assert.Equal(t, "unauthenticated", get(f.client).problem(t).Code, "who shows nothing is nobody")
+	assert.Equal(t, http.StatusOK, f.admin("GET", "/status").StatusCode)
+	source.revoke(errors.New("canary: revoked"))
+	a := get(client)
+	assert.Equal(t, "unauthenticated", a.problem(t).Code)
+	assert.NotContains(t, a.body, "canary")
+}
+
 func TestMTLS_RefusedAtStart(t *testing.T) {
 	t.Parallel()
 	m, err := sharedMaterial()

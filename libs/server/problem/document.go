@@ -65,7 +65,7 @@ func (t Table) Document(err error, requestID string) Document {
 var page = template.Must(template.New("problem").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title></head>
 <body><main><h1>{{.Title}}</h1>{{with .Detail}}<p>{{.}}</p>{{end}}<p><small>{{.Code}}, request {{.RequestID}}</small></p></main></body></html>
-`)) //nolint:gochecknoglobals // parsed once
+`))
 
 // WritePage sends the problem as a page of HTML.
 func (d Document) WritePage(w http.ResponseWriter) {

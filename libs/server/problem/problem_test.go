@@ -138,7 +138,7 @@ func TestTable_IsDocumented(t *testing.T) {
 		if kind.RetryAfter > 0 {
 			after = strconv.Itoa(int(kind.RetryAfter / time.Second))
 		}
-		assert.Contains(t, string(text), fmt.Sprintf("| `%s` | %d | %s | %s |\n", code, kind.Status, after, kind.Title))
+		assert.Contains(t, string(text), fmt.Sprintf("| %s | %d | %s | %s |\n", "`"+code+"`", kind.Status, after, kind.Title))
 	}
 }
 
