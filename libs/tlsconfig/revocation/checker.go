@@ -117,8 +117,7 @@ func (k *Checker) Close() {
 	k.crl.CloseIdleConnections()
 }
 
-// Check implements tlsconfig.StatusChecker. The chain must be verified, root last: what it names is fetched. The error is an [*Error] unless ctx has
-// ended.
+// Check implements tlsconfig.StatusChecker. The chain must be verified, root last: what it names is fetched. The error is an [*Error].
 func (k *Checker) Check(ctx context.Context, chain []*x509.Certificate) error {
 	now := k.now()
 	for i := 0; i+1 < len(chain); i++ {
@@ -143,7 +142,7 @@ func (k *Checker) checkOne(ctx context.Context, chain []*x509.Certificate, now t
 		case <-f.done:
 			s = f.status
 		case <-ctx.Done():
-			return fmt.Errorf("look for the status of certificate %s: %w", certificate.SerialNumber.Text(16), ctx.Err())
+			return k.refuse(certificate, fmt.Errorf("%w in time: %w", ErrUndetermined, ctx.Err()))
 		}
 	case !now.Before(s.renew):
 		k.lookUp(certificate, chain[1], false) // for later; the old answer is good until it ends
