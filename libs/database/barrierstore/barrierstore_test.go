@@ -32,11 +32,17 @@ func TestMain(m *testing.M) {
 
 func each(t *testing.T, test func(t *testing.T, db *database.DB, store *barrierstore.Store)) {
 	t.Helper()
-	dbtest.Each(t, []database.Set{database.PlatformMigrations()}, func(t *testing.T, db *database.DB) {
+	dbtest.EachTenancy(t, []database.Set{database.PlatformMigrations()}, func(t *testing.T, db *database.DB) {
 		store, err := barrierstore.New(db)
 		require.NoError(t, err)
 		test(t, db, store)
 	})
+}
+
+// everywhere is a context for statements on the rows of all tenants.
+func everywhere(t *testing.T) context.Context {
+	t.Helper()
+	return database.WithTenant(t.Context(), database.AllTenants)
 }
 
 // parent is the id of the key that wraps those that key makes.
@@ -167,7 +173,7 @@ func TestInsert_NothingTakesThePlaceOfALostKey(t *testing.T) {
 		above(t, store, "a", "b")
 		_, err := store.Insert(t.Context(), key(barrier.LevelContent, "a", "c1", 1))
 		require.NoError(t, err)
-		_, err = db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE level = 'intermediate'")
+		_, err = db.Exec(everywhere(t), "DELETE FROM barrier_keys WHERE level = 'intermediate'")
 		require.NoError(t, err)
 		_, err = store.Insert(t.Context(), key(barrier.LevelIntermediate, "a", "i2", 1))
 		require.ErrorIs(t, err, barrierstore.ErrParentLost)
@@ -175,7 +181,7 @@ func TestInsert_NothingTakesThePlaceOfALostKey(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, inserted, "nothing was wrapped under it")
 
-		_, err = db.Exec(t.Context(), "DELETE FROM barrier_keys WHERE level = 'root'")
+		_, err = db.Exec(everywhere(t), "DELETE FROM barrier_keys WHERE level = 'root'")
 		require.NoError(t, err)
 		_, err = store.Insert(t.Context(), key(barrier.LevelRoot, "", "r2", 1))
 		require.ErrorIs(t, err, barrierstore.ErrParentLost)

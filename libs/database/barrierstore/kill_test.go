@@ -288,7 +288,7 @@ func kills() int {
 	if n, err := strconv.Atoi(os.Getenv(roundsVariable)); err == nil {
 		return n
 	}
-	return 8
+	return 5
 }
 
 // kill starts a victim, and kills it at a random moment of its work; commits tells how many rekeyings it had committed.

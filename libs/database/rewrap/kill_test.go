@@ -62,8 +62,7 @@ func TestKill_ARunGoesOnWhereItWas(t *testing.T) {
 			t.Parallel()
 			const n = 600
 			cfg := dbtest.Fresh(t, engine)
-			db := dbtest.Open(t, cfg, database.PlatformMigrations())
-			createTable(t, db)
+			db := dbtest.Open(t, cfg, sets()...)
 			p, err := newProcess(t.Context(), db, time.Now, "parent")
 			require.NoError(t, err)
 			p.fill(t, n)

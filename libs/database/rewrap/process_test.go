@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -122,8 +123,7 @@ func (c *clock) pass(d time.Duration) {
 
 func each(t *testing.T, test func(t *testing.T, p *process, c *clock)) {
 	t.Helper()
-	dbtest.Each(t, []database.Set{database.PlatformMigrations()}, func(t *testing.T, db *database.DB) {
-		createTable(t, db)
+	dbtest.EachTenancy(t, sets(), func(t *testing.T, db *database.DB) {
 		c := &clock{}
 		p, err := newProcess(t.Context(), db, c.Now, "one")
 		require.NoError(t, err)
@@ -131,10 +131,10 @@ func each(t *testing.T, test func(t *testing.T, p *process, c *clock)) {
 	})
 }
 
-func createTable(t *testing.T, db *database.DB) {
-	t.Helper()
-	_, err := db.Exec(t.Context(), "CREATE TABLE secrets (tenant_id TEXT NOT NULL, id TEXT NOT NULL, jwe TEXT NOT NULL, PRIMARY KEY (tenant_id, id))")
-	require.NoError(t, err)
+// sets are the migrations of a service with a table of secrets.
+func sets() []database.Set {
+	return []database.Set{database.PlatformMigrations(), {Name: "service", FS: fstest.MapFS{"0001_secrets.sql": {Data: []byte(`-- +goose Up
+		CREATE TABLE secrets (tenant_id TEXT NOT NULL, id TEXT NOT NULL, jwe TEXT NOT NULL, PRIMARY KEY (tenant_id, id));`)}}}}
 }
 
 // fill stores n secrets of two tenants.

@@ -214,5 +214,5 @@ func kills() int {
 	if n, err := strconv.Atoi(os.Getenv("CRYPTOUTIL_TEST_KILLS")); err == nil {
 		return n
 	}
-	return 5
+	return 3
 }
