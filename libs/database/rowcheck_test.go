@@ -151,7 +151,7 @@ func TestMigrate_LockFileIsClosedToOthers(t *testing.T) {
 	t.Parallel()
 	cfg := dbtest.Fresh(t, database.EngineSQLite)
 	file := cfg.Path.String() + ".migrating"
-	require.NoError(t, os.WriteFile(file, nil, 0o644)) //nolint:gosec // as earlier releases left it
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
 	for range 2 {
 		dbtest.Open(t, cfg, accounts())
 		info, err := os.Stat(file)

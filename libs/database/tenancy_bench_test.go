@@ -35,6 +35,11 @@ func benchDatabase(b *testing.B, cfg database.Config, isolation string) *databas
 	return db
 }
 
+func oneRole(t testing.TB) database.Config {
+	t.Helper()
+	return dbtest.Fresh(t, database.EnginePostgres)
+}
+
 // processorTime is that of this process, and of the server's process for the one connection of db where that can be read, in microseconds.
 func processorTime(b *testing.B, db *database.DB) (client, server float64) {
 	b.Helper()
@@ -78,7 +83,7 @@ func BenchmarkTenancy(b *testing.B) {
 		bind      bool
 		tenant    func(int) string
 	}{
-		{"off", func(t testing.TB) database.Config { return dbtest.Fresh(t, database.EnginePostgres) }, "row", false, one},
+		{"off", oneRole, "row", false, one},
 		{"row/one", dbtest.TwoRoles, "row", true, one},
 		{"row/next", dbtest.TwoRoles, "row", true, next},
 		{"schema/one", dbtest.TwoRoles, "schema", true, one},

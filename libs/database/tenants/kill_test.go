@@ -74,7 +74,7 @@ func TestPurge_SurvivesKill(t *testing.T) {
 				process := exec.CommandContext(t.Context(), self, cfg.Engine, cfg.Path.String(), cfg.URL, cfg.Owner.URL, cfg.Password.File())
 				process.Env, process.Stderr = append(os.Environ(), childVariable+"=purger"), t.Output()
 				require.NoError(t, process.Start())
-				wait := time.Duration(15+rand.IntN(60)) * time.Millisecond //nolint:gosec // any moment will do
+				wait := time.Duration(15+rand.IntN(60)) * time.Millisecond
 				if round >= 10 {
 					wait = time.Minute // it must come to an end now
 				}

@@ -99,12 +99,23 @@ func TestLife_EachStepFromEachState(t *testing.T) {
 			want tenants.Status // "" for a refusal
 			code string         // of Tenant afterwards
 		}{
-			{"resume", "", ""}, {"restore", "", ""}, {"rename", tenants.StatusActive, ""},
-			{"suspend", tenants.StatusSuspended, "tenant_suspended"}, {"suspend", "", "tenant_suspended"}, {"restore", "", "tenant_suspended"},
-			{"rename", tenants.StatusSuspended, "tenant_suspended"}, {"resume", tenants.StatusActive, ""},
-			{"delete", tenants.StatusDeleting, "tenant_suspended"}, {"delete", "", "tenant_suspended"}, {"rename", "", "tenant_suspended"},
-			{"suspend", "", "tenant_suspended"}, {"resume", "", "tenant_suspended"}, {"restore", tenants.StatusSuspended, "tenant_suspended"},
-			{"delete", tenants.StatusDeleting, "tenant_suspended"}, {"restore", tenants.StatusSuspended, "tenant_suspended"}, {"resume", tenants.StatusActive, ""},
+			{"resume", "", ""},
+			{"restore", "", ""},
+			{"rename", tenants.StatusActive, ""},
+			{"suspend", tenants.StatusSuspended, "tenant_suspended"},
+			{"suspend", "", "tenant_suspended"},
+			{"restore", "", "tenant_suspended"},
+			{"rename", tenants.StatusSuspended, "tenant_suspended"},
+			{"resume", tenants.StatusActive, ""},
+			{"delete", tenants.StatusDeleting, "tenant_suspended"},
+			{"delete", "", "tenant_suspended"},
+			{"rename", "", "tenant_suspended"},
+			{"suspend", "", "tenant_suspended"},
+			{"resume", "", "tenant_suspended"},
+			{"restore", tenants.StatusSuspended, "tenant_suspended"},
+			{"delete", tenants.StatusDeleting, "tenant_suspended"},
+			{"restore", tenants.StatusSuspended, "tenant_suspended"},
+			{"resume", tenants.StatusActive, ""},
 		} {
 			f.notes.take()
 			f.advance(time.Second)
