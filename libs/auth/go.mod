@@ -17,6 +17,8 @@ require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0 // indirect
@@ -40,6 +42,7 @@ require (
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/getkin/kin-openapi v0.149.0
@@ -69,12 +72,14 @@ replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
 
 replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
 
+replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
+
+replace github.com/cryptoutil/cryptoutil/libs/federation => ../../libs/federation
+
 replace github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
 
 replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
 
-replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
-
-replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
-
 replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
+
+replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
