@@ -87,7 +87,7 @@ func (s *Server) serveAdmin(c *call, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !route.open {
-		principal, err := s.identifyOperator(c, w, r)
+		principal, err := s.identifyOperator(c, r)
 		if err != nil {
 			s.log.WarnContext(c, "admin request refused", "request_id", c.requestID(), "path", pattern)
 			s.fail(c, w, r, err)

@@ -5,21 +5,15 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
-	"time"
 
-	"github.com/cryptoutil/cryptoutil/libs/server/gcra"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 // RealmAdminToken is the realm of those who hold the admin token: they can read the service's data directory.
 const RealmAdminToken = "admin_token"
 
-// operatorRate bounds the attempts to come in with something else than the admin token, all of them together: on loopback nothing tells
-// one attacker from another, and a person needs one attempt for each request.
-func operatorRate() gcra.Rate { return gcra.Rate{Limit: 30, Per: time.Minute, Burst: 10} }
-
 // identifyOperator finds out who asks on the admin listener.
-func (s *Server) identifyOperator(c *call, w http.ResponseWriter, r *http.Request) (*Principal, error) {
+func (s *Server) identifyOperator(c *call, r *http.Request) (*Principal, error) {
 	if s.holdsToken(r) {
 		return &Principal{Realm: RealmAdminToken, Kind: KindClient, ID: AdminTokenFile, Name: "holder of the admin token", AuthenticatedAt: s.now()}, nil
 	}
@@ -32,12 +26,6 @@ func (s *Server) identifyOperator(c *call, w http.ResponseWriter, r *http.Reques
 		if err := peers.CheckPeer(c, r.TLS); err != nil {
 			return nil, refusal.Because(err)
 		}
-	}
-	verdict := s.limiters.operators.Take("", operatorRate(), 1, s.now())
-	if !verdict.Allowed {
-		tellRate(w.Header(), "operator", operatorRate(), verdict)
-
-		return nil, problem.New(problem.RateLimited, "too many attempts").After(verdict.RetryAfter)
 	}
 	principal, err := s.deps.AdminAuth.Operator(c, r)
 	if err == nil && principal == nil {

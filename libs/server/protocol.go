@@ -43,7 +43,7 @@ type AdminRoute struct {
 }
 
 // AdminAuthenticator lets operators into the admin listener who present something else than the admin token. The error has the code
-// unauthenticated.
+// unauthenticated, or rate_limited: it bounds attempts by itself, in process, because it knows which of them failed and must work while the database is away.
 type AdminAuthenticator interface {
 	Operator(ctx context.Context, r *http.Request) (*Principal, error)
 }

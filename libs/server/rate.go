@@ -27,13 +27,11 @@ type limiters struct {
 	addresses *gcra.Limiter[netip.Addr]
 	callers   *gcra.Limiter[caller]
 	inFlight  *share.Counter[caller]
-	operators *gcra.Limiter[string] // attempts to come in on the admin listener
 }
 
 func newLimiters() *limiters {
 	return &limiters{
 		addresses: gcra.New[netip.Addr](limiterKeys), callers: gcra.New[caller](limiterKeys), inFlight: share.New[caller](),
-		operators: gcra.New[string](1),
 	}
 }
 

@@ -1,10 +1,13 @@
 // Package server is what stands between a service and its callers: a public HTTPS listener for programs (/service) and browsers
-// (/browser), an admin listener on loopback, the one pipeline that every public request passes, health, and an orderly end. Its main
-// type is [Server].
+// (/browser), an optional one for programs with client certificates, an admin listener on loopback, the one pipeline that every public
+// request passes, health, and an orderly end. Its main type is [Server].
 //
-// A service gives it an OpenAPI document and the handlers behind it ([API]). Everything that the document states is enforced before a
-// handler runs: who may call, how large a body may be, what it looks like, that a repeated POST has one effect. Errors become problem
-// documents (RFC 9457).
+// A service gives it OpenAPI documents and the handlers behind them ([API]), and routes that other standards fix ([Protocol]). Everything
+// that a document states is enforced before a handler runs: who may call, how fresh the authentication must be, how large a body may be,
+// what it looks like, that a repeated POST has one effect. Errors become problem documents (RFC 9457).
+//
+// A handler finds out about its request by its context: [PrincipalFrom], [TenantFrom], [AddressFrom], [PathPrefix], [RequestIDFrom]. It
+// names what the request is about with [Annotate], and answers errors with [ErrorHandlers] or [Fail].
 package server
 
 import (
