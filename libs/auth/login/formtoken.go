@@ -27,7 +27,7 @@ const (
 
 // formToken makes the token of a form: the time, and a MAC over the form's purpose, tenant, the browser it was made for, and the time.
 func (v *visit) formToken(purpose string) (string, error) {
-	at := binary.BigEndian.AppendUint64(nil, uint64(v.pages.cfg.Now().UnixMicro())) //nolint:gosec // after 1970
+	at := binary.BigEndian.AppendUint64(nil, uint64(v.pages.cfg.Now().UnixMicro()))
 	mac, err := v.formMAC(purpose, at)
 	if err != nil {
 		return "", err
@@ -37,8 +37,8 @@ func (v *visit) formToken(purpose string) (string, error) {
 
 // genuine tells whether the posted form is one of ours, made for this browser and purpose, and not too old.
 func (v *visit) genuine(purpose string) (bool, error) {
-	token, err := base64.RawURLEncoding.Strict().DecodeString(v.field("form_token"))
-	if err != nil || len(token) != timeSize+sha256.Size || v.browserID == "" {
+	token, ok := decode(v.field("form_token"), timeSize+sha256.Size)
+	if !ok || v.browserID == "" {
 		return false, nil
 	}
 	want, err := v.formMAC(purpose, token[:timeSize])
@@ -47,6 +47,12 @@ func (v *visit) genuine(purpose string) (bool, error) {
 	}
 	age := v.pages.cfg.Now().Sub(time.UnixMicro(int64(binary.BigEndian.Uint64(token)))) //nolint:gosec // checked by its MAC
 	return hmac.Equal(want, token[timeSize:]) && age >= -formSkew && age < formLifetime, nil
+}
+
+// decode reads base64url of this many bytes.
+func decode(text string, size int) ([]byte, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return raw, err == nil && len(raw) == size
 }
 
 func (v *visit) formMAC(purpose string, at []byte) ([]byte, error) {
@@ -76,7 +82,7 @@ func (v *visit) knowBrowser(issue bool) error {
 		return nil
 	}
 	if found := v.r.CookiesNamed(v.formCookie()); len(found) == 1 {
-		if raw, err := base64.RawURLEncoding.Strict().DecodeString(found[0].Value); err == nil && len(raw) == browserIDSize {
+		if _, ok := decode(found[0].Value, browserIDSize); ok {
 			v.browserID = "browser " + found[0].Value
 			return nil
 		}

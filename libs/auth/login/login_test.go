@@ -1,9 +1,6 @@
 package login_test
 
 import (
-	"crypto/sha512"
-	"encoding/base64"
-	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -15,10 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/login"
-	"github.com/cryptoutil/cryptoutil/libs/auth/session"
-	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
-	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
 
 func TestLogin_LeadsInAndLogoutOut(t *testing.T) {
@@ -98,147 +92,6 @@ func TestLogin_TheIdIsAlwaysNewAndTheOldSessionEnds(t *testing.T) {
 	})
 }
 
-func TestForms_ComeFromOurPagesAndThisBrowserOnly(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		credentials := func(token string) url.Values {
-			return url.Values{"form_token": {token}, "login": {"alice"}, "password": {alicePassword}}
-		}
-		other := s.visitor()
-		foreign := other.token(other.get(login.PathLogin), login.PathLogin)
-		b := s.visitor()
-		own := b.token(b.get(login.PathLogin), login.PathLogin)
-		for name, form := range map[string]url.Values{
-			"no token":               {"login": {"alice"}, "password": {alicePassword}},
-			"another browser's":      credentials(foreign),
-			"changed":                credentials(own[:len(own)-2] + "AA"),
-			"twice":                  {"form_token": {own, own}, "login": {"alice"}, "password": {alicePassword}},
-			"in the address, not in": {"login": {"alice"}, "password": {alicePassword}},
-		} {
-			path := login.PathLogin
-			if strings.HasPrefix(name, "in the address") {
-				path += "?form_token=" + own
-			}
-			refused := b.post(path, form)
-			assert.Equal(t, http.StatusForbidden, refused.StatusCode, name)
-			assert.Contains(t, refused.body, "open for too long, or came from another page", name)
-			assert.Empty(t, b.session("default"), name)
-		}
-		for name, change := range map[string]func(*http.Request){
-			"from another site":   func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
-			"from a sibling":      func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
-			"from another origin": func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
-		} {
-			r := b.request(http.MethodPost, login.PathLogin, strings.NewReader(credentials(own).Encode()))
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			change(r)
-			refused := b.do(r)
-			assert.Equal(t, http.StatusForbidden, refused.StatusCode, name)
-			assert.Contains(t, refused.body, "csrf_failed", name)
-		}
-		without := s.visitor()
-		refused := without.post(login.PathLogin, credentials(own))
-		assert.Equal(t, http.StatusForbidden, refused.StatusCode)
-		assert.Contains(t, refused.body, "Allow cookies")
-		retried := credentials(without.token(refused, login.PathLogin))
-		assert.Equal(t, http.StatusSeeOther, without.post(login.PathLogin, retried).StatusCode, "the page that says so can be used")
-
-		assert.Equal(t, http.StatusSeeOther, b.post(login.PathLogin, credentials(own)).StatusCode, "and the genuine one is good")
-
-		// A token is for one form of one session.
-		account := b.get(login.PathAccount)
-		for _, action := range []string{login.PathLogout, login.PathAuthenticate, "/browser/account/password", "/browser/account/sessions/end-others"} {
-			refused := b.post(action, url.Values{"form_token": {b.token(account, "/browser/account/sessions/end")}, "password": {alicePassword}})
-			assert.Equal(t, http.StatusForbidden, refused.StatusCode, action)
-		}
-		second := s.visitor()
-		second.login()
-		refused = second.post(login.PathLogout, url.Values{"form_token": {b.token(account, login.PathLogout)}})
-		assert.Equal(t, http.StatusForbidden, refused.StatusCode, "of another session of the same user")
-		assert.True(t, second.loggedIn())
-	})
-}
-
-func TestForms_ExpireAndCanBeSentAgain(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b := s.visitor()
-		form := url.Values{"form_token": {b.token(b.get(login.PathLogin), login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}}
-		s.clock.add(4*time.Hour + time.Minute)
-		refused := b.post(login.PathLogin, form)
-		assert.Equal(t, http.StatusForbidden, refused.StatusCode)
-		assert.Contains(t, refused.body, "open for too long")
-		assert.Contains(t, refused.body, `value="alice"`)
-		form.Set("form_token", b.token(refused, login.PathLogin))
-		assert.Equal(t, http.StatusSeeOther, b.post(login.PathLogin, form).StatusCode)
-	})
-}
-
-func TestForms_OneReplicaTakesWhatAnotherMade(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, []database.Set{database.PlatformMigrations(), session.Migrations()}, func(t *testing.T, db *database.DB) {
-		people, now := newUsers(), &clock{}
-		one, two := start(t, db, people, now, "/browser/console"), start(t, db, people, now, "/browser/console")
-		b := one.visitor()
-		form := url.Values{"form_token": {b.token(b.get(login.PathLogin), login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}}
-		b.site = two // cookies ignore ports
-		in := b.post(login.PathLogin, form)
-		require.Equal(t, http.StatusSeeOther, in.StatusCode, in.body)
-		assert.Equal(t, "/browser/console", in.Header.Get("Location"))
-		b.site = one
-		assert.True(t, b.loggedIn())
-	})
-}
-
-func TestReturnTo_StaysOnThisOrigin(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		for target, want := range map[string]string{
-			"/browser/account/password":      "/browser/account/password",
-			"/browser/console?a=b&c=%2F%2Fx": "/browser/console?a=b&c=%2F%2Fx",
-			"/t/acme/browser/account":        "/t/acme/browser/account",
-			"":                               login.PathAccount,
-			"browser/account":                login.PathAccount,
-			"https://evil.example/":          login.PathAccount,
-			"HTTPS:evil.example":             login.PathAccount,
-			"//evil.example/":                login.PathAccount,
-			"///evil.example/":               login.PathAccount,
-			`/\evil.example/`:                login.PathAccount,
-			`\\evil.example/`:                login.PathAccount,
-			"/\t/evil.example/":              login.PathAccount,
-			"/\n/evil.example/":              login.PathAccount,
-			"/%0d%0aLocation:%20x":           login.PathAccount,
-			"/.//evil.example/":              login.PathAccount,
-			"/a/..//evil.example/":           login.PathAccount,
-			"/%2e%2e//evil.example":          login.PathAccount,
-			"/%2F/evil.example/":             login.PathAccount,
-			"/%5Cevil.example/":              login.PathAccount,
-			"/x#//evil.example":              login.PathAccount,
-			"/x y":                           login.PathAccount,
-			"/\u2028/evil.example":           login.PathAccount,
-			"javascript:alert(1)":            login.PathAccount,
-			"data:text/html,x":               login.PathAccount,
-			" /browser":                      login.PathAccount,
-			"/" + strings.Repeat("a", 2048):  login.PathAccount,
-			"/browser/logout":                login.PathAccount,
-			"/t/acme/browser/login?x":        login.PathAccount,
-			"http:///browser":                login.PathAccount,
-			"/@evil.example":                 "/@evil.example",
-			"/;//evil.example":               login.PathAccount,
-		} {
-			b := s.visitor()
-			page := b.get(login.PathLogin + "?" + url.Values{"return_to": {target}}.Encode())
-			in := b.post(login.PathLogin, url.Values{
-				"form_token": {b.token(page, login.PathLogin)}, "login": {"alice"}, "password": {alicePassword}, "return_to": {target},
-			})
-			require.Equal(t, http.StatusSeeOther, in.StatusCode, target)
-			assert.Equal(t, []string{want}, in.Header.Values("Location"), "%q", target)
-			logged := b.get(login.PathLogin + "?" + url.Values{"return_to": {target}}.Encode())
-			assert.Equal(t, []string{want}, logged.Header.Values("Location"), "%q", target)
-		}
-	})
-}
-
 func TestTenants_HaveTheirOwnPagesAndSessions(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *site) {
@@ -272,94 +125,13 @@ func TestTenants_HaveTheirOwnPagesAndSessions(t *testing.T) {
 
 func (s *site) postTo(b *visitor, path string, form url.Values) answer { return b.post(path, form) }
 
-func TestAuthenticate_GivesTheSessionANewIdAndTime(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b := s.visitor()
-		b.login()
-		old := b.session("default")
-		s.clock.add(20 * time.Minute)
-		refused := b.submit(login.PathAuthenticate, login.PathAuthenticate, "password", "wrong")
-		assert.Equal(t, http.StatusForbidden, refused.StatusCode)
-		assert.Contains(t, refused.body, "The password is wrong.")
-		assert.Equal(t, old, b.session("default"))
-		mallorys := b.submit(login.PathAuthenticate, login.PathAuthenticate, "password", "my own password", "login", "mallory", "username", "mallory")
-		assert.Equal(t, http.StatusForbidden, mallorys.StatusCode, "somebody else's")
-
-		page := b.get(login.PathAuthenticate + "?return_to=%2Fbrowser%2Fkeys%2F7")
-		assert.Contains(t, page.body, `value="/browser/keys/7"`)
-		in := b.submit(login.PathAuthenticate, login.PathAuthenticate, "password", alicePassword, "return_to", "/browser/keys/7")
-		require.Equal(t, http.StatusSeeOther, in.StatusCode)
-		assert.Equal(t, "/browser/keys/7", in.Header.Get("Location"))
-		assert.NotEqual(t, old, b.session("default"))
-		assert.True(t, b.loggedIn())
-		thief := s.visitor()
-		thief.setSession("default", old)
-		assert.False(t, thief.loggedIn())
-	})
-}
-
-func TestPassword_ChangeEndsAllOtherSessions(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b, elsewhere, mallory := s.visitor(), s.visitor(), s.visitor()
-		b.login()
-		elsewhere.login()
-		mallory.login("login", "mallory", "password", "my own password")
-		old := b.session("default")
-		const path = "/browser/account/password"
-		for _, c := range [][4]string{
-			{"wrong", "a new long password", "a new long password", "The current password is wrong."},
-			{alicePassword, "a new long password", "a new long passwort", "The new password and its repetition differ."},
-			{alicePassword, "short", "short", "A password has at least 15 characters."},
-		} {
-			refused := b.submit(path, path, "password", c[0], "new_password", c[1], "repeated_password", c[2])
-			assert.Contains(t, refused.body, c[3])
-			assert.GreaterOrEqual(t, refused.StatusCode, 400)
-			assert.NotContains(t, refused.body, c[1])
-		}
-		assert.True(t, elsewhere.loggedIn())
-		done := b.submit(path, path, "password", alicePassword, "new_password", "a new long password", "repeated_password", "a new long password")
-		require.Equal(t, http.StatusSeeOther, done.StatusCode, done.body)
-		assert.Contains(t, b.get(done.Header.Get("Location")).body, "The password is changed.")
-		assert.NotEqual(t, old, b.session("default"))
-		assert.False(t, elsewhere.loggedIn())
-		assert.True(t, mallory.loggedIn())
-		assert.Equal(t, http.StatusForbidden, s.visitor().login().StatusCode, "the old password")
-		assert.Equal(t, http.StatusSeeOther, s.visitor().login("login", "alice", "password", "a new long password").StatusCode)
-	})
-}
-
-func TestAccount_EndsOnesOwnSessionsAndNobodyElses(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b, elsewhere, third, mallory := s.visitor(), s.visitor(), s.visitor(), s.visitor()
-		for _, one := range []*visitor{b, elsewhere, third} {
-			one.login()
-		}
-		mallory.login("login", "mallory", "password", "my own password")
-		idOf := func(one *visitor) string { return strings.Split(one.session("default"), "_")[3] }
-		const end, others = "/browser/account/sessions/end", "/browser/account/sessions/end-others"
-
-		b.submit(login.PathAccount, end, "session", idOf(mallory))
-		assert.True(t, mallory.loggedIn())
-		ended := b.submit(login.PathAccount, end, "session", idOf(elsewhere))
-		assert.Equal(t, "/browser/account?notice=session_ended", ended.Header.Get("Location"))
-		assert.False(t, elsewhere.loggedIn())
-		assert.True(t, third.loggedIn())
-		assert.Equal(t, "/browser/account?notice=sessions_ended", b.submit(login.PathAccount, others).Header.Get("Location"))
-		assert.False(t, third.loggedIn())
-		assert.True(t, b.loggedIn())
-		assert.Equal(t, "/browser/login?notice=logged_out", b.submit(login.PathAccount, end, "session", idOf(b)).Header.Get("Location"))
-		assert.Empty(t, b.session("default"))
-	})
-}
-
 // limitedError is what a limiter answers.
 type limitedError struct{}
 
-func (limitedError) Error() string             { return "limited" }
-func (limitedError) ErrorCode() string         { return problem.RateLimited }
+func (limitedError) Error() string { return "limited" }
+
+func (limitedError) ErrorCode() string { return problem.RateLimited }
+
 func (limitedError) RetryAfter() time.Duration { return 100 * time.Second }
 
 func TestLogin_FailuresAreExplained(t *testing.T) {
@@ -407,64 +179,5 @@ func TestLogin_TakesAnAPITokenOfTheTenant(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, b.submit(login.PathAuthenticate, login.PathAuthenticate, "password", alicePassword).StatusCode)
 		require.Equal(t, http.StatusSeeOther, b.submit(login.PathAuthenticate, login.PathAuthenticate, "token", apiToken).StatusCode)
 		assert.NotEqual(t, old, b.session("default"))
-	})
-}
-
-func TestPages_SendWhatKeepsThemSafe(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b := s.visitor()
-		b.login()
-		for _, page := range []answer{
-			s.visitor().get(login.PathLogin), s.visitor().login("login", "x", "password", "y"), b.get(login.PathAccount), b.get(login.PathLogout),
-			b.get(login.PathAuthenticate), b.get("/browser/account/password"),
-		} {
-			h := page.Header
-			assert.Equal(t, "text/html; charset=utf-8", h.Get("Content-Type"))
-			assert.Equal(t, "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", h.Get("Content-Security-Policy"))
-			assert.Equal(t, "DENY", h.Get("X-Frame-Options"))
-			assert.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
-			assert.Equal(t, "no-store", h.Get("Cache-Control"))
-			assert.Equal(t, "same-origin", h.Get("Referrer-Policy"))
-			assert.Equal(t, "same-origin", h.Get("Cross-Origin-Opener-Policy"))
-			assert.Contains(t, h.Get("Strict-Transport-Security"), "max-age=")
-			assert.Equal(t, []string{"Cookie"}, h.Values("Vary"))
-			assert.NotContains(t, page.body, "<script")
-			assert.NotContains(t, page.body, "style=")
-			assert.NotRegexp(t, `\son[a-z]+=`, page.body)
-			assert.Empty(t, h.Get("Access-Control-Allow-Origin"))
-		}
-	})
-}
-
-func TestPages_StyleIsWhatThePageNames(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b := s.visitor()
-		link := regexp.MustCompile(`href="(/browser/assets/[0-9a-f]+\.css)" integrity="(sha384-[^"]+)"`).FindStringSubmatch(b.get(login.PathLogin).body)
-		require.NotNil(t, link)
-		css := b.get(link[1])
-		require.Equal(t, http.StatusOK, css.StatusCode)
-		assert.Equal(t, "text/css; charset=utf-8", css.Header.Get("Content-Type"))
-		assert.Equal(t, "public, max-age=31536000, immutable", css.Header.Get("Cache-Control"))
-		sum := sha512.Sum384([]byte(css.body))
-		assert.Equal(t, "sha384-"+base64.StdEncoding.EncodeToString(sum[:]), html.UnescapeString(link[2]))
-		assert.NotContains(t, css.body, "url(")
-		assert.Empty(t, css.Header.Values("Set-Cookie"))
-	})
-}
-
-func TestPages_ParametersShowNobodysText(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, s *site) {
-		b := s.visitor()
-		page := b.get(login.PathLogin + `?notice=<b>owned</b>&login=owned&return_to=%22%3E%3Cb%3Eowned&fault=owned`)
-		assert.NotContains(t, page.body, "<b>")
-		assert.Equal(t, 1+strings.Count(page.body, `name="token"`), strings.Count(page.body, "owned"), "in the field return_to of each form alone")
-		refused := b.login("login", `"><b>owned`, "password", "x")
-		assert.NotContains(t, refused.body, "<b>")
-		large := b.login("login", strings.Repeat("x", 1<<20), "password", "x")
-		assert.GreaterOrEqual(t, large.StatusCode, 400)
-		assert.Less(t, large.StatusCode, 500)
 	})
 }

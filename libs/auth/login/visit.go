@@ -4,7 +4,9 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"io"
 	"math"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,6 +30,8 @@ type visit struct {
 	who *server.Principal
 	// browserID is what the forms are bound to.
 	browserID string
+	// form is what was posted; nil before it is read.
+	form url.Values
 }
 
 func (p *Pages) visit(w http.ResponseWriter, r *http.Request) *visit {
@@ -44,17 +48,32 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) *visit {
 // path is a page's path within the same tenant.
 func (v *visit) path(page string) string { return server.PathPrefix(v.ctx) + page }
 
-// field is the one value of a form's field; a field that comes twice counts as empty.
+// field is the one value of a posted field; a field that comes twice counts as empty, and nothing counts of a form that is malformed.
 func (v *visit) field(name string) string {
-	if v.r.PostForm == nil {
-		if err := v.r.ParseForm(); err != nil {
-			v.r.PostForm = url.Values{}
-		}
+	if v.form == nil {
+		v.form = readForm(v.r)
 	}
-	if values := v.r.PostForm[name]; len(values) == 1 {
+	if values := v.form[name]; len(values) == 1 {
 		return values[0]
 	}
 	return ""
+}
+
+// readForm reads the content of a request, whose length the server has bounded, and never its query.
+func readForm(r *http.Request) url.Values {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" || r.Method != http.MethodPost {
+		return url.Values{}
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxForm))
+	if err != nil {
+		return url.Values{}
+	}
+	form, err := url.ParseQuery(string(text))
+	if err != nil {
+		return url.Values{}
+	}
+	return form
 }
 
 // asked is where the visitor wants to go afterwards: a field of a form, or a parameter.

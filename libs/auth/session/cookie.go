@@ -26,5 +26,7 @@ func (m *Manager) cookie(name, value string, maxAge int) *http.Cookie {
 	if m.cfg.SameSite == "strict" {
 		sameSite = http.SameSiteStrictMode
 	}
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: sameSite}
+	return &http.Cookie{ //nolint:gosec // the linter does not see that SameSite is set
+		Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: sameSite,
+	}
 }

@@ -46,17 +46,21 @@ func (m *Manager) flushUntil(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
-			defer cancel()
-			if err := m.Flush(last); err != nil {
-				m.deps.Log.WarnContext(last, "last uses of sessions are lost", "error", err)
-			}
+			m.flushLast(ctx)
 			return
 		case <-ticker.C:
 		}
 		if err := m.Flush(ctx); err != nil && ctx.Err() == nil {
 			m.deps.Log.WarnContext(ctx, "uses of sessions are not written", "error", err)
 		}
+	}
+}
+
+func (m *Manager) flushLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := m.Flush(ctx); err != nil {
+		m.deps.Log.WarnContext(ctx, "last uses of sessions are lost", "error", err)
 	}
 }
 

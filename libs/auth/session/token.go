@@ -16,7 +16,7 @@ import (
 
 const (
 	// tokenType is the "typ" of signed and encrypted sessions.
-	tokenType = "cu-session+jwt"
+	tokenType = "cu-session+jwt" //nolint:gosec // no credential
 	// maxToken is the length of the longest token that is looked at.
 	maxToken = 4096
 )

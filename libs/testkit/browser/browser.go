@@ -72,7 +72,8 @@ func Start(t testing.TB, certificates ...*x509.Certificate) *Browser {
 	ctx := context.WithoutCancel(t.Context()) // it is asked to end before it is killed
 	b := &Browser{
 		t: t, to: ourWrite, from: ourRead, waiting: map[int]chan message{}, events: map[string]chan message{}, ended: make(chan struct{}),
-		command: exec.CommandContext(ctx, program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+		command: exec.CommandContext(ctx, program, "--headless", //nolint:gosec // the program that the test requires
+			"--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
 			"--remote-debugging-pipe", "--user-data-dir="+home, "--ignore-certificate-errors-spki-list="+strings.Join(pins, ",")),
 	}

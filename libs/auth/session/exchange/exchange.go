@@ -73,7 +73,7 @@ func (e exchange) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	p := issued.Principal
 	server.Annotate(r.Context(), "session", p.SessionID, 0)
-	text, err := json.Marshal(begun{
+	text, err := json.Marshal(begun{ //nolint:gosec // the one place where the token is shown
 		SessionID: p.SessionID, SessionToken: issued.Token, TokenType: "Bearer", Format: string(issued.Format), Scopes: append([]string{}, p.Scopes...),
 		ExpiresAt: p.ExpiresAt.UTC().Format(microseconds), IdleTimeoutSeconds: int64(issued.IdleTimeout / time.Second),
 	})
