@@ -180,6 +180,14 @@ func (b *Barrier) Seal() {
 	}
 }
 
+// Forget overwrites the keys of a tenant in memory. They are read from the store again when they are needed; once they have been deleted there,
+// nothing of the tenant opens any more. Wrappers obtained before fail with ErrLost.
+func (b *Barrier) Forget(tenant string) {
+	if e := b.open.Load(); e != nil {
+		e.forget(tenant)
+	}
+}
+
 // Sealed tells whether the barrier is sealed.
 func (b *Barrier) Sealed() bool { return b.open.Load() == nil }
 

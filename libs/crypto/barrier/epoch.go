@@ -97,6 +97,22 @@ func (e *epoch) adopt(tenant string, loaded *keyring) (*keyring, error) {
 	return present, nil
 }
 
+// forget overwrites and drops a tenant's keys. A wrapper that was obtained before finds none.
+func (e *epoch) forget(tenant string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	k, present := e.tenants[tenant]
+	if !present {
+		return
+	}
+	for _, r := range []*ring{k.intermediate, k.content} { // in place: whoever holds the ring must not find a key that was overwritten
+		r.zero()
+		clear(r.keys)
+		r.current = ringKey{}
+	}
+	delete(e.tenants, tenant)
+}
+
 func (k *keyring) zero() {
 	k.intermediate.zero()
 	k.content.zero()

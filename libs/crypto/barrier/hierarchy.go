@@ -252,6 +252,9 @@ func (b *Barrier) newRow(level Level, tenant string, version int64) (row Wrapped
 // wrapRow puts the key under the current parent.
 func wrapRow(e *epoch, row *WrappedKey, parents *ring, secret []byte) error {
 	err := e.use(func() error {
+		if parents.current.key == nil {
+			return ErrParentGone
+		}
 		var err error
 		row.ParentID = parents.current.key.ID
 		row.JWE, err = wrap(parents.current.key, row.binding(), secret)

@@ -68,7 +68,14 @@ func (b *Barrier) rewrapLevel(ctx context.Context, e *epoch, level Level, tenant
 	}
 	for _, row := range rows {
 		current := false
-		if err := e.use(func() error { current = row.ParentID == parents.current.key.ID; return nil }); err != nil {
+		err := e.use(func() error {
+			if parents.current.key == nil {
+				return ErrParentGone
+			}
+			current = row.ParentID == parents.current.key.ID
+			return nil
+		})
+		if err != nil {
 			return rewrapped, err
 		}
 		if current {

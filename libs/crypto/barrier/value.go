@@ -49,6 +49,9 @@ func (b *Barrier) confirm(ctx context.Context, e *epoch, tenant string, k *keyri
 	if err := e.use(func() error { current = k.content.current; return nil }); err != nil {
 		return nil, err
 	}
+	if current.key == nil { // forgotten meanwhile
+		return b.reload(ctx, e, tenant, true)
+	}
 	stored := false
 	for _, row := range rows {
 		if row.Version > current.version {
@@ -72,8 +75,12 @@ func (w *Wrapper) Wrap(binding Binding, plaintext []byte) (string, error) {
 	}
 	var jwe string
 	err := w.epoch.use(func() error {
+		key := w.keyring.content.current.key
+		if key == nil {
+			return ErrLost
+		}
 		var err error
-		jwe, err = wrap(w.keyring.content.current.key, binding, plaintext)
+		jwe, err = wrap(key, binding, plaintext)
 		return err
 	})
 	if err != nil {
