@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ type replica struct {
 	*unseal.Operator
 
 	barrier *barrier.Barrier
+	told    atomic.Int32
 }
 
 func (i *installation) replica(t *testing.T, m unseal.Material) *replica {
@@ -60,7 +62,7 @@ func (i *installation) replica(t *testing.T, m unseal.Material) *replica {
 		Barrier: b, Mode: m.Mode, Secret: m.Secret, JWK: m.JWK, Remote: m.Remote, Store: i.Store, Now: i.clock.Now, Installation: "here",
 	})
 	require.NoError(t, err)
-	return &replica{o, b}
+	return &replica{Operator: o, barrier: b}
 }
 
 // opened is a replica that the material, and shares if it takes any, has opened.

@@ -60,6 +60,8 @@ type Config struct {
 	Now func() time.Time
 	// Log hears of what Run could not do; nil is silence.
 	Log *slog.Logger
+	// Unsealed is called when Run has unsealed the barrier by itself; nil for nothing.
+	Unsealed func(ctx context.Context)
 }
 
 // Operator unseals and seals one barrier. It is safe for concurrent use.
@@ -69,6 +71,7 @@ type Operator struct {
 	installation string
 	now          func() time.Time
 	log          *slog.Logger
+	unsealed     func(ctx context.Context)
 
 	mu sync.Mutex
 	// All below is guarded by mu.
@@ -110,7 +113,7 @@ func New(config Config) (*Operator, error) {
 		return nil, fmt.Errorf("unseal: mode %s needs a store", config.Mode)
 	}
 	o := &Operator{
-		barrier: config.Barrier, store: config.Store, installation: config.Installation, now: config.Now, log: config.Log,
+		barrier: config.Barrier, store: config.Store, installation: config.Installation, now: config.Now, log: config.Log, unsealed: config.Unsealed,
 		mode: config.Mode, source: src, remote: config.Remote, reason: "not unsealed yet",
 	}
 	if o.now == nil {
@@ -118,6 +121,9 @@ func New(config Config) (*Operator, error) {
 	}
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
+	}
+	if o.unsealed == nil {
+		o.unsealed = func(context.Context) {}
 	}
 	if config.Mode == Shamir {
 		o.reason = "waiting for unseal shares"

@@ -32,8 +32,9 @@ func (o *Operator) Run(ctx context.Context) {
 			if err := o.Start(ctx); err != nil && ctx.Err() == nil {
 				o.log.ErrorContext(ctx, "unseal", "error", err)
 				retry = min(2*retry, maxRetry)
-			} else {
+			} else if err == nil {
 				retry = followInterval
+				o.unsealed(ctx)
 			}
 			wait = retry
 		}

@@ -16,24 +16,27 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 )
 
-// running starts a replica's Run until the test ends. It is for bubbles of synctest, whose clock everything follows.
+// running starts a replica's Run until the test ends; told counts how often it unsealed by itself. It is for bubbles of synctest, whose clock everything follows.
 func running(t *testing.T, store *barriertest.Store, m unseal.Material) *replica {
 	t.Helper()
 	b, err := barrier.New(barrier.Config{Store: store, Now: time.Now})
 	require.NoError(t, err)
-	o, err := unseal.New(unseal.Config{Barrier: b, Mode: m.Mode, Secret: m.Secret, JWK: m.JWK, Remote: m.Remote, Store: store})
+	r := &replica{barrier: b}
+	r.Operator, err = unseal.New(unseal.Config{
+		Barrier: b, Mode: m.Mode, Secret: m.Secret, JWK: m.JWK, Remote: m.Remote, Store: store, Unsealed: func(context.Context) { r.told.Add(1) },
+	})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
-		o.Run(ctx)
+		r.Run(ctx)
 		close(done)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		<-done
 	})
-	return &replica{o, b}
+	return r
 }
 
 func TestRun_UnsealsWhenTheOtherInstallationIsBack(t *testing.T) {
@@ -49,6 +52,7 @@ func TestRun_UnsealsWhenTheOtherInstallationIsBack(t *testing.T) {
 		<-time.After(2 * time.Minute)
 		synctest.Wait()
 		assert.False(t, r.barrier.Sealed())
+		assert.EqualValues(t, 1, r.told.Load())
 
 		require.NoError(t, r.Seal(t.Context()))
 		<-time.After(time.Hour)
