@@ -110,16 +110,16 @@ func refusal(made credential.Credential, err error) error {
 	return err
 }
 
-// tooMany is the answer to whoever tries too often.
-type tooMany struct{ after time.Duration }
+// tooManyError is the answer to whoever tries too often.
+type tooManyError struct{ after time.Duration }
 
-func (e *tooMany) Error() string { return "too many attempts" }
+func (e *tooManyError) Error() string { return "too many attempts" }
 
 // ErrorCode is the stable code of the API.
-func (*tooMany) ErrorCode() string { return problem.RateLimited }
+func (*tooManyError) ErrorCode() string { return problem.RateLimited }
 
 // ErrorDetail is the text for the client.
-func (*tooMany) ErrorDetail() string { return "too many attempts; wait before the next one" }
+func (*tooManyError) ErrorDetail() string { return "too many attempts; wait before the next one" }
 
 // RetryAfter is when to try again.
-func (e *tooMany) RetryAfter() time.Duration { return e.after }
+func (e *tooManyError) RetryAfter() time.Duration { return e.after }

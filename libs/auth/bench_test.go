@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +21,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	require.NoError(b, auth.CreateFile(file, "default"))
 	token, err := auth.Add(file, registry, auth.NewEntry{Kind: credential.APIToken, Tenant: "default", ID: "ci", Scopes: []string{"kms:read", "kms:encrypt"}})
 	require.NoError(b, err)
-	realm, err := auth.OpenFileRealm(auth.FileRealmConfig{File: file, Hashes: registry, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Now: time.Now})
+	realm, err := auth.OpenFileRealm(auth.FileRealmConfig{File: file, Hashes: registry, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	require.NoError(b, err)
 	r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+token.Text())

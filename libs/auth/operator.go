@@ -40,7 +40,7 @@ func NewOperators(realm *FileRealm, passwords *secrethash.Registry, now func() t
 // Operator implements server.AdminAuthenticator. An attempt that fails uses up a part of the limit.
 func (o *Operators) Operator(ctx context.Context, r *http.Request) (*server.Principal, error) {
 	if after := o.take(); after > 0 {
-		return nil, &tooMany{after: after}
+		return nil, &tooManyError{after: after}
 	}
 	principal, err := o.authenticate(ctx, r)
 	if err == nil {

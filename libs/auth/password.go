@@ -157,7 +157,7 @@ func (p *Passwords) limit(ctx context.Context, tenant, login string, account *Ac
 			return "", err
 		}
 		if !verdict.Allowed && bound.cost > 0 {
-			return "", &tooMany{after: verdict.RetryAfter}
+			return "", &tooManyError{after: verdict.RetryAfter}
 		}
 	}
 	return pair, nil
@@ -235,7 +235,7 @@ func (p *Passwords) ChangePassword(ctx context.Context, tenant, user, old, next 
 		return err
 	}
 	if !verdict.Allowed {
-		return &tooMany{after: verdict.RetryAfter}
+		return &tooManyError{after: verdict.RetryAfter}
 	}
 	if len(old) > MaxPassword {
 		return refuseLogin(errMalformedLogin)

@@ -17,11 +17,17 @@ const (
 	tenants = "tenants" // creates, suspends and deletes tenants
 )
 
-// Scopes of the platform in a product.
-func AdminScope(product string) string   { return product + ":" + admin }
+// AdminScope holds every other scope of the product but TenantsScope.
+func AdminScope(product string) string { return product + ":" + admin }
+
+// TenantsScope is for whoever creates, suspends and deletes tenants, from the default tenant.
 func TenantsScope(product string) string { return product + ":" + tenants }
-func UsersScope(product string) string   { return product + ":users" }
-func AuditScope(product string) string   { return product + ":audit" }
+
+// UsersScope is for whoever administers users, clients, tokens, roles and grants of his tenant.
+func UsersScope(product string) string { return product + ":users" }
+
+// AuditScope is for whoever reads his tenant's audit trail.
+func AuditScope(product string) string { return product + ":audit" }
 
 // BuiltInRoles are the roles that every service has. operate and use are the scopes of operators, beside read, and of users, such as
 // kms:write and kms:encrypt.

@@ -42,7 +42,9 @@ func (o *Operations) ListAuditEvents(ctx context.Context, request adminapi.ListA
 		return nil, err
 	}
 	return adminapi.ListAuditEvents200JSONResponse{
-		Items:      each(items, func(e audit.Entry) adminapi.Event { return adminapi.Event{Seq: e.Seq, Event: e.Event, Intact: e.Intact} }),
+		Items: each(items, func(e audit.Entry) adminapi.Event {
+			return adminapi.Event{Seq: e.Seq, Event: e.Event, Intact: e.Intact}
+		}),
 		NextCursor: next,
 	}, nil
 }

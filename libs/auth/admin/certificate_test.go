@@ -98,10 +98,10 @@ func (a *authority) issue(t *testing.T, name string) tls.Certificate {
 // with is a client of the replica that presents a certificate.
 func (r *replica) with(t *testing.T, certificate tls.Certificate) *replica {
 	t.Helper()
-	transport := r.client.Transport.(*http.Transport).Clone() //nolint:forcetypeassert // the fixture's
+	transport := r.client.Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.Certificates = []tls.Certificate{certificate}
 	t.Cleanup(transport.CloseIdleConnections)
-	other := *r //nolint:govet // only its client differs
+	other := *r
 	other.client = &http.Client{Transport: transport}
 	return &other
 }

@@ -57,11 +57,11 @@ func (o *Operations) CreateClient(ctx context.Context, request adminapi.CreateCl
 
 // checkName finds names that would be taken for ids.
 func checkName(name string) error {
-	if uuid.Validate(name) != nil {
-		return nil
+	if _, err := uuid.Parse(name); err == nil {
+		return problem.New(problem.ValidationFailed, "the body does not fit the operation").
+			With(problem.Field{Pointer: "/name", Detail: "must not be shaped like a UUID"})
 	}
-	return problem.New(problem.ValidationFailed, "the body does not fit the operation").
-		With(problem.Field{Pointer: "/name", Detail: "must not be shaped like a UUID"})
+	return nil
 }
 
 // checkClient finds what the schema cannot.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/barrierstore"
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/database/idempotency"
@@ -101,6 +103,7 @@ type replica struct {
 	dir      *directory.Directory
 	gate     *auth.Gate
 	access   *auth.Access
+	trail    *trail
 	client   *http.Client
 	hashes   *secrethash.Set
 	stop     context.CancelFunc // of the follower
@@ -165,27 +168,39 @@ func (c *cluster) end(_ context.Context, tenant, kind, id string) error {
 	return nil
 }
 
+// trail is an audit trail that a test puts in.
+type trail struct{ atomic.Pointer[audit.Log] }
+
+func (l *trail) List(ctx context.Context, tenant string, f audit.Filter, after int64, limit int) ([]audit.Entry, error) {
+	return l.Load().List(ctx, tenant, f, after, limit)
+}
+
+func (l *trail) Export(ctx context.Context, tenant string, r audit.Range, w io.Writer) error {
+	return l.Load().Export(ctx, tenant, r, w)
+}
+func (l *trail) CheckpointKeys(ctx context.Context) ([]byte, error) { return l.Load().CheckpointKeys(ctx) }
+
 // noSessions has none.
 type noSessions struct{}
 
 func (noSessions) List(context.Context, string, session.Filter, string, int) ([]session.Info, error) {
 	return nil, nil
 }
-func (noSessions) Revoke(context.Context, string, string, string) error { return notFound }
+func (noSessions) Revoke(context.Context, string, string, string) error { return errNoSession }
 func (noSessions) RevokeOwn(context.Context, *server.Principal, string, string) error {
-	return notFound
+	return errNoSession
 }
 
 func (noSessions) RevokeAll(context.Context, string, string, string, string, string) (int, error) {
 	return 0, nil
 }
 
-var notFound = problem.New(problem.NotFound, "no such session")
+var errNoSession = problem.New(problem.NotFound, "no such session")
 
 func (c *cluster) start() *replica {
 	t := c.t
 	t.Helper()
-	r := &replica{c: c, hashes: hashSet(t)}
+	r := &replica{c: c, hashes: hashSet(t), trail: &trail{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := barrierstore.New(c.db)
 	require.NoError(t, err)
@@ -202,7 +217,9 @@ func (c *cluster) start() *replica {
 	require.NoError(t, err)
 	registry, err := tenants.New(tenants.Config{
 		DB: c.db, Log: log, Now: time.Now,
-		Notify: func(ctx context.Context, tenant, kind, id string) error { return changes.Note(ctx, c.db, tenant, kind, id) },
+		Notify: func(ctx context.Context, tenant, kind, id string) error {
+			return changes.Note(ctx, c.db, tenant, kind, id)
+		},
 	})
 	require.NoError(t, err)
 	require.NoError(t, registry.Import(t.Context(), map[string]string{"default": "", "acme": "", "other": ""}))
@@ -215,7 +232,7 @@ func (c *cluster) start() *replica {
 	cursors, err := page.New(r.barrier)
 	require.NoError(t, err)
 	operations, err := admin.New(admin.Config{
-		DB: c.db, Directory: r.dir, Sessions: noSessions{}, Tenants: registry, Record: c.record, Cursors: cursors, Now: time.Now,
+		DB: c.db, Directory: r.dir, Sessions: noSessions{}, Tenants: registry, Audit: r.trail, Record: c.record, Cursors: cursors, Now: time.Now,
 	})
 	require.NoError(t, err)
 	answers, err := idempotency.New(idempotency.Config{DB: c.db, Barrier: r.barrier, Now: time.Now})

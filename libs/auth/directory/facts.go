@@ -17,7 +17,7 @@ import (
 const (
 	kindUser        = "auth.user"
 	kindClient      = "auth.client"
-	kindToken       = "auth.api_token"
+	kindToken       = "auth.api_token" //nolint:gosec // no credential: what a change is about
 	kindRole        = "auth.role"
 	kindGrants      = "auth.grants"
 	kindCertificate = "auth.certificate"

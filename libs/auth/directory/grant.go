@@ -131,8 +131,11 @@ func (d *Directory) DeleteGrant(ctx context.Context, by *server.Principal, id st
 
 // Grants implements auth.GrantSource: those of a principal of this realm, and of its roles.
 func (d *Directory) Grants(ctx context.Context, p *server.Principal) ([]auth.Grant, error) {
+	if p.Realm != RealmName {
+		return nil, nil
+	}
 	account, err := d.Account(ctx, p.Kind, p.Tenant, p.ID)
-	if err != nil || p.Realm != RealmName {
+	if err != nil {
 		return nil, ignoreUnknown(err)
 	}
 	all, err := d.grantsOf(ctx, p.Tenant, p.Kind, p.ID)

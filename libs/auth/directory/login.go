@@ -17,6 +17,12 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
+// What wrapped values are for.
+const (
+	purposeProfile  = "auth/user-profile"
+	purposeLoginKey = "auth/login-key"
+)
+
 // profile is what is personal of a user.
 type profile struct {
 	Login string `json:"login"`
@@ -41,11 +47,11 @@ func (p profile) display() string {
 }
 
 func profileBinding(tenant, id string) barrier.Binding {
-	return barrier.Binding{Tenant: tenant, Purpose: "auth/user-profile", ID: id}
+	return barrier.Binding{Tenant: tenant, Purpose: purposeProfile, ID: id}
 }
 
 func loginKeyBinding(tenant string) barrier.Binding {
-	return barrier.Binding{Tenant: tenant, Purpose: "auth/login-key", ID: tenant}
+	return barrier.Binding{Tenant: tenant, Purpose: purposeLoginKey, ID: tenant}
 }
 
 // wrapProfile needs the tenant's wrapper, which is asked for before a transaction begins.
