@@ -132,3 +132,23 @@ func TestValues_AreWrappedAnewAndStayReadable(t *testing.T) {
 		}
 	})
 }
+
+func TestKeys_AreForgottenWhenTheBarrierIsSealed(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f fixture) {
+		m := f.manager(t, nil)
+		token := f.begin(t, m, billing, session.ClientService).Token
+		_, err := m.byBearer(t, token)
+		require.NoError(t, err)
+		f.barrier.Seal()
+		m.Forget()
+		_, err = m.byBearer(t, token)
+		assert.Equal(t, "sealed", code(err), "nobody can tell, which is not the same as refused")
+		who := billing
+		_, err = m.Create(t.Context(), session.Ask{Principal: &who, Client: session.ClientService})
+		assert.Equal(t, "sealed", code(err))
+		require.NoError(t, f.barrier.Unseal(t.Context(), make([]byte, barrier.UnsealKeySize), "test"))
+		_, err = m.byBearer(t, token)
+		require.NoError(t, err)
+	})
+}
