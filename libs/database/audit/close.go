@@ -42,7 +42,7 @@ func (l *Log) closeOnce(ctx context.Context, tenant string) error {
 		err := l.keys.use(ctx, func(k *openKeys) error {
 			return l.cfg.DB.InTx(ctx, func(ctx context.Context) error {
 				work = l.numbering(k)
-				rows, err := l.pending(ctx, "SELECT tenant_id, id, body, mac FROM audit_pending WHERE tenant_id = $1 ORDER BY id LIMIT $2", tenant, sequenceBatch)
+				rows, err := l.pending(ctx, "tenant_id = $1 ORDER BY id LIMIT $2", tenant, sequenceBatch)
 				if err != nil {
 					return err
 				}

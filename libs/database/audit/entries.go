@@ -24,8 +24,8 @@ func (e storedEntry) genuine(k *openKeys, tenant string) bool {
 
 // entries reads the first events after a number, at most limit.
 func (l *Log) entries(ctx context.Context, tenant string, after int64, limit int) ([]storedEntry, error) {
-	rows, err := l.cfg.DB.Query(ctx, `SELECT seq, body, prev, hash, mac FROM audit_events WHERE tenant_id = $1 AND seq > $2
-		ORDER BY seq LIMIT $3`, tenant, after, limit)
+	rows, err := l.cfg.DB.Query(ctx, `SELECT seq, substr(body, 1, 65536), prev, hash, mac FROM audit_events
+		WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`, tenant, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read audit events: %w", err)
 	}

@@ -111,7 +111,7 @@ func (f Filter) query(tenant string, after int64, limit int) (string, []any) {
 		}
 	}
 	args = append(args, limit)
-	return "SELECT seq, body, prev, hash, mac, at, action, outcome, actor_id, object_kind, object_id FROM audit_events WHERE " +
+	return "SELECT seq, substr(body, 1, 65536), prev, hash, mac, at, action, outcome, actor_id, object_kind, object_id FROM audit_events WHERE " +
 		strings.Join(where, " AND ") + " ORDER BY " + order + " LIMIT $" + strconv.Itoa(len(args)), args
 }
 

@@ -68,8 +68,8 @@ func (l *Log) Observe(o Observation) {
 	if o.Time.IsZero() {
 		o.Time = l.cfg.Now()
 	}
-	if o.Tenant == "" {
-		o.Tenant, o.Known = System, false
+	if o.Tenant == "" { // an operator's, if the caller is known
+		o.Tenant = System
 	}
 	key := observed{
 		tenant: o.Tenant, actorKind: o.Actor.Kind, actorID: o.Actor.ID, actorName: o.Actor.Name,

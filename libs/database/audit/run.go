@@ -29,6 +29,7 @@ func (l *Log) Run(ctx context.Context) error {
 	work.Go(func() {
 		state := &health{log: l, task: "store audit events"}
 		repeat(ctx, flushEvery, func() {
+			l.keys.forgetIfSealed()
 			state.note(errors.Join(l.flush(ctx), l.takeOver(ctx)))
 		})
 	})

@@ -196,11 +196,12 @@ func (l *Log) insertRows(ctx context.Context, rows []pendingRow) error {
 	})
 }
 
-// inChunks calls fn for parts of n rows, of few different sizes so that statements repeat.
+// inChunks calls fn for parts of n rows: of few different sizes, so that statements repeat, and small ones, because the time in which SQLite's
+// driver binds parameters grows with their square.
 func inChunks(n int, fn func(from, to int) error) error {
 	for from := 0; from < n; {
 		size := 1
-		for _, s := range []int{64, 8} {
+		for _, s := range []int{16, 4} {
 			if n-from >= s {
 				size = s
 				break
