@@ -11,6 +11,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 )
 
@@ -99,7 +100,7 @@ Scopes, of which the first one allows everything:
 		if lifetime > 0 {
 			ask.ExpiresAt = time.Now().Add(lifetime).UTC().Truncate(time.Second)
 		}
-		made, err := auth.Add(cfg.Realm.File.String(), hashes, ask)
+		made, err := auth.Add(cfg.Realm.File.String(), hashes.Registry(secrethash.HighEntropyRandom), ask)
 		if err != nil {
 			return err
 		}
@@ -129,7 +130,7 @@ func (c setupCommands) credentialRemove() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = auth.Remove(cfg.Realm.File.String(), hashes, kind, f.tenant, f.id)
+		err = auth.Remove(cfg.Realm.File.String(), hashes.Registry(secrethash.HighEntropyRandom), kind, f.tenant, f.id)
 		if errors.Is(err, auth.ErrAbsent) {
 			return fmt.Errorf("%w; --kind and --tenant are part of its name", err)
 		}

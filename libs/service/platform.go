@@ -2,110 +2,169 @@ package service
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
+	"github.com/cryptoutil/cryptoutil/libs/auth/session"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/keygen"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/barrierstore"
+	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/database/idempotency"
+	"github.com/cryptoutil/cryptoutil/libs/database/lease"
+	"github.com/cryptoutil/cryptoutil/libs/database/ratelimit"
+	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
+	"github.com/cryptoutil/cryptoutil/libs/database/tenants"
+	"github.com/cryptoutil/cryptoutil/libs/federation"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/telemetry"
-	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 )
-
-// pepperVersion is the version of the hash policy that the configured pepper belongs to.
-const pepperVersion = 3
 
 // Platform is what a domain stands on.
 type Platform struct {
 	Log       *slog.Logger
 	Telemetry *telemetry.Telemetry
+	// Now is the clock.
+	Now func() time.Time
 	// DB is open and migrated.
 	DB *database.DB
 	// Barrier keeps keys and secrets encrypted at rest. It may be sealed.
 	Barrier *barrier.Barrier
+	// Changes tells what other replicas have changed. Caches are made on it in Build; it runs later.
+	Changes *changes.Follower
+	// Leases gives work to one replica at a time.
+	Leases *lease.Leases
+	// Audit takes events; see Record.
+	Audit *audit.Log
+	// Access decides about single resources.
+	Access *auth.Access
 	// Generator makes keys, from pools where it can.
 	Generator *keygen.Pool
 	// Cursors are for lists.
 	Cursors *page.Cursors
-	// Now is the clock.
-	Now func() time.Time
+	// Federation has the peers that the configuration names.
+	Federation *federation.Federation
 
-	tls      *tlsconfig.Material
-	operator *unseal.Operator
-	realm    *auth.FileRealm
-	answers  *idempotency.Runner
+	description Description
+	dev         bool
+
+	tls       certificates
+	operator  *unseal.Operator
+	store     *barrierstore.Store
+	hashes    *secrethash.Set
+	limiter   *ratelimit.Limiter
+	tenants   *tenants.Registry
+	file      *auth.FileRealm // nil without a realm file
+	directory *directory.Directory
+	gate      *auth.Gate
+	sessions  *session.Manager
+	passwords *auth.Passwords
+	answers   *idempotency.Runner
+	rewrap    *rewrap.Rewrapper
+
+	dependencies *dependencies
 }
 
 // open builds the platform in order; the first failure is returned. What was opened by then close ends.
-func (p *Platform) open(ctx context.Context, d Description, cfg *Config, dev bool) (err error) {
-	if p.tls, err = tlsconfig.Open(cfg.TLS, tlsconfig.Options{Dir: cfg.tlsDir(), Dev: dev, Secrets: cfg.Secrets, Log: p.Log}); err != nil {
-		return fmt.Errorf("open certificates: %w", err)
+func (p *Platform) open(ctx context.Context, cfg *Config) error {
+	for _, step := range []struct {
+		name string
+		do   func(context.Context, *Config) error
+	}{
+		{"certificates", p.openTLS},
+		{"federation", p.openFederation},
+		{"database", p.openDatabase},
+		{"barrier", p.openBarrier},
+		{"shared state", p.openState},
+		{"audit trail", p.openAudit},
+		{"tenants", p.openTenants},
+		{"realms", p.openRealms},
+		{"sessions", p.openSessions},
+	} {
+		if err := step.do(ctx, cfg); err != nil {
+			return fmt.Errorf("open %s: %w", step.name, err)
+		}
 	}
-	if p.DB, err = openDatabase(ctx, d, cfg, p.Log); err != nil {
-		return err
-	}
-	if err := p.openBarrier(ctx, cfg); err != nil {
-		return err
-	}
-	if p.realm, err = openRealm(cfg, p.Log); err != nil {
-		return err
-	}
+	var err error
 	if p.Generator, err = keygen.NewPool(keygen.Config{Depths: cfg.KeyPools}); err != nil {
 		return fmt.Errorf("start key pools: %w", err)
 	}
-	if p.answers, err = idempotency.New(idempotency.Config{DB: p.DB, Barrier: p.Barrier, Now: p.Now}); err != nil {
-		return err
-	}
-	p.Cursors, err = page.New(p.Barrier)
+	return nil
+}
+
+func (p *Platform) openFederation(_ context.Context, cfg *Config) (err error) {
+	p.Federation, err = federation.Open(cfg.Federation, federation.Deps{
+		Log: p.Log, Meter: p.Telemetry.Meter(p.description.Name), Now: p.Now,
+		Changed: func(name string, up bool) { p.Log.Info("features that need a peer", "peer", name, "available", up) },
+	})
 	return err
 }
 
 // openDatabase opens and migrates the database.
-func openDatabase(ctx context.Context, d Description, cfg *Config, log *slog.Logger) (*database.DB, error) {
-	db, err := database.Open(ctx, cfg.Database, database.Options{Log: log, Application: d.Name})
+func (p *Platform) openDatabase(ctx context.Context, cfg *Config) error {
+	db, err := database.Open(ctx, cfg.Database, database.Options{Log: p.Log, Application: p.description.Name})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	sets, err := d.sets()
-	if err == nil {
-		err = db.Migrate(ctx, sets...)
-	}
+	p.DB = db
+	sets, err := p.description.sets()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate database: %w", err), db.Close())
+		return err
 	}
-	return db, nil
+	return db.Migrate(ctx, sets...)
 }
 
 // sets are the schema changes of the platform and of the service, in the order in which they are applied.
 func (d Description) sets() ([]database.Set, error) {
+	users, err := directory.Migrations()
+	if err != nil {
+		return nil, err
+	}
 	own, err := d.Migrations()
-	return []database.Set{database.PlatformMigrations(), own}, err
+	return []database.Set{database.PlatformMigrations(), users, session.Migrations(), own}, err
 }
 
-func (p *Platform) openBarrier(ctx context.Context, cfg *Config) error {
-	store, err := barrierstore.New(p.DB)
-	if err != nil {
+func (p *Platform) openBarrier(ctx context.Context, cfg *Config) (err error) {
+	if p.store, err = barrierstore.New(p.DB); err != nil {
 		return err
 	}
-	if p.Barrier, err = barrier.New(barrier.Config{Store: store, Now: p.Now}); err != nil {
+	if p.Barrier, err = barrier.New(barrier.Config{Store: p.store, Now: p.Now}); err != nil {
 		return err
 	}
-	var secret []byte
+	open := unseal.Config{
+		Barrier: p.Barrier, Mode: unseal.Mode(cfg.Unseal.Mode), Store: p.store, Now: p.Now, Log: p.Log, Installation: installation(p.description, cfg),
+	}
 	if cfg.Unseal.Secret.IsSet() {
-		if secret, err = cfg.Unseal.Secret.Read(); err != nil {
+		secret, err := cfg.Unseal.Secret.Read()
+		if err != nil {
 			return fmt.Errorf("unseal: %w", err)
 		}
 		defer clear(secret)
+		if open.Mode == unseal.JWK {
+			open.JWK = secret
+		} else {
+			open.Secret = secret
+		}
 	}
-	if p.operator, err = unseal.New(unseal.Config{Barrier: p.Barrier, Mode: unseal.Mode(cfg.Unseal.Mode), Secret: secret}); err != nil {
+	p.dependencies = &dependencies{}
+	if open.Mode == unseal.KMS {
+		open.Remote = p.remote(cfg)
+		p.dependencies.remote = open.Remote
+	}
+	if p.operator, err = unseal.New(open); err != nil {
 		return err
 	}
 	if err := p.operator.Start(ctx); err != nil {
@@ -117,22 +176,79 @@ func (p *Platform) openBarrier(ctx context.Context, cfg *Config) error {
 	return nil
 }
 
-func openRealm(cfg *Config, log *slog.Logger) (*auth.FileRealm, error) {
-	hashes, err := OpenHashes(cfg)
-	if err != nil {
-		return nil, err
+// openState opens what replicas agree by.
+func (p *Platform) openState(_ context.Context, _ *Config) (err error) {
+	if p.Changes, err = changes.New(changes.Config{DB: p.DB, Log: p.Log, Now: p.Now}); err != nil {
+		return err
 	}
-	return auth.OpenFileRealm(auth.FileRealmConfig{File: cfg.Realm.File.String(), Hashes: hashes, Log: log, Now: time.Now})
+	if p.Leases, err = lease.New(lease.Config{DB: p.DB, Owner: owner(), Log: p.Log}); err != nil {
+		return err
+	}
+	if p.limiter, err = ratelimit.New(ratelimit.Config{DB: p.DB, Keys: p.Barrier}); err != nil {
+		return err
+	}
+	if p.answers, err = idempotency.New(idempotency.Config{DB: p.DB, Barrier: p.Barrier, Now: p.Now}); err != nil {
+		return err
+	}
+	p.Cursors, err = page.New(p.Barrier)
+	return err
 }
 
-// OpenHashes opens the registry that the realm's secrets are hashed with.
-func OpenHashes(cfg *Config) (*secrethash.Registry, error) {
-	pepper, err := cfg.Realm.Pepper.Read()
+// owner names this process to people.
+func owner() string {
+	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("realm pepper: %w", err)
+		host = "unknown"
 	}
-	defer clear(pepper)
-	return secrethash.New(secrethash.Config{Peppers: map[int][]byte{pepperVersion: pepper}})
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
+}
+
+func (p *Platform) openAudit(ctx context.Context, cfg *Config) (err error) {
+	open := audit.Config{
+		DB: p.DB, Barrier: p.Barrier, Lease: p.Leases, Log: p.Log, Now: p.Now, Service: p.description.Product,
+		DataPlane: cfg.Audit.DataPlane, Retention: cfg.Audit.Retention,
+		Known: func(ctx context.Context, tenant string) bool { return p.tenants.Tenant(ctx, tenant) == nil },
+	}
+	for n := 1; n <= maxJournals; n++ {
+		open.JournalFile = filepath.Join(cfg.DataDir.String(), journal(n))
+		if p.Audit, err = audit.New(open); !errors.Is(err, syscall.EAGAIN) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return p.unsealed(ctx)
+}
+
+// maxJournals is how many processes may share a data directory.
+const maxJournals = 16
+
+// journal is the name of the nth journal of events that could not be stored, in the data directory: each process has its own.
+func journal(n int) string {
+	if n == 1 {
+		return "audit.journal"
+	}
+	return fmt.Sprintf("audit-%d.journal", n)
+}
+
+// unsealed does what waits for the barrier to be open.
+func (p *Platform) unsealed(ctx context.Context) error {
+	if p.Barrier.Sealed() {
+		return nil
+	}
+	return p.Audit.Prepare(ctx)
+}
+
+func (p *Platform) openTenants(_ context.Context, cfg *Config) error {
+	sets, err := p.description.sets()
+	if err != nil {
+		return err
+	}
+	p.tenants, err = tenants.New(tenants.Config{
+		DB: p.DB, Sets: sets, Follower: p.Changes, Log: p.Log, Now: p.Now, Wait: cfg.Tenancy.DeletionWait,
+	})
+	return err
 }
 
 // closeTimeout bounds how long the last telemetry may take to be sent.
@@ -140,17 +256,24 @@ const closeTimeout = 5 * time.Second
 
 // close ends what open opened, last first.
 func (p *Platform) close() error {
-	var errs []error
-	if p.Generator != nil {
-		p.Generator.Close()
+	var ends []func() error
+	end := func(there bool, f func() error) {
+		if there {
+			ends = append(ends, f)
+		}
 	}
-	if p.DB != nil {
-		errs = append(errs, p.DB.Close())
-	}
-	if p.Telemetry != nil {
+	end(p.Telemetry != nil, func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		errs = append(errs, p.Telemetry.Shutdown(ctx))
+		return p.Telemetry.Shutdown(ctx)
+	})
+	end(p.tls.revocation != nil, func() error { p.tls.revocation.Close(); return nil })
+	end(p.DB != nil, func() error { return p.DB.Close() })
+	end(p.Audit != nil, func() error { return p.Audit.Close() })
+	end(p.Generator != nil, func() error { p.Generator.Close(); return nil })
+	var errs []error
+	for _, f := range slices.Backward(ends) {
+		errs = append(errs, f())
 	}
 	return errors.Join(errs...)
 }

@@ -76,7 +76,11 @@ func (s Service[C]) check(_ context.Context, src config.Source) error {
 	if err != nil {
 		return err
 	}
-	_, err = openRealm(common(&cfg), slog.New(slog.DiscardHandler))
+	hashes, err := OpenHashes(common(&cfg))
+	if err != nil {
+		return err
+	}
+	_, err = openFileRealm(s.Description, common(&cfg), hashes, slog.New(slog.DiscardHandler))
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -27,6 +28,8 @@ type Description struct {
 	Codes problem.Table
 	// Scopes are all scopes that mean something to it; the first one allows everything.
 	Scopes []string
+	// Operate and Use are the scopes of the built-in roles operator and user.
+	Operate, Use []string
 	// Migrations is its own set of schema changes.
 	Migrations func() (database.Set, error)
 }
@@ -51,6 +54,8 @@ type Domain struct {
 	Checks []server.Check
 	// Tasks run until their context ends; Run waits for them.
 	Tasks []func(ctx context.Context)
+	// Values are the tables with values that the barrier has wrapped.
+	Values []rewrap.Source
 	// Forget drops opened keys; it is called when the barrier is sealed. Nil for nothing.
 	Forget func()
 	// Close ends what Build opened; nil for nothing.

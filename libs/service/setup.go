@@ -35,6 +35,9 @@ type Setup struct {
 	PostgresURL, PostgresPassword string
 }
 
+// pepperVersion is the version of the hash policies for which a new data directory has a pepper: the current one.
+const pepperVersion = 3
+
 // DefaultTenant is the tenant of an installation that has one.
 const DefaultTenant = "default"
 
@@ -186,11 +189,11 @@ func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
 	if err := auth.CreateFile(realm, s.Tenant); err != nil {
 		return err
 	}
-	hashes, err := secrethash.New(secrethash.Config{Peppers: map[int][]byte{pepperVersion: pepper}})
+	hashes, err := secrethash.Open(secrethash.Config{Peppers: map[int][]byte{pepperVersion: pepper}})
 	if err != nil {
 		return err
 	}
-	token, err := auth.Add(realm, hashes, auth.NewEntry{
+	token, err := auth.Add(realm, hashes.Registry(secrethash.HighEntropyRandom), auth.NewEntry{
 		Kind: credential.APIToken, Tenant: s.Tenant, ID: firstToken, Name: "made at setup", Scopes: s.Service.Scopes[:1],
 	})
 	if err != nil {
@@ -231,7 +234,11 @@ unseal:
 
 realm:
   file: {{.Product}}/realm.yaml      # add callers with: {{.Name}} credential add
-  pepper: {{printf "%q" .Pepper}}
+
+hash_service:
+  peppers:                  # one secret per version of the hash policies; never change one that is in use
+    - version: 3
+      secret: {{printf "%q" .Pepper}}
 
 telemetry:
   log_level: {{.LogLevel}}

@@ -22,6 +22,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	platform "github.com/cryptoutil/cryptoutil/libs/service"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
@@ -170,7 +171,7 @@ func (s *service) enroll(t testing.TB, entry auth.NewEntry) string {
 	t.Helper()
 	hashes, err := platform.OpenHashes(&s.cfg.Config)
 	require.NoError(t, err)
-	made, err := auth.Add(s.cfg.Realm.File.String(), hashes, entry)
+	made, err := auth.Add(s.cfg.Realm.File.String(), hashes.Registry(secrethash.HighEntropyRandom), entry)
 	require.NoError(t, err)
 	require.NoError(t, s.Reload(&s.cfg.Config))
 	return made.Text()

@@ -109,6 +109,8 @@ replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../libs/crypto
 
 replace github.com/cryptoutil/cryptoutil/libs/database => ../../libs/database
 
+replace github.com/cryptoutil/cryptoutil/libs/federation => ../../libs/federation
+
 replace github.com/cryptoutil/cryptoutil/libs/server => ../../libs/server
 
 replace github.com/cryptoutil/cryptoutil/libs/service => ../../libs/service

@@ -201,7 +201,7 @@ func TestBrowser_AnswersNothingBut401And403(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"/browser", "/browser/", "/browser/api/v1", "/browser/api/v1/nothing", "/browser/../service/api/v1/self"} {
+		for _, path := range []string{"/browser/api/v1", "/browser/api/v1/nothing", "/browser/../service/api/v1/self"} {
 			check(s.call(t, "", http.MethodGet, path, nil), http.StatusUnauthorized, "session_required", path)
 			check(s.call(t, s.operator(t), http.MethodGet, path, nil), http.StatusForbidden, "wrong_client_type", path)
 		}

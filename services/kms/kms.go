@@ -47,7 +47,10 @@ func Service() service.Service[Config] {
 			Product: Product, Name: serviceName,
 			Summary: "Key management service: keys that encrypt and sign, and never leave",
 			Public:  defaultPublic, Admin: defaultAdmin,
-			Document: document, Codes: httpapi.Codes(), Scopes: scopes(), Migrations: sqlstore.Migrations,
+			Document: document, Codes: httpapi.Codes(), Migrations: sqlstore.Migrations,
+			Scopes: scopes(), Operate: []string{keyring.OpCreate.Scope()}, Use: []string{
+				keyring.OpEncrypt.Scope(), keyring.OpDecrypt.Scope(), keyring.OpSign.Scope(), keyring.OpVerify.Scope(),
+			},
 		},
 		Defaults: Defaults,
 		Build:    build,

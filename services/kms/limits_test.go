@@ -184,9 +184,10 @@ func TestLimit_OfRequestsInFlight(t *testing.T) {
 	}
 	s.get(t, h.token, "self")
 	var waiting []wire
-	for range capacity {
+	// No caller gets all of the capacity: it takes two to use it up.
+	for _, token := range []string{h.token, h.token, h.token, s.token(t, "default", "second", "kms:encrypt")} {
 		w := s.dial(t)
-		w.sayf(t, head+"Content-Length: 23\r\n\r\n{\"plaintext\"", h.secret, h.token)
+		w.sayf(t, head+"Content-Length: 23\r\n\r\n{\"plaintext\"", h.secret, token)
 		waiting = append(waiting, w)
 	}
 	require.Eventually(t, func() bool {

@@ -1,9 +1,11 @@
 package kms_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +21,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
 
@@ -192,8 +196,14 @@ func driveFaults(t *testing.T, s *service, token string, c canaries) {
 
 	// A row that was changed in SQL makes the service fail: the log names the row, not what is in it.
 	db := dbtest.Open(t, s.cfg.Database)
-	_, err = db.Exec(t.Context(), `UPDATE material_keys SET exportable = TRUE WHERE elastic_key_id = $1`, key)
-	require.NoError(t, err)
+	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := db.Exec(ctx, `UPDATE material_keys SET exportable = TRUE WHERE elastic_key_id = $1`, key)
+		return errors.Join(err, changes.Note(ctx, db, "default", "kms/key", key))
+	}))
+	require.Eventually(t, func() bool { // until the service has noticed
+		got, err := s.exchange(s.request(t, token, http.MethodPost, "elastic-keys/faulty/encrypt", map[string]any{"plaintext": ""}))
+		return err == nil && got.status != http.StatusOK
+	}, 5*time.Second, 10*time.Millisecond)
 	got, err := s.exchange(s.request(t, token, http.MethodPost, "elastic-keys/faulty/encrypt", map[string]any{"plaintext": encode([]byte(c.add("of a changed row")))}))
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusInternalServerError, got.status)

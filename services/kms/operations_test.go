@@ -114,7 +114,6 @@ type ask struct {
 
 // asks are, for each operation, requests that concern a holding. The holder gets 2xx for the first one of each.
 var asks = map[string]func(h holding) []ask{
-	"getSelf": func(holding) []ask { return []ask{{path: "self"}} },
 	"createElasticKey": func(holding) []ask {
 		return []ask{{"elastic-keys", map[string]any{"name": "made-" + strings.ToLower(rand.Text()), "algorithm": "A256GCM/A256KW"}}}
 	},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/service"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
@@ -17,7 +20,8 @@ const expireInterval = time.Minute
 // build makes the KMS on the platform.
 func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
 	keys, err := keyring.New(keyring.Config{
-		Store: sqlstore.New(p.DB), Barrier: p.Barrier, Generator: p.Generator, Now: p.Now, CacheKeys: cfg.Keys.Cache,
+		Store: sqlstore.NewFacts(sqlstore.New(p.DB), p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
+		Grants: grants{p.Access}, Events: events{p}, Now: p.Now, CacheKeys: cfg.Keys.Cache,
 	})
 	if err != nil {
 		return service.Domain{}, err
@@ -31,6 +35,30 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 		Tasks:  []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
 		Forget: keys.Forget,
 	}, nil
+}
+
+// grants are the platform's grants on single keys.
+type grants struct{ access *auth.Access }
+
+// Allowed implements keyring.Grants.
+func (g grants) Allowed(ctx context.Context, _ keyring.Caller, scope string, key keyring.ElasticKey) (bool, error) {
+	caller, ok := server.PrincipalFrom(ctx)
+	if !ok {
+		return false, nil
+	}
+	return g.access.Allowed(ctx, caller, scope, objectKey, key.ID, key.Name)
+}
+
+// objectKey is the kind of object that an elastic key is, in grants and in the audit trail.
+const objectKey = "elastic-key"
+
+// events writes changes of keys into the audit trail.
+type events struct{ platform *service.Platform }
+
+// Record implements keyring.Events.
+func (e events) Record(ctx context.Context, event keyring.Event) error {
+	return e.platform.Record(ctx, event.Action, audit.Object{Kind: objectKey, ID: event.Key.ID, Version: event.Version},
+		audit.Text("algorithm", event.Key.Algorithm))
 }
 
 // expire forgets opened keys that are too old until ctx ends.

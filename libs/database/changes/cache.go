@@ -65,7 +65,7 @@ func NewCache[V any](f *Follower, kinds []string, capacity int) *Cache[V] {
 	return c
 }
 
-// Get returns the fact, from memory or from load. It fails with a [StaleError] while the follower is not fresh. For one key one load runs
+// Get returns the fact, from memory or from load. It fails with a [StaleError] while the follower cannot be fresh. For one key one load runs
 // at a time, and the others wait for its result; an error of load is returned and not kept. A value that is loaded while its fact changes
 // is returned, and not kept either.
 //
@@ -73,7 +73,7 @@ func NewCache[V any](f *Follower, kinds []string, capacity int) *Cache[V] {
 // neither kept nor shared.
 func (c *Cache[V]) Get(ctx context.Context, tenant, id string, load func(context.Context) (V, error)) (V, error) {
 	var none V
-	if err := c.f.Fresh(); err != nil {
+	if err := c.f.Ensure(ctx); err != nil {
 		return none, fmt.Errorf("look up fact: %w", err)
 	}
 	k := key{tenant, id}
@@ -107,7 +107,7 @@ func (c *Cache[V]) Get(ctx context.Context, tenant, id string, load func(context
 		if !l.abandoned {
 			return l.value, l.err
 		}
-		if err := c.f.Fresh(); err != nil {
+		if err := c.f.Ensure(ctx); err != nil {
 			return none, fmt.Errorf("look up fact: %w", err)
 		}
 	}

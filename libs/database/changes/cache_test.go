@@ -83,13 +83,22 @@ func TestGet_AnswersNothingThatMayBeOutOfDate(t *testing.T) {
 		var stale *changes.StaleError
 		require.ErrorAs(t, err, &stale)
 	}
+	away := func() { execute(t, db, `ALTER TABLE change_lanes RENAME TO away`) }
+	back := func() { execute(t, db, `ALTER TABLE away RENAME TO change_lanes`) }
+	away()
 	unavailable()
+	back()
 	require.NoError(t, f.CatchUp(t.Context()))
 	get(t, c, "a", "1", returns(1))
+	away()
+	assert.Equal(t, 1, get(t, c, "a", "1", returns(2)), "within a second")
 	clock.advance(1001 * time.Millisecond)
 	unavailable()
+	back()
 	require.NoError(t, f.CatchUp(t.Context()))
 	assert.Equal(t, 1, get(t, c, "a", "1", returns(2)), "nothing has changed meanwhile")
+	clock.advance(time.Hour)
+	assert.Equal(t, 1, get(t, c, "a", "1", returns(3)), "whoever asks has the sequence read")
 }
 
 func TestGet_LoadsOneAtATime(t *testing.T) {

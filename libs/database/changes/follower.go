@@ -44,6 +44,8 @@ type Follower struct {
 	begun atomic.Uint64             // how many reads have begun
 	done  atomic.Uint64             // the number of the last good one
 	last  atomic.Pointer[time.Time] // when that one began
+
+	failed atomic.Pointer[time.Time] // when Ensure last tried in vain
 }
 
 type subscriber struct {
@@ -143,6 +145,30 @@ func (f *Follower) Fresh() error {
 		return &StaleError{}
 	}
 	return nil
+}
+
+// ensureTimeout bounds the read with which Ensure tries to become fresh.
+const ensureTimeout = 500 * time.Millisecond
+
+// Ensure is Fresh, and, where that fails, one attempt to read now: a process that was starved or suspended for a second is fresh again as soon as
+// somebody asks. When an attempt fails the next one waits for an interval, so that a database that is away costs nobody any time.
+func (f *Follower) Ensure(ctx context.Context) error {
+	if f.Fresh() == nil {
+		return nil
+	}
+	now := time.Now()
+	if failed := f.failed.Load(); failed != nil && now.Sub(*failed) < f.interval {
+		return &StaleError{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	defer cancel()
+	if err := f.CatchUp(ctx); err != nil {
+		if !errors.Is(err, database.ErrInTransaction) {
+			f.failed.Store(&now)
+		}
+		return &StaleError{}
+	}
+	return f.Fresh()
 }
 
 // CatchUp reads now, so that this replica's subscribers have heard of everything committed before the call. A writer calls it after its

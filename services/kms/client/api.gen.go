@@ -60,12 +60,6 @@ const (
 	MaterialKeyStatusPendingImport    MaterialKeyStatus = "pending_import"
 )
 
-// Defines values for SelfKind.
-const (
-	SelfKindAPIToken SelfKind = "api_token"
-	SelfKindClient   SelfKind = "client"
-)
-
 // Defines values for SignatureFormat.
 const (
 	SignatureFormatDer   SignatureFormat = "der"
@@ -267,22 +261,6 @@ type PublicKey struct {
 	PEM     string `json:"pem"`
 	Version int64  `json:"version"`
 }
-
-// Self defines model for Self.
-type Self struct {
-	// ExpiresAt RFC 3339, UTC, microseconds.
-	//
-	// Example: 2026-11-02T09:30:00.000000Z
-	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
-	ID        string     `json:"id"`
-	Kind      SelfKind   `json:"kind"`
-	Name      *string    `json:"name,omitempty"`
-	Scopes    []string   `json:"scopes"`
-	Tenant    string     `json:"tenant"`
-}
-
-// SelfKind defines model for Self.Kind.
-type SelfKind string
 
 // SignRequest defines model for SignRequest.
 type SignRequest struct {
@@ -628,13 +606,6 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 	Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// GetSelf Who the caller is
-	//
-	// The tenant, identity, scopes and expiry behind the presented credential.
-	//
-	// Corresponds with GET /self (the `GetSelf` operationId).
-	GetSelf(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListElasticKeys List elastic keys
@@ -923,23 +894,6 @@ func (c *Client) VerifyWithBody(ctx context.Context, id KeyID, contentType strin
 // Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 func (c *Client) Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyRequest(c.Server, id, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// GetSelf Who the caller is
-//
-// The tenant, identity, scopes and expiry behind the presented credential.
-//
-// Corresponds with GET /self (the `GetSelf` operationId).
-func (c *Client) GetSelf(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetSelfRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1549,33 +1503,6 @@ func NewVerifyRequestWithBody(server string, id KeyID, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewGetSelfRequest constructs an http.Request for the GetSelf method
-func NewGetSelfRequest(server string) (*http.Request, error) {
-	var err error
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/self")
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
 
 	return req, nil
 }

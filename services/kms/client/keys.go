@@ -12,13 +12,6 @@ import (
 // pageSize is how many items one request of a list asks for: the service's maximum.
 const pageSize = 1000
 
-// Self returns who the service takes the caller for.
-func (k *KMS) Self(ctx context.Context) (*Self, error) {
-	return call[Self](ctx, k, "get self", func(ctx context.Context) (*http.Response, error) {
-		return k.api.GetSelf(ctx)
-	})
-}
-
 // CreateKey creates an elastic key with its first version.
 func (k *KMS) CreateKey(ctx context.Context, spec CreateElasticKey) (*ElasticKey, error) {
 	once := idempotencyKey()

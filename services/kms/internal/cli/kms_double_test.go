@@ -126,8 +126,8 @@ func (f *fakeKMS) find(r *http.Request) (*fakeKey, *client.Problem) {
 
 func (f *fakeKMS) self(*http.Request) (any, *client.Problem) {
 	return client.Self{
-		Tenant: "default", Kind: client.SelfKindAPIToken, ID: "t1", Name: new("laptop"),
-		Scopes: []string{"kms:read", "kms:encrypt"}, ExpiresAt: new("2027-01-01T00:00:00.000000Z"),
+		Tenant: "default", Kind: "api_token", ID: "t1", Name: "laptop",
+		Scopes: []string{"kms:read", "kms:encrypt"}, ExpiresAt: "2027-01-01T00:00:00.000000Z",
 	}, nil
 }
 

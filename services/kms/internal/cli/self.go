@@ -30,13 +30,13 @@ func (c *commands) self() *cobra.Command {
 			if *format == outputJSON {
 				return writeJSON(cmd.OutOrStdout(), self)
 			}
-			rows := [][]string{{"Tenant", self.Tenant}, {"Kind", string(self.Kind)}, {"ID", self.ID}}
-			if self.Name != nil {
-				rows = append(rows, []string{"Name", *self.Name})
-			}
-			rows = append(rows, []string{"Scopes", strings.Join(self.Scopes, " ")})
-			if self.ExpiresAt != nil {
-				rows = append(rows, []string{"Expires", *self.ExpiresAt})
+			rows := [][]string{{"Tenant", self.Tenant}, {"Kind", self.Kind}, {"ID", self.ID}}
+			for _, row := range [][]string{
+				{"Name", self.Name}, {"Roles", strings.Join(self.Roles, " ")}, {"Scopes", strings.Join(self.Scopes, " ")}, {"Expires", self.ExpiresAt},
+			} {
+				if row[1] != "" {
+					rows = append(rows, row)
+				}
 			}
 			return writeTable(cmd.OutOrStdout(), rows)
 		})

@@ -147,24 +147,6 @@ func (e MaterialKeyStatus) Valid() bool {
 	}
 }
 
-// Defines values for SelfKind.
-const (
-	ApiToken SelfKind = "api_token"
-	Client   SelfKind = "client"
-)
-
-// Valid indicates whether the value is a known member of the SelfKind enum.
-func (e SelfKind) Valid() bool {
-	switch e {
-	case ApiToken:
-		return true
-	case Client:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for SignatureFormat.
 const (
 	Der   SignatureFormat = "der"
@@ -394,22 +376,6 @@ type PublicKey struct {
 	Version int64  `json:"version"`
 }
 
-// Self defines model for Self.
-type Self struct {
-	// ExpiresAt RFC 3339, UTC, microseconds.
-	//
-	// Example: 2026-11-02T09:30:00.000000Z
-	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
-	Id        string     `json:"id"`
-	Kind      SelfKind   `json:"kind"`
-	Name      *string    `json:"name,omitempty"`
-	Scopes    []string   `json:"scopes"`
-	Tenant    string     `json:"tenant"`
-}
-
-// SelfKind defines model for Self.Kind.
-type SelfKind string
-
 // SignRequest defines model for SignRequest.
 type SignRequest struct {
 	Format *SignatureFormat `json:"format,omitempty"`
@@ -580,9 +546,6 @@ type ServerInterface interface {
 	// Verify Verify a signature
 	// (POST /elastic-keys/{id}/verify)
 	Verify(w http.ResponseWriter, r *http.Request, id KeyID)
-	// GetSelf Who the caller is
-	// (GET /self)
-	GetSelf(w http.ResponseWriter, r *http.Request)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -652,12 +615,6 @@ func (_ Unimplemented) Sign(w http.ResponseWriter, r *http.Request, id KeyID) {
 // Verify Verify a signature
 // (POST /elastic-keys/{id}/verify)
 func (_ Unimplemented) Verify(w http.ResponseWriter, r *http.Request, id KeyID) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// GetSelf Who the caller is
-// (GET /self)
-func (_ Unimplemented) GetSelf(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1108,20 +1065,6 @@ func (siw *ServerInterfaceWrapper) Verify(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
-// GetSelf operation middleware
-func (siw *ServerInterfaceWrapper) GetSelf(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetSelf(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1235,9 +1178,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		ErrorHandlerFunc:   options.ErrorHandlerFunc,
 	}
 
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/self", wrapper.GetSelf)
-	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys", wrapper.ListElasticKeys)
 	})
@@ -1749,44 +1689,6 @@ func (response VerifydefaultApplicationProblemPlusJSONResponse) VisitVerifyRespo
 	return err
 }
 
-type GetSelfRequestObject struct {
-}
-
-type GetSelfResponseObject interface {
-	VisitGetSelfResponse(w http.ResponseWriter) error
-}
-
-type GetSelf200JSONResponse Self
-
-func (response GetSelf200JSONResponse) VisitGetSelfResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetSelfdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response GetSelfdefaultApplicationProblemPlusJSONResponse) VisitGetSelfResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListElasticKeys List elastic keys
@@ -1822,9 +1724,6 @@ type StrictServerInterface interface {
 	// Verify Verify a signature
 	// (POST /elastic-keys/{id}/verify)
 	Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error)
-	// GetSelf Who the caller is
-	// (GET /self)
-	GetSelf(ctx context.Context, request GetSelfRequestObject) (GetSelfResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -2184,30 +2083,6 @@ func (sh *strictHandler) Verify(w http.ResponseWriter, r *http.Request, id KeyID
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(VerifyResponseObject); ok {
 		if err := validResponse.VisitVerifyResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// GetSelf operation middleware
-func (sh *strictHandler) GetSelf(w http.ResponseWriter, r *http.Request) {
-	var request GetSelfRequestObject
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.GetSelf(ctx, request.(GetSelfRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetSelf")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(GetSelfResponseObject); ok {
-		if err := validResponse.VisitGetSelfResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

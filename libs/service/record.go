@@ -1,0 +1,50 @@
+package service
+
+import (
+	"context"
+
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/server"
+)
+
+// Record stores an event of the request that ctx belongs to, in the transaction of ctx: the caller did the action to the object. An error
+// must undo the change.
+func (p *Platform) Record(ctx context.Context, action string, object audit.Object, fields ...audit.Field) error {
+	caller, ok := server.PrincipalFrom(ctx)
+	if !ok {
+		return errNoPrincipal
+	}
+	return p.record(ctx, audit.Event{Tenant: caller.Tenant, Actor: actorOf(caller), Action: action, Object: object, Fields: fields})
+}
+
+// record completes an event by what is known of the request.
+func (p *Platform) record(ctx context.Context, e audit.Event) error {
+	if e.Actor == (audit.Actor{}) {
+		if caller, ok := server.PrincipalFrom(ctx); ok {
+			e.Actor = actorOf(caller)
+		}
+	}
+	e.RequestID, e.Address = server.RequestIDFrom(ctx), server.AddressFrom(ctx)
+	if err := p.Audit.Record(ctx, e); err != nil {
+		return err
+	}
+	server.MarkRecorded(ctx)
+	return nil
+}
+
+func actorOf(p *server.Principal) audit.Actor { return audit.Actor{Kind: p.Kind, ID: p.ID} }
+
+// auditor tells the audit trail of requests.
+type auditor struct{ log *audit.Log }
+
+// Observe implements server.Auditor.
+func (a auditor) Observe(_ context.Context, o server.Observation) {
+	event := audit.Event{
+		Time: o.Time, Tenant: o.Tenant, Action: o.Operation, Object: audit.Object{Kind: o.ObjectKind, ID: o.ObjectID, Version: o.ObjectVersion},
+		Outcome: o.Outcome, Code: o.Code, RequestID: o.RequestID, Address: o.Address,
+	}
+	if o.Principal != nil {
+		event.Actor = actorOf(o.Principal)
+	}
+	a.log.Observe(audit.Observation{Event: event, Known: o.Principal != nil, DataPlane: o.DataPlane, Recorded: o.Recorded})
+}
