@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +11,6 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/federation"
-	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
 // Realm is the realm of every principal that comes with an access token.
@@ -47,7 +44,6 @@ type Config struct {
 	Epochs Epochs
 	// Remember is how many verified tokens, and how many answers about tokens, are kept in memory; 0 for DefaultRemember.
 	Remember int
-	Log      *slog.Logger
 	Now      func() time.Time
 }
 
@@ -79,41 +75,70 @@ const DefaultRemember = 10_000
 
 // Verifier admits the holders of access tokens. It is safe for concurrent use.
 type Verifier struct {
-	cfg     Config
-	issuers map[string]Issuer // by id
+	cfg        Config
+	prefix     string            // of this product's scopes
+	issuers    map[string]Issuer // by id
+	origins    []string
+	algorithms []string
+
+	digests   *digester
+	headers   *headers
+	verified  *memory[known]
+	questions *memory[question]
 }
 
 var _ auth.Bearer = (*Verifier)(nil)
 
 // New makes a Verifier.
 func New(cfg Config) (*Verifier, error) {
-	if cfg.Product == "" || cfg.Audience == "" || len(cfg.Issuers) == 0 || cfg.Log == nil || cfg.Now == nil {
-		return nil, errors.New("new verifier of access tokens: Product, Audience, Issuers, Log and Now are required")
+	if cfg.Product == "" || cfg.Audience == "" || len(cfg.Issuers) == 0 || cfg.Now == nil {
+		return nil, errors.New("new verifier of access tokens: Product, Audience, Issuers and Now are required")
 	}
 	if !slices.Contains([]string{"", federation.FallbackReject, federation.FallbackLocal}, cfg.Fallback) {
 		return nil, fmt.Errorf("new verifier of access tokens: unknown fallback %q", cfg.Fallback)
 	}
-	if cfg.AdminScope == nil {
-		cfg.AdminScope = func(scope string) bool {
-			return strings.HasSuffix(scope, ":admin") || strings.HasSuffix(scope, ":tenants")
-		}
+	cfg = cfg.withDefaults()
+	digests, err := newDigester()
+	if err != nil {
+		return nil, fmt.Errorf("new verifier of access tokens: %w", err)
 	}
-	v := &Verifier{cfg: cfg, issuers: map[string]Issuer{}}
+	v := &Verifier{
+		cfg: cfg, prefix: cfg.Product + ":", issuers: map[string]Issuer{}, algorithms: algorithms(),
+		digests: digests, headers: newHeaders(), verified: newMemory[known](cfg.Remember), questions: newMemory[question](cfg.Remember),
+	}
 	for _, issuer := range cfg.Issuers {
 		if _, twice := v.issuers[issuer.ID]; twice || issuer.ID == "" || issuer.Tenant == "" || issuer.Keys == nil {
 			return nil, fmt.Errorf("new verifier of access tokens: issuer %q needs an ID of its own, Tenant and Keys", issuer.ID)
 		}
 		v.issuers[issuer.ID] = issuer
 	}
+	for _, text := range cfg.Origins {
+		origin, err := parseOrigin(text)
+		if err != nil {
+			return nil, fmt.Errorf("new verifier of access tokens: %w", err)
+		}
+		v.origins = append(v.origins, origin)
+	}
 	return v, nil
 }
 
-// Recognizes implements auth.Bearer: a JWT that says it is an access token, or any other text that is no credential of this installation.
-func (v *Verifier) Recognizes(token string) bool { return false }
-
-// Authenticate implements auth.Bearer. Errors: unauthenticated, which says by Challenge what is wrong with the token or the proof
-// (RFC 6750 section 3, RFC 9449 section 7.1); dependency_unavailable when the authorization server is needed and away; overloaded when no more
-// proofs can be remembered.
-func (v *Verifier) Authenticate(ctx context.Context, r *http.Request, token string) (*server.Principal, error) {
-	return nil, errors.New("not available")
+func (c Config) withDefaults() Config {
+	if c.Fallback == "" {
+		c.Fallback = federation.FallbackReject
+	}
+	if c.Away == nil {
+		c.Away = func() bool { return false }
+	}
+	if c.AdminScope == nil {
+		c.AdminScope = func(scope string) bool {
+			return strings.HasSuffix(scope, ":admin") || strings.HasSuffix(scope, ":tenants")
+		}
+	}
+	if c.Replays == nil {
+		c.Replays = NewReplays(0, c.Now)
+	}
+	if c.Remember <= 0 {
+		c.Remember = DefaultRemember
+	}
+	return c
 }
