@@ -29,6 +29,10 @@ func (s *Server) fail(c *call, w http.ResponseWriter, r *http.Request, err error
 	}
 	doc := s.describe(c, err)
 	challenge(c, w, r, doc.Code)
+	var own interface{ Challenge(h http.Header) }
+	if errors.As(err, &own) { // it knows more than its code says, such as the nonce that a proof lacks (RFC 9449 section 9)
+		own.Challenge(w.Header())
+	}
 	s.answer(c, w, r, doc)
 }
 
