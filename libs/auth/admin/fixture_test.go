@@ -142,7 +142,7 @@ func eachEngine(t *testing.T, replicas int, test func(t *testing.T, c *cluster))
 	t.Helper()
 	set, err := directory.Migrations()
 	require.NoError(t, err)
-	dbtest.Each(t, []database.Set{database.PlatformMigrations(), set}, func(t *testing.T, db *database.DB) {
+	dbtest.EachTenancy(t, []database.Set{database.PlatformMigrations(), set}, func(t *testing.T, db *database.DB) {
 		t.Helper()
 		c := &cluster{t: t, db: db}
 		for range replicas {
