@@ -8,6 +8,10 @@
 // []byte only); times as BIGINT, microseconds since 1970 UTC ([Micros], [Time]); INSERT ... ON CONFLICT and RETURNING. The isolation
 // is READ COMMITTED on PostgreSQL and serializable on SQLite, so what must be atomic belongs into one statement.
 //
+// [WithTenant] says whose statements those of a context are. On PostgreSQL the server is told, with each transaction and each statement
+// outside of one, and keeps tenants apart by row-level security ([Config.Owner]) or in schemas of their own ([DB.CreateTenantSchema]);
+// see docs/adr/0008-tenancy.md.
+//
 // To keep both engines alike for the code above:
 //   - a statement that fails inside a transaction dooms it, also on SQLite, which would carry on;
 //   - a statement that writes goes through Exec, or through Query inside InTx: outside a transaction Query reads only.
