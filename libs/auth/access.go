@@ -24,8 +24,7 @@ type Grant struct {
 
 // GrantSource knows the grants of principals and roles.
 type GrantSource interface {
-	// Grants returns those of the subjects, of which the first is a principal (its kind and id) and the others its roles. It may lag by
-	// a second.
+	// Grants returns those of a principal and of its roles. It may lag by a second.
 	Grants(ctx context.Context, p *server.Principal) ([]Grant, error)
 }
 

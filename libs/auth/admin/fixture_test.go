@@ -178,7 +178,10 @@ func (l *trail) List(ctx context.Context, tenant string, f audit.Filter, after i
 func (l *trail) Export(ctx context.Context, tenant string, r audit.Range, w io.Writer) error {
 	return l.Load().Export(ctx, tenant, r, w)
 }
-func (l *trail) CheckpointKeys(ctx context.Context) ([]byte, error) { return l.Load().CheckpointKeys(ctx) }
+
+func (l *trail) CheckpointKeys(ctx context.Context) ([]byte, error) {
+	return l.Load().CheckpointKeys(ctx)
+}
 
 // noSessions has none.
 type noSessions struct{}

@@ -129,7 +129,8 @@ func (d *Directory) DeleteGrant(ctx context.Context, by *server.Principal, id st
 	})
 }
 
-// Grants implements auth.GrantSource: those of a principal of this realm, and of its roles.
+// Grants implements auth.GrantSource: those of a principal of this realm, and of the roles that it comes with; a session may have fewer of
+// these than its user.
 func (d *Directory) Grants(ctx context.Context, p *server.Principal) ([]auth.Grant, error) {
 	if p.Realm != RealmName {
 		return nil, nil
@@ -142,11 +143,15 @@ func (d *Directory) Grants(ctx context.Context, p *server.Principal) ([]auth.Gra
 	if err != nil {
 		return nil, err
 	}
-	for _, role := range account.Roles {
-		if d.roles[role] != nil {
+	for _, id := range account.Roles {
+		role, err := d.Role(ctx, p.Tenant, id)
+		if err := ignoreUnknown(err); err != nil {
+			return nil, err
+		}
+		if role == nil || d.roles[id] != nil || !slices.Contains(p.Roles, role.Name) {
 			continue
 		}
-		more, err := d.grantsOf(ctx, p.Tenant, auth.SubjectRole, role)
+		more, err := d.grantsOf(ctx, p.Tenant, auth.SubjectRole, id)
 		if err != nil {
 			return nil, err
 		}
