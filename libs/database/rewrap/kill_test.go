@@ -109,7 +109,7 @@ func kill(t *testing.T, config string) {
 	_, err = out.Read(begun)
 	require.NoError(t, err)
 	require.Equal(t, "works\n", string(begun))
-	timer := time.AfterFunc(time.Duration(mathrand.IntN(80_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Duration(mathrand.IntN(150_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	_ = cmd.Wait() // it was killed
 }
