@@ -29,7 +29,7 @@ const (
 
 // Run writes uses and sweeps what has expired until ctx ends; then it writes the last uses.
 func (m *Manager) Run(ctx context.Context) error {
-	if err := m.enterMode(ctx); err != nil {
+	if err := m.enterMode(ctx); err != nil && ctx.Err() == nil {
 		m.deps.Log.ErrorContext(ctx, "session mode", "error", err)
 	}
 	var group sync.WaitGroup

@@ -44,8 +44,8 @@ func rekeyStartCommand(p Program, path string) *cobra.Command {
 		Use:   "start",
 		Short: "Begin to change the unseal material",
 		Long: `Start says what the new unseal material is. --mode shamir makes new shares, of which a threshold
-opens the barrier. --mode derive takes a file of 32 random bytes, --mode jwk a private JWK, --mode kms
-the other installation that the configuration names; the files are read by the service.
+opens the barrier. --mode derive takes a file of 32 random bytes, --mode jwk a private JWK, and
+--mode kms the other installation that the configuration names; the service reads the files.
 
 Where the material in force is shares, they must authorize it then; otherwise it is staged at once.`,
 		Example: fmt.Sprintf(`  %[1]s rekey start --mode shamir --shares 5 --threshold 3 --config %[2]s.yaml
