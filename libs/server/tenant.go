@@ -85,7 +85,7 @@ func (s *Server) admitTenant(next handler) handler {
 			tenant = DefaultTenant
 		}
 		if s.deps.Bind != nil {
-			c.Context = s.deps.Bind(c.Context, tenant)
+			r = r.WithContext(s.deps.Bind(c, tenant)) // the call does not change: what the authentication began may still read it
 		}
 		next(c, w, r)
 	}
