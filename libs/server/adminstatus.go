@@ -11,7 +11,7 @@ import (
 type Status struct {
 	Product   string         `json:"product,omitempty"`
 	Build     buildinfo.Info `json:"build"`
-	StartedAt time.Time      `json:"started_at"`
+	StartedAt Instant        `json:"started_at"`
 	Draining  bool           `json:"draining"`
 	Sealed    bool           `json:"sealed"`
 	PublicURL string         `json:"public_url"`
@@ -43,18 +43,18 @@ type StatusRate struct {
 
 // StatusCertificate says how long a certificate of a listener is good for.
 type StatusCertificate struct {
-	Listener string    `json:"listener"` // public, mtls, admin
-	Role     string    `json:"role"`
-	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"not_after"`
-	LeftDays float64   `json:"left_days"`
-	Due      bool      `json:"due"`
+	Listener string  `json:"listener"` // public, mtls, admin
+	Role     string  `json:"role"`
+	Subject  string  `json:"subject"`
+	NotAfter Instant `json:"not_after"`
+	LeftDays float64 `json:"left_days"`
+	Due      bool    `json:"due"`
 }
 
 func (s *Server) adminStatus(_ *call, w http.ResponseWriter, _ *http.Request) {
 	now := s.settings.Load()
 	writeJSON(w, http.StatusOK, Status{
-		Product: s.deps.Product, Build: buildinfo.Read(), StartedAt: s.startedAt, Draining: s.draining.Load(),
+		Product: s.deps.Product, Build: buildinfo.Read(), StartedAt: Instant(s.startedAt), Draining: s.draining.Load(),
 		Sealed: s.deps.Barrier != nil && s.deps.Barrier.Sealed(), PublicURL: s.publicURL, MTLSURL: s.mtlsURL, InFlight: s.inFlight.Load(),
 		Limits: StatusLimits{
 			MaxInFlight: now.maxInFlight, MaxInFlightPerClient: now.share, PerAddress: statusRate(now.source.Rates.PerAddress),
@@ -85,7 +85,7 @@ func (s *Server) certificates() []StatusCertificate {
 		}
 		for _, e := range reporter.Expiry() {
 			out = append(out, StatusCertificate{
-				Listener: l.name, Role: e.Role, Subject: e.Subject, NotAfter: e.NotAfter.UTC(), LeftDays: float64(e.Left/time.Hour) / 24, Due: e.Due,
+				Listener: l.name, Role: e.Role, Subject: e.Subject, NotAfter: Instant(e.NotAfter), LeftDays: float64(e.Left/time.Hour) / 24, Due: e.Due,
 			})
 		}
 	}

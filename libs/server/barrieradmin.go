@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
@@ -84,11 +83,11 @@ type BarrierRequest struct {
 
 // KeyVersion is one version of a key of the barrier.
 type KeyVersion struct {
-	Level     string    `json:"level"`
-	Version   int64     `json:"version"`
-	ID        string    `json:"id"`
-	ParentID  string    `json:"parent_id"`
-	CreatedAt time.Time `json:"created_at"`
+	Level     string  `json:"level"`
+	Version   int64   `json:"version"`
+	ID        string  `json:"id"`
+	ParentID  string  `json:"parent_id"`
+	CreatedAt Instant `json:"created_at"`
 }
 
 // BarrierReport is the answer about the whole barrier.
@@ -125,7 +124,7 @@ func (a BarrierAdmin) report(r *http.Request) (any, error) {
 			return nil, err
 		}
 		for _, key := range keys {
-			report.Keys = append(report.Keys, KeyVersion{string(l.level), key.Version, key.ID, key.ParentID, key.CreatedAt.UTC()})
+			report.Keys = append(report.Keys, KeyVersion{string(l.level), key.Version, key.ID, key.ParentID, Instant(key.CreatedAt)})
 		}
 	}
 	if report.Rekey, err = a.rekeyReport(a.Operator.RekeyStatus(r.Context())); err != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -34,14 +33,14 @@ type RewrapReport struct {
 
 // RewrapSource is a table with wrapped values, or a step of the barrier's own.
 type RewrapSource struct {
-	Source     string     `json:"source"`
-	Scanned    int64      `json:"scanned"`
-	Rewrapped  int64      `json:"rewrapped"`
-	Failed     int64      `json:"failed"`
-	Failure    string     `json:"failure,omitempty"`
-	StartedAt  time.Time  `json:"started_at"`
-	UpdatedAt  time.Time  `json:"updated_at"`
-	FinishedAt *time.Time `json:"finished_at,omitempty"`
+	Source     string   `json:"source"`
+	Scanned    int64    `json:"scanned"`
+	Rewrapped  int64    `json:"rewrapped"`
+	Failed     int64    `json:"failed"`
+	Failure    string   `json:"failure,omitempty"`
+	StartedAt  Instant  `json:"started_at"`
+	UpdatedAt  Instant  `json:"updated_at"`
+	FinishedAt *Instant `json:"finished_at,omitempty"`
 }
 
 func (a BarrierAdmin) rotate(r *http.Request) (any, error) {

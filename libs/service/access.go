@@ -172,7 +172,9 @@ func (r sessionRecorder) Record(ctx context.Context, e session.Event) error {
 	event := audit.Event{Time: e.Time, Tenant: e.Tenant, Action: e.Action, Object: audit.Object{Kind: "session", ID: e.SessionID}}
 	if e.Owner != nil {
 		event.Fields = append(event.Fields, audit.Text("owner_kind", e.Owner.Kind), audit.Text("owner_id", e.Owner.ID))
-		event.Actor = actorOf(e.Owner)
+	}
+	if e.By != nil {
+		event.Actor = actorOf(e.By)
 	}
 	if e.Reason != "" {
 		event.Fields = append(event.Fields, audit.Text("reason", e.Reason))

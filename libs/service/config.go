@@ -67,6 +67,18 @@ type Features struct {
 	Administration bool `koanf:"administration"`
 }
 
+// on tells whether a feature is switched on by its name in a document (x-feature). What has no switch is on.
+func (f Features) on(name string) bool {
+	switch name {
+	case "login":
+		return f.Login
+	case "administration":
+		return f.Administration
+	default:
+		return true
+	}
+}
+
 // UnsealConfig says how the barrier is opened.
 type UnsealConfig struct {
 	// Mode is derive (from a secret file), jwk (a private key in a file opens what is stored), kms (a federated KMS does), shamir (by shares

@@ -25,6 +25,8 @@ func (i *Instance) dependencies() (server.Deps, error) {
 		Sessions:    p.sessions,
 		Tenants:     knownTenants{p},
 		Auditor:     auditor{p.Audit},
+		Granted:     p.Access.Some,
+		Features:    cfg.Features.on,
 		Bind:        database.WithTenant,
 		Idempotency: p.answers,
 		Barrier:     p.Barrier,
@@ -80,7 +82,7 @@ func (i *Instance) addLogin(d *server.Deps) error {
 func (i *Instance) addBarrierAdmin(d *server.Deps) error {
 	p := i.platform
 	routes, err := server.BarrierAdmin{
-		Barrier: p.Barrier, Operator: p.operator, Tenants: p.tenantsWithKeys, Rewrap: rewrapping{p.rewrap}, Secrets: i.config.Secrets, Remote: p.remote(i.config),
+		Barrier: p.Barrier, Operator: p.operator, Tenants: p.Tenants, Rewrap: rewrapping{p.rewrap}, Secrets: i.config.Secrets, Remote: p.remote(i.config),
 	}.Routes()
 	if err != nil {
 		return err
@@ -130,8 +132,8 @@ func (w *watched) SubmitShare(ctx context.Context, text string) (unseal.Status, 
 	return status, w.unsealed(ctx)
 }
 
-// tenantsWithKeys lists tenants whose keys can be rotated.
-func (p *Platform) tenantsWithKeys(ctx context.Context, after string, limit int) ([]string, error) {
+// Tenants lists tenants that are not deleted: up to limit, in order, after the given one.
+func (p *Platform) Tenants(ctx context.Context, after string, limit int) ([]string, error) {
 	list, err := p.tenants.List(ctx, after, limit)
 	if err != nil {
 		return nil, err

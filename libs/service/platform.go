@@ -60,6 +60,7 @@ type Platform struct {
 
 	description Description
 	dev         bool
+	eachUse     bool // audit.data_plane is each
 
 	tls       certificates
 	operator  *unseal.Operator
@@ -141,11 +142,16 @@ func (p *Platform) openBarrier(ctx context.Context, cfg *Config) (err error) {
 	if p.store, err = barrierstore.New(p.DB); err != nil {
 		return err
 	}
-	if p.Barrier, err = barrier.New(barrier.Config{Store: p.store, Now: p.Now}); err != nil {
+	if p.Barrier, err = barrier.New(barrier.Config{Store: p.store, Now: p.Now, InUse: p.barrierInUse}); err != nil {
 		return err
 	}
 	open := unseal.Config{
 		Barrier: p.Barrier, Mode: unseal.Mode(cfg.Unseal.Mode), Store: p.store, Now: p.Now, Log: p.Log, Installation: installation(p.description, cfg),
+		Unsealed: func(ctx context.Context) {
+			if err := p.unsealed(ctx); err != nil {
+				p.Log.Error("what waits for the barrier failed; it is tried again", "error", err)
+			}
+		},
 	}
 	if cfg.Unseal.Secret.IsSet() {
 		secret, err := cfg.Unseal.Secret.Read()
@@ -168,12 +174,24 @@ func (p *Platform) openBarrier(ctx context.Context, cfg *Config) (err error) {
 		return err
 	}
 	if err := p.operator.Start(ctx); err != nil {
-		return err
+		// The service stays up sealed: recovery shares can open it, and in mode kms the other installation may come back.
+		if !errors.Is(err, barrier.ErrWrongUnsealKey) && open.Mode != unseal.KMS {
+			return err
+		}
+		p.Log.Error("the barrier did not open; the service stays sealed", "mode", string(open.Mode), "error", err)
 	}
 	if status := p.operator.Status(); status.Sealed {
 		p.Log.Warn("sealed", "mode", string(status.Mode), "reason", status.Reason)
 	}
 	return nil
+}
+
+// barrierInUse tells whether something was sealed already, so that lost root keys are not replaced by new ones, under which nothing opens.
+// Audit keys are the first values of every service.
+func (p *Platform) barrierInUse(ctx context.Context) (used bool, err error) {
+	ctx = database.WithTenant(ctx, database.AllTenants)
+	err = p.DB.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM audit_keys)").Scan(&used)
+	return used, err
 }
 
 // openState opens what replicas agree by.
@@ -204,6 +222,7 @@ func owner() string {
 }
 
 func (p *Platform) openAudit(ctx context.Context, cfg *Config) (err error) {
+	p.eachUse = cfg.Audit.DataPlane == audit.Each
 	open := audit.Config{
 		DB: p.DB, Barrier: p.Barrier, Lease: p.Leases, Log: p.Log, Now: p.Now, Service: p.description.Product,
 		DataPlane: cfg.Audit.DataPlane, Retention: cfg.Audit.Retention,
@@ -234,7 +253,7 @@ func journal(n int) string {
 
 // unsealed does what waits for the barrier to be open.
 func (p *Platform) unsealed(ctx context.Context) error {
-	if p.Barrier.Sealed() {
+	if p.Audit == nil || p.Barrier.Sealed() { // nil while the service is being built
 		return nil
 	}
 	return p.Audit.Prepare(ctx)
@@ -247,6 +266,13 @@ func (p *Platform) openTenants(_ context.Context, cfg *Config) error {
 	}
 	p.tenants, err = tenants.New(tenants.Config{
 		DB: p.DB, Sets: sets, Follower: p.Changes, Log: p.Log, Now: p.Now, Wait: cfg.Tenancy.DeletionWait,
+		Forget: func(_ context.Context, tenant string) error { p.Barrier.Forget(tenant); return nil },
+		Keep:   []string{"audit_pending", "audit_events", "audit_checkpoints", "audit_chains"}, // the trail outlives its tenant
+	})
+	p.Changes.Subscribe(tenants.ChangeKind, func(change changes.Change) {
+		if !change.All {
+			p.Barrier.Forget(change.ID)
+		}
 	})
 	return err
 }

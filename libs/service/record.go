@@ -17,6 +17,25 @@ func (p *Platform) Record(ctx context.Context, action string, object audit.Objec
 	return p.record(ctx, audit.Event{Tenant: caller.Tenant, Actor: actorOf(caller), Action: action, Object: object, Fields: fields})
 }
 
+// Use records the use of an object that the request is about to be answered for. Where every use is recorded by itself (audit.data_plane: each)
+// it returns once the event is stored, and the answer may only go out after nil; otherwise the pipeline counts the request.
+func (p *Platform) Use(ctx context.Context, operation string, object audit.Object) error {
+	if !p.eachUse {
+		return nil
+	}
+	caller, ok := server.PrincipalFrom(ctx)
+	if !ok {
+		return errNoPrincipal
+	}
+	err := p.Audit.Use(ctx, audit.Event{
+		Tenant: caller.Tenant, Actor: actorOf(caller), Action: operation, Object: object, RequestID: server.RequestIDFrom(ctx), Address: server.AddressFrom(ctx),
+	})
+	if err == nil {
+		server.MarkRecorded(ctx)
+	}
+	return err
+}
+
 // record completes an event by what is known of the request.
 func (p *Platform) record(ctx context.Context, e audit.Event) error {
 	if e.Actor == (audit.Actor{}) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
+	"github.com/cryptoutil/cryptoutil/libs/database/idempotency"
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
@@ -53,6 +54,7 @@ func (p *Platform) every(name string, interval time.Duration, do func(context.Co
 func (p *Platform) openRewrap(values []rewrap.Source) (err error) {
 	p.rewrap, err = rewrap.New(rewrap.Config{
 		DB: p.DB, Store: p.store, Barrier: p.Barrier, Lease: p.Leases, Now: p.Now, Log: p.Log, Sources: append(p.values(), values...),
+		Transient: []string{idempotency.Purpose},
 	})
 	return err
 }
@@ -77,10 +79,11 @@ func reportOf(status rewrap.Status) server.RewrapReport {
 	for _, source := range status.Sources {
 		one := server.RewrapSource{
 			Source: source.Source, Scanned: source.Scanned, Rewrapped: source.Rewrapped, Failed: source.Failed, Failure: source.Failure,
-			StartedAt: source.StartedAt, UpdatedAt: source.UpdatedAt,
+			StartedAt: server.Instant(source.StartedAt), UpdatedAt: server.Instant(source.UpdatedAt),
 		}
 		if !source.FinishedAt.IsZero() {
-			one.FinishedAt = &source.FinishedAt
+			finished := server.Instant(source.FinishedAt)
+			one.FinishedAt = &finished
 		}
 		report.Sources = append(report.Sources, one)
 	}
@@ -88,4 +91,6 @@ func reportOf(status rewrap.Status) server.RewrapReport {
 }
 
 // values are the platform's own tables with values that the barrier has wrapped.
-func (p *Platform) values() []rewrap.Source { return nil }
+func (p *Platform) values() []rewrap.Source {
+	return append(p.directory.Values(), p.sessions.Values(), p.Audit.Values())
+}

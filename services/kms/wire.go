@@ -6,6 +6,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/service"
 
@@ -19,20 +20,22 @@ const expireInterval = time.Minute
 
 // build makes the KMS on the platform.
 func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+	store := sqlstore.New(p.DB)
 	keys, err := keyring.New(keyring.Config{
-		Store: sqlstore.NewFacts(sqlstore.New(p.DB), p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
+		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
 		Grants: grants{p.Access}, Events: events{p}, Now: p.Now, CacheKeys: cfg.Keys.Cache,
 	})
 	if err != nil {
 		return service.Domain{}, err
 	}
-	operations, err := httpapi.New(keys, p.Cursors)
+	operations, err := httpapi.New(keys, p.Cursors, p.Use)
 	if err != nil {
 		return service.Domain{}, err
 	}
 	return service.Domain{
 		Mount:  operations.Mount,
 		Tasks:  []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
+		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
 		Forget: keys.Forget,
 	}, nil
 }

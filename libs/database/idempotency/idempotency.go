@@ -31,8 +31,8 @@ const (
 	takeOverAfter = 60 * time.Second
 	// releaseTimeout bounds the removal of a claim after a failure.
 	releaseTimeout = 5 * time.Second
-	// purpose is the label under which answers are bound (barrier.Binding).
-	purpose = "idempotency"
+	// Purpose is the label under which answers are bound (barrier.Binding).
+	Purpose = "idempotency"
 	// fingerprintLabel derives the key of the fingerprints of request bodies.
 	fingerprintLabel = "idempotency fingerprint v1"
 	fingerprintKey   = 32 // bytes, as HMAC-SHA-256's output (RFC 2104 section 3)
@@ -182,7 +182,7 @@ func hashScope(fields []string) []byte {
 // binding ties the stored answer to this row and attempt, and to the request: nobody gets it for another one.
 func (rec *record) binding() barrier.Binding {
 	return barrier.Binding{
-		Tenant: rec.tenant, Purpose: purpose, ID: rec.id, Version: rec.attempt,
+		Tenant: rec.tenant, Purpose: Purpose, ID: rec.id, Version: rec.attempt,
 		Attributes: []barrier.Attribute{
 			{Name: "scope_hash", Value: string(rec.scopeHash)},
 			{Name: "fingerprint", Value: string(rec.fingerprint)},

@@ -56,7 +56,7 @@ with --tenant those of a tenant's keys too, a rekeying under way, and recovery s
 			rows = append(rows, []string{"Recovery", fmt.Sprintf("%d of %d shares, set %s, verified: %t", r.Threshold, r.Shares, r.SetID, r.Verified)})
 		}
 		for _, key := range report.Keys {
-			rows = append(rows, []string{"Key", fmt.Sprintf("%s %d, made %s, under %s", key.Level, key.Version, key.CreatedAt.Format(time.RFC3339), key.ParentID)})
+			rows = append(rows, []string{"Key", fmt.Sprintf("%s %d, made %s, under %s", key.Level, key.Version, time.Time(key.CreatedAt).Format(time.RFC3339), key.ParentID)})
 		}
 
 		return format.Write(cmd.OutOrStdout(), report, rows)

@@ -62,7 +62,7 @@ func (r *rewraps) report() server.RewrapReport {
 		source.Failure = "it is damaged"
 	}
 	if r.looks > 1 {
-		source.FinishedAt = &time.Time{}
+		source.FinishedAt = &server.Instant{}
 	}
 
 	return server.RewrapReport{Run: "run-1", Finished: r.looks > 1, Sources: []server.RewrapSource{source}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -22,16 +23,20 @@ import (
 type Operations struct {
 	keys    *keyring.Keyring
 	cursors *page.Cursors
+	use     Use
 }
+
+// Use records the use of a key before it is answered; an error is answered instead.
+type Use func(ctx context.Context, operation string, object audit.Object) error
 
 var _ StrictServerInterface = (*Operations)(nil)
 
 // New returns Operations.
-func New(keys *keyring.Keyring, cursors *page.Cursors) (*Operations, error) {
-	if keys == nil || cursors == nil {
-		return nil, errors.New("httpapi: a keyring and cursors are required")
+func New(keys *keyring.Keyring, cursors *page.Cursors, use Use) (*Operations, error) {
+	if keys == nil || cursors == nil || use == nil {
+		return nil, errors.New("httpapi: a keyring, cursors and the record of uses are required")
 	}
-	return &Operations{keys: keys, cursors: cursors}, nil
+	return &Operations{keys: keys, cursors: cursors, use: use}, nil
 }
 
 // Mount registers the operations.
@@ -69,6 +74,12 @@ const objectKey = "elastic-key"
 // about says which key a request is for: as it was asked for, until it is known which one that is.
 func about(ctx context.Context, id string, version int64) {
 	server.Annotate(ctx, objectKey, id, version)
+}
+
+// used is about for an operation that is done but not answered yet.
+func (h *Operations) used(ctx context.Context, operation, id string, version int64) error {
+	about(ctx, id, version)
+	return h.use(ctx, operation, audit.Object{Kind: objectKey, ID: id, Version: version})
 }
 
 // timestampLayout is RFC 3339 in UTC with microseconds.

@@ -22,7 +22,9 @@ func (h *Operations) Encrypt(ctx context.Context, request EncryptRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	about(ctx, encrypted.ElasticKeyID, encrypted.Version)
+	if err := h.used(ctx, "encrypt", encrypted.ElasticKeyID, encrypted.Version); err != nil {
+		return nil, err
+	}
 	return Encrypt200JSONResponse{Ciphertext: encrypted.Ciphertext, ElasticKeyId: encrypted.ElasticKeyID, Version: encrypted.Version}, nil
 }
 
@@ -38,7 +40,9 @@ func (h *Operations) Decrypt(ctx context.Context, request DecryptRequestObject) 
 		return nil, err
 	}
 	defer clear(opened.Plaintext)
-	about(ctx, opened.ElasticKeyID, opened.Version)
+	if err := h.used(ctx, "decrypt", opened.ElasticKeyID, opened.Version); err != nil {
+		return nil, err
+	}
 	return Decrypt200JSONResponse{Plaintext: encodeBytes(opened.Plaintext), ElasticKeyId: opened.ElasticKeyID, Version: opened.Version}, nil
 }
 
@@ -60,7 +64,9 @@ func (h *Operations) Sign(ctx context.Context, request SignRequestObject) (SignR
 	if err != nil {
 		return nil, err
 	}
-	about(ctx, signed.ElasticKeyID, signed.Version)
+	if err := h.used(ctx, "sign", signed.ElasticKeyID, signed.Version); err != nil {
+		return nil, err
+	}
 	return Sign200JSONResponse{
 		Signature: signed.Signature, Algorithm: signed.Algorithm, ElasticKeyId: signed.ElasticKeyID, Version: signed.Version,
 	}, nil
@@ -85,7 +91,9 @@ func (h *Operations) Verify(ctx context.Context, request VerifyRequestObject) (V
 	if err != nil {
 		return nil, err
 	}
-	about(ctx, request.Id, verdict.Version)
+	if err := h.used(ctx, "verify", request.Id, verdict.Version); err != nil {
+		return nil, err
+	}
 	answer := Verify200JSONResponse{Valid: verdict.Valid, Version: optional(verdict.Version)}
 	if verdict.Valid && format == keyring.FormatJWS {
 		text := encodeBytes(verdict.Payload)

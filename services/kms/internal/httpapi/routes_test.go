@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -36,7 +38,7 @@ func described(t *testing.T) []*contract.Operation {
 
 func TestMount_ServesWhatTheDocumentDescribes(t *testing.T) {
 	t.Parallel()
-	handler, err := httpapi.New(&keyring.Keyring{}, &page.Cursors{})
+	handler, err := httpapi.New(&keyring.Keyring{}, &page.Cursors{}, func(context.Context, string, audit.Object) error { return nil })
 	require.NoError(t, err)
 	mux := chi.NewMux()
 	handler.Mount(mux, server.ErrorHandlers{})

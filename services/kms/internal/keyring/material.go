@@ -55,6 +55,11 @@ func (p pin) binding() barrier.Binding {
 	}
 }
 
+// Binding is what the wrapped private key of a version is bound to.
+func Binding(key ElasticKey, version MaterialKey) barrier.Binding {
+	return pinned(key, version).binding()
+}
+
 // wrap seals a key's private JWK for its row.
 func wrap(wrapper *barrier.Wrapper, key ElasticKey, version MaterialKey, material *jwk.Key) (string, error) {
 	private, err := material.MarshalPrivate()
