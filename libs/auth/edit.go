@@ -62,6 +62,8 @@ type NewEntry struct {
 	ID        string
 	Name      string
 	Scopes    []string
+	Roles     []string
+	Operator  bool      // may use the admin listener
 	ExpiresAt time.Time // zero: never
 }
 
@@ -80,20 +82,17 @@ func Add(file string, hashes *secrethash.Registry, ask NewEntry) (credential.Cre
 	if err != nil {
 		return credential.Credential{}, fmt.Errorf("add credential: %w", err)
 	}
-	entry := Entry{ID: ask.ID, Tenant: ask.Tenant, Name: ask.Name, SecretHash: hash, Scopes: ask.Scopes, ExpiresAt: ask.ExpiresAt}
+	entry := Entry{
+		ID: ask.ID, Tenant: ask.Tenant, Name: ask.Name, SecretHash: hash, Scopes: ask.Scopes, Roles: ask.Roles, Operator: ask.Operator, ExpiresAt: ask.ExpiresAt,
+	}
 	if faults := editor(hashes).faults(entry); len(faults) > 0 {
 		return credential.Credential{}, fmt.Errorf("add credential: %s: %s", faults[0][0], faults[0][1])
 	}
-	err = edit(file, hashes, func(l listing, root *yaml.Node) error {
-		if !slices.ContainsFunc(l.Tenants, func(t Tenant) bool { return t.ID == ask.Tenant }) {
-			return fmt.Errorf("tenant %q %w in the realm", ask.Tenant, ErrAbsent)
+	err = edit(file, editor(hashes), func(l listing, root *yaml.Node) error {
+		if err := l.admits(ask.Tenant, ask.ID, l.entriesOf(ask.Kind)); err != nil {
+			return err
 		}
-		if slices.ContainsFunc(l.entriesOf(ask.Kind), func(e Entry) bool { return e.Tenant == ask.Tenant && e.ID == ask.ID }) {
-			return fmt.Errorf("%q of tenant %q %w", ask.ID, ask.Tenant, ErrExists)
-		}
-		items := sequence(root, list)
-		items.Style &^= yaml.FlowStyle
-		items.Content = append(items.Content, entry.node())
+		appendTo(root, list, entry.node())
 		return nil
 	})
 	if err != nil {
@@ -108,7 +107,7 @@ func Remove(file string, hashes *secrethash.Registry, kind credential.Kind, tena
 	if err != nil {
 		return err
 	}
-	err = edit(file, hashes, func(l listing, root *yaml.Node) error {
+	err = edit(file, editor(hashes), func(l listing, root *yaml.Node) error {
 		at := slices.IndexFunc(l.entriesOf(kind), func(e Entry) bool { return e.Tenant == tenant && e.ID == id })
 		if at < 0 {
 			return fmt.Errorf("%q of tenant %q %w", id, tenant, ErrAbsent)
@@ -121,6 +120,24 @@ func Remove(file string, hashes *secrethash.Registry, kind credential.Kind, tena
 		return fmt.Errorf("remove credential: %w", err)
 	}
 	return nil
+}
+
+// admits refuses what is there already, or is for a tenant that is not.
+func (l listing) admits(tenant, id string, entries []Entry) error {
+	if !slices.ContainsFunc(l.Tenants, func(t Tenant) bool { return t.ID == tenant }) {
+		return fmt.Errorf("tenant %q %w in the realm", tenant, ErrAbsent)
+	}
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Tenant == tenant && e.ID == id }) {
+		return fmt.Errorf("%q of tenant %q %w", id, tenant, ErrExists)
+	}
+	return nil
+}
+
+// appendTo adds an entry to the list of that name.
+func appendTo(root *yaml.Node, list string, entry *yaml.Node) {
+	items := sequence(root, list)
+	items.Style &^= yaml.FlowStyle
+	items.Content = append(items.Content, entry)
 }
 
 func (l listing) entriesOf(kind credential.Kind) []Entry {
@@ -147,7 +164,7 @@ func editor(hashes *secrethash.Registry) reader {
 }
 
 // edit changes the YAML tree of a realm file that is sound before and after.
-func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.Node) error) error {
+func edit(file string, by reader, change func(listing, *yaml.Node) error) error {
 	file, err := filepath.EvalSymlinks(file) // a link stays one
 	if err != nil {
 		return err
@@ -157,7 +174,7 @@ func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.N
 		return err
 	}
 	defer r.cancel()
-	before, err := editor(hashes).read(file)
+	before, err := by.read(file)
 	if err != nil {
 		return err
 	}
@@ -181,10 +198,10 @@ func edit(file string, hashes *secrethash.Registry, change func(listing, *yaml.N
 	if err := errors.Join(encoder.Encode(&document), encoder.Close()); err != nil {
 		return fmt.Errorf("write realm: %w", err)
 	}
-	if err := r.write(text.Bytes()); err != nil {
+	if err := errors.Join(r.inherit(), r.write(text.Bytes())); err != nil {
 		return err
 	}
-	if _, err := editor(hashes).read(r.beside); err != nil {
+	if _, err := by.read(r.beside); err != nil {
 		return fmt.Errorf("the change would spoil the realm: %w", err)
 	}
 	return r.commit()
@@ -203,32 +220,4 @@ func sequence(root *yaml.Node, name string) *yaml.Node {
 	items := &yaml.Node{Kind: yaml.SequenceNode}
 	root.Content = append(root.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, items)
 	return items
-}
-
-// node is the entry as YAML.
-func (e Entry) node() *yaml.Node {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	text := func(name, value string) {
-		if value == "" {
-			return
-		}
-		scalar := &yaml.Node{}
-		scalar.SetString(value)
-		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, scalar)
-	}
-	text("id", e.ID)
-	text("tenant", e.Tenant)
-	text("name", e.Name)
-	text("secret_hash", e.SecretHash)
-	scopes := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-	for _, scope := range e.Scopes {
-		one := &yaml.Node{}
-		one.SetString(scope)
-		scopes.Content = append(scopes.Content, one)
-	}
-	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "scopes"}, scopes)
-	if !e.ExpiresAt.IsZero() {
-		text("expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
-	}
-	return n
 }

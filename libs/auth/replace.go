@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // replacement is the next content of a file. It is written beside the file and renamed there, so that a reader sees the one or the other,
@@ -32,6 +33,26 @@ func replace(file string) (*replacement, error) {
 func (r *replacement) write(content []byte) error {
 	_, err := r.out.Write(content)
 	return errors.Join(err, r.out.Sync())
+}
+
+// inherit gives the content the owner, the group and the mode of the file that it replaces: an operator's edit must not take the file from
+// the service that reads it.
+func (r *replacement) inherit() error {
+	before, err := os.Stat(r.file)
+	if err != nil {
+		return err
+	}
+	own, err := r.out.Stat()
+	if err != nil {
+		return err
+	}
+	was, is := before.Sys().(*syscall.Stat_t), own.Sys().(*syscall.Stat_t)
+	if was.Uid != is.Uid || was.Gid != is.Gid {
+		if err := r.out.Chown(int(was.Uid), int(was.Gid)); err != nil {
+			return fmt.Errorf("keep the owner of %s: %w; edit it as its owner", r.file, err)
+		}
+	}
+	return r.out.Chmod(before.Mode().Perm())
 }
 
 // commit puts the content in place of the file's and ends the edit.
