@@ -1,0 +1,39 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/server"
+)
+
+// nonceDemand is an error that says by itself how to authenticate.
+type nonceDemand struct{}
+
+func (nonceDemand) Error() string     { return "no nonce" }
+func (nonceDemand) ErrorCode() string { return "unauthenticated" }
+
+func (nonceDemand) Challenge(h http.Header) {
+	h["Www-Authenticate"] = []string{`DPoP error="use_dpop_nonce"`}
+	h.Set("DPoP-Nonce", "n-1")
+}
+
+type demanding struct{}
+
+func (demanding) Authenticate(context.Context, *http.Request) (*server.Principal, error) {
+	return nil, fmt.Errorf("authenticate: %w", nonceDemand{})
+}
+
+func TestChallenge_OfAnErrorThatKnowsMoreThanItsCode(t *testing.T) {
+	t.Parallel()
+	f := start(t, func(_ *server.Config, d *server.Deps) { d.Auth = demanding{} })
+	a := f.service("any", http.MethodGet, "/things")
+	require.Equal(t, "unauthenticated", a.problem(t).Code)
+	assert.Equal(t, []string{`DPoP error="use_dpop_nonce"`}, a.Header.Values("WWW-Authenticate"))
+	assert.Equal(t, "n-1", a.Header.Get("DPoP-Nonce"))
+}
