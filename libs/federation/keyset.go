@@ -133,7 +133,8 @@ func (s *KeySet) fetch(ctx context.Context, evenFresh bool) error {
 	if done {
 		return nil
 	}
-	keys, age, err := s.get(ctx)
+	// The keys are everybody's: that the caller who needed them first has gone must not leave the others without.
+	keys, age, err := s.get(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err = err; err != nil {

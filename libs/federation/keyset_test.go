@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -152,4 +153,31 @@ func TestKeySet_GarbageIsNoKeySet(t *testing.T) {
 		_, err := p.key(t, "k")
 		require.Error(t, err, text)
 	}
+}
+
+func TestKeySet_ACallerWhoGoesAwayLeavesTheOthersTheirKeys(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	begun, release := make(chan struct{}), make(chan struct{})
+	text, err := json.Marshal(map[string]any{"keys": []json.RawMessage{publicKey(t, "k")}})
+	require.NoError(t, err)
+	at := serve(t, newMaterial(t), nil, func(w http.ResponseWriter, _ *http.Request) {
+		close(begun)
+		<-release
+		_, _ = w.Write(text)
+	})
+	peer := join(t, at.url, peerConfig(at.root), federation.Deps{Now: now.Now})
+	keys := federation.NewKeySet(at.url+"/jwks.json", peer.Do, false, now.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = keys.Key(ctx, "k")
+	}()
+	<-begun
+	cancel()
+	close(release)
+	<-done
+	_, err = keys.Key(t.Context(), "k")
+	require.NoError(t, err)
 }
