@@ -3,6 +3,7 @@ package accesstoken_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"log/slog"
@@ -122,13 +123,13 @@ func (i *identity) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func serveTLS(t testing.TB, material *tlsconfig.Material, handler http.Handler) string {
+func serveTLS(t testing.TB, security *tls.Config, handler http.Handler) string {
 	t.Helper()
 	var l net.ListenConfig
 	listener, err := l.Listen(context.WithoutCancel(t.Context()), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &http.Server{
-		Handler: handler, TLSConfig: material.ServerConfig(), ReadHeaderTimeout: time.Minute,
+		Handler: handler, TLSConfig: security, ReadHeaderTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	done := make(chan struct{})
@@ -162,7 +163,7 @@ func newFixture(t testing.TB, change func(*federation.IdentityConfig, *accesstok
 	material, err := tlsconfig.Open(tlsconfig.Config{Mode: tlsconfig.ModeAuto}, tlsconfig.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	c := federation.IdentityConfig{
-		AuthzURL: serveTLS(t, material, f.identity), Audience: audience, Issuers: map[string]string{blueIssuer: "sales", redIssuer: "research"},
+		AuthzURL: serveTLS(t, material.ServerConfig(), f.identity), Audience: audience, Issuers: map[string]string{blueIssuer: "sales", redIssuer: "research"},
 		PeerConfig: federation.PeerConfig{
 			Timeout: 2 * time.Second, RootCertificate: config.Path(material.RootFile()),
 			Retry: federation.RetryConfig{InitialBackoff: time.Millisecond, MaxBackoff: 8 * time.Millisecond, MaxRetries: 3},
@@ -224,7 +225,7 @@ func compact(t testing.TB, key *jwk.Key, algorithm string, header, payload objec
 }
 
 // with is an object with changes; a nil value takes a member out.
-func with(o object, changes object) object {
+func with(o, changes object) object {
 	o = maps.Clone(o)
 	for name, value := range changes {
 		if o[name] = value; value == nil {

@@ -51,8 +51,12 @@ func (q *question) serves(now time.Time) bool {
 // ask returns what the authorization server says of a token. The error is unavailable, or that of the caller's context.
 func (v *Verifier) ask(ctx context.Context, key digest, issuer, token string) (*claims, error) {
 	now := v.cfg.Now()
-	own := &question{put: now, done: make(chan struct{})}
-	q := v.questions.join(key, func(q *question) bool { return q.serves(now) }, own)
+	q := v.questions.get(key)
+	var own *question
+	if q == nil || !q.serves(now) {
+		own = &question{put: now, done: make(chan struct{})}
+		q = v.questions.join(key, func(q *question) bool { return q.serves(now) }, own)
+	}
 	if q == own {
 		defer close(own.done)
 		// The others wait for it too, so that it does not end with the request that happened to come first.

@@ -110,54 +110,69 @@ func (v *Verifier) readProof(text string) (proof, error) {
 	if !found || strings.Contains(encodedClaims, ".") {
 		return proof{}, errProofForm
 	}
-	header, err := readObject(encodedHeader)
-	if err != nil {
-		return proof{}, err
-	}
-	key, algorithm, err := v.proofKey(header)
-	if err != nil {
-		return proof{}, err
+	place := v.digests.of(encodedHeader)
+	by := v.provers.get(place)
+	known := by != nil
+	if !known {
+		var err error
+		if by, err = v.readProver(encodedHeader); err != nil {
+			return proof{}, err
+		}
 	}
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(encodedSignature)
 	if err != nil {
 		return proof{}, fmt.Errorf("%w: %w", errProofForm, err)
 	}
 	format := jws.FormatRaw
-	if strings.HasPrefix(algorithm, "ES") {
+	if strings.HasPrefix(by.algorithm, "ES") {
 		format = jws.FormatP1363 // RFC 7518 section 3.4
 	}
-	if err := jws.VerifyRaw(key, algorithm, jws.InputMessage, []byte(signed), signature, format); err != nil {
+	if err := jws.VerifyRaw(by.key, by.algorithm, jws.InputMessage, []byte(signed), signature, format); err != nil {
 		return proof{}, err
 	}
+	if !known {
+		v.provers.put(place, by)
+	}
 	p, err := readProofClaims(encodedClaims)
-	p.thumbprint = key.ThumbprintSHA256()
+	p.thumbprint = by.thumbprint
 	return p, err
 }
 
-// proofKey is the key and the algorithm that a header names, if it is that of a proof.
-func (v *Verifier) proofKey(header map[string]json.RawMessage) (*jwk.Key, string, error) {
+// prover is what the header of proofs says: a client writes the same one each time.
+type prover struct {
+	key        *jwk.Key
+	algorithm  string
+	thumbprint string
+}
+
+// readProver reads a header, if it is that of a proof.
+func (v *Verifier) readProver(encoded string) (*prover, error) {
+	header, err := readObject(encoded)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range []string{"crit", "b64", "zip", "jku", "x5u", "x5c"} { // as package jws does
 		if _, there := header[name]; there {
-			return nil, "", fmt.Errorf("%w: header member %q", errProofForm, name)
+			return nil, fmt.Errorf("%w: header member %q", errProofForm, name)
 		}
 	}
 	typ, algorithm := textOf(header["typ"]), textOf(header["alg"])
 	switch {
 	case !strings.EqualFold(typ, proofType) && !strings.EqualFold(typ, "application/"+proofType):
-		return nil, "", fmt.Errorf("%w: of another type", errProofForm)
+		return nil, fmt.Errorf("%w: of another type", errProofForm)
 	case !slices.Contains(v.algorithms, algorithm):
-		return nil, "", errAlgorithm
+		return nil, errAlgorithm
 	case header["jwk"] == nil:
-		return nil, "", fmt.Errorf("%w: without a key", errProofForm)
+		return nil, fmt.Errorf("%w: without a key", errProofForm)
 	}
 	key, err := jwk.Parse(header["jwk"])
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errProofForm, err)
+		return nil, fmt.Errorf("%w: %w", errProofForm, err)
 	}
 	if key.IsPrivate() {
-		return nil, "", fmt.Errorf("%w: with a private key", errProofForm)
+		return nil, fmt.Errorf("%w: with a private key", errProofForm)
 	}
-	return key, algorithm, nil
+	return &prover{key: key, algorithm: algorithm, thumbprint: key.ThumbprintSHA256()}, nil
 }
 
 func readProofClaims(encoded string) (proof, error) {

@@ -1,7 +1,6 @@
 package accesstoken_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -261,7 +260,7 @@ func TestReplays_RefuseWhatTheyCannotRemember(t *testing.T) {
 	now := &clock{now: time.Unix(1_800_000_000, 0)}
 	r := accesstoken.NewReplays(16, now.Now)
 	use := func(key string, id int) (bool, error) {
-		return r.First(context.Background(), key, accesstoken.ProofID{byte(id)}, time.Time{})
+		return r.First(t.Context(), key, accesstoken.ProofID{byte(id)}, time.Time{})
 	}
 	for id := range 16 {
 		first, err := use(string(rune('a'+id/2)), id)
@@ -304,7 +303,7 @@ type secrets struct {
 	sealed bool
 }
 
-func (s secrets) DeriveKey(label string, n int) ([]byte, error) {
+func (s secrets) DeriveKey(_ string, n int) ([]byte, error) {
 	if s.sealed {
 		return nil, assert.AnError
 	}

@@ -45,11 +45,12 @@ func (e *refusal) ErrorDetail() string {
 
 // Challenge says how to authenticate (RFC 6750 section 3, RFC 9449 section 7.1), in place of what the server says by itself.
 func (e *refusal) Challenge(h http.Header) {
-	bearer, dpop := `Bearer realm="cryptoutil"`, `DPoP realm="cryptoutil"`
+	const realm = ` realm="cryptoutil"`
+	bearer, dpop, fault := "Bearer"+realm, "DPoP"+realm, `, error="`+e.code+`"`
 	if e.proven {
-		dpop += `, error="` + e.code + `"`
+		dpop += fault
 	} else {
-		bearer += `, error="` + e.code + `"`
+		bearer += fault
 	}
 	h["Www-Authenticate"] = []string{bearer, dpop + `, algs="` + strings.Join(algorithms(), " ") + `"`}
 	if e.nonce != "" {

@@ -42,7 +42,7 @@ type Config struct {
 	Nonces Nonces
 	// Epochs, if not nil, tells which tokens have been withdrawn with all others of their subject.
 	Epochs Epochs
-	// Remember is how many verified tokens, and how many answers about tokens, are kept in memory; 0 for DefaultRemember.
+	// Remember is how many verified tokens, answers about tokens and keys of proofs, each, are kept in memory; 0 for DefaultRemember.
 	Remember int
 	Now      func() time.Time
 }
@@ -63,8 +63,8 @@ type Keys interface {
 	Key(ctx context.Context, id string) (*jwk.Key, error)
 }
 
-// Epochs is reserved for tokens that say in which epoch of their subject they were issued: the number that grows when all tokens and sessions
-// of the subject are withdrawn.
+// Epochs is reserved for tokens that say, in a claim "epoch", in which epoch of their subject they were issued: the number that grows when all
+// tokens and sessions of the subject are withdrawn. Tokens without the claim are not asked about.
 type Epochs interface {
 	// Current is the epoch of a subject. Errors have a code.
 	Current(tenant, subject string) (int64, error)
@@ -85,6 +85,7 @@ type Verifier struct {
 	headers   *headers
 	verified  *memory[known]
 	questions *memory[question]
+	provers   *memory[prover]
 }
 
 var _ auth.Bearer = (*Verifier)(nil)
@@ -104,7 +105,7 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		cfg: cfg, prefix: cfg.Product + ":", issuers: map[string]Issuer{}, algorithms: algorithms(),
-		digests: digests, headers: newHeaders(), verified: newMemory[known](cfg.Remember), questions: newMemory[question](cfg.Remember),
+		digests: digests, headers: newHeaders(), verified: newMemory[known](cfg.Remember), questions: newMemory[question](cfg.Remember), provers: newMemory[prover](cfg.Remember),
 	}
 	for _, issuer := range cfg.Issuers {
 		if _, twice := v.issuers[issuer.ID]; twice || issuer.ID == "" || issuer.Tenant == "" || issuer.Keys == nil {
