@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates every *.gen.go of services and libraries from their OpenAPI documents.
+# Regenerates every *.gen.go, and the references in docs/, of services and libraries from their OpenAPI documents.
 #
 # When to run it: after a change to services/*/api or libs/*/api; `task generate` calls it. Arguments name the services
 # or libraries (`scripts/generate.sh kms`); without one it takes all. `scripts/generate.sh --check` changes nothing and fails where a
@@ -21,7 +21,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
 cd "$root"
+everything=
 if [ $# -eq 0 ]; then
+  everything=1
   set -- services/*/ libs/*/
 else
   for name; do
@@ -52,6 +54,21 @@ for module; do
     fi
   done
 done
+# References that programs write of themselves: a generator in services/cryptoutil/internal, and the folder that it fills.
+written() {
+  mkdir -p "$scratch/$1"
+  go run "./services/cryptoutil/internal/$1" "$scratch/$1"
+  if [ -z "$check" ]; then
+    mkdir -p "$2"
+    cp "$scratch/$1"/* "$2/"
+    echo "$2"
+  elif ! diff -ru "$2" "$scratch/$1"; then
+    failed=1
+  fi
+}
+if [ -n "$everything" ]; then
+  written configdoc docs/configuration
+fi
 if [ "$failed" -ne 0 ]; then
   echo "run scripts/generate.sh and commit the result" >&2
   exit 1

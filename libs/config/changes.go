@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -152,8 +153,23 @@ func written(v reflect.Value) string {
 		}
 		return joined("[", parts, "]")
 	default:
+		if d, ok := v.Interface().(time.Duration); ok {
+			return shortest(d)
+		}
 		return fmt.Sprint(v.Interface())
 	}
+}
+
+// shortest writes a duration without the zeros at its end: 30m, not 30m0s.
+func shortest(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 func mapOf(v reflect.Value) map[string]string {

@@ -11,14 +11,17 @@ import (
 
 // Config says where a server listens and what it takes. [Defaults] is the place to begin.
 type Config struct {
+	// Public is the listener that callers reach, MTLS the one for programs with certificates, Admin the one for this machine's operator.
 	Public PublicConfig `koanf:"public"`
 	MTLS   MTLSConfig   `koanf:"mtls"`
 	Admin  AdminConfig  `koanf:"admin"`
-	Limits Limits       `koanf:"limits"`
-	Rates  Rates        `koanf:"rates"`
-	Access Access       `koanf:"access"`
-	CORS   CORS         `koanf:"cors"`
-	StepUp StepUp       `koanf:"step_up"`
+	// Limits bound what one request, and all of them, can take; Rates how many may come; Access from where; CORS for whose pages; StepUp how
+	// fresh an authentication must be.
+	Limits Limits `koanf:"limits"`
+	Rates  Rates  `koanf:"rates" live:"true"`
+	Access Access `koanf:"access" live:"true"`
+	CORS   CORS   `koanf:"cors" live:"true"`
+	StepUp StepUp `koanf:"step_up" live:"true"`
 	// DrainTimeout is how long accepted requests may take to finish once the server is asked to end.
 	DrainTimeout time.Duration `koanf:"drain_timeout"`
 }
@@ -46,9 +49,9 @@ type Limits struct {
 	// MaxHeader bounds the header of a request. A body's bound is its operation's.
 	MaxHeader config.ByteSize `koanf:"max_header"`
 	// MaxInFlight bounds the public requests that are worked on at once; beyond it the answer is 503.
-	MaxInFlight int64 `koanf:"max_in_flight"`
+	MaxInFlight int64 `koanf:"max_in_flight" live:"true"`
 	// MaxInFlightPerClient bounds those of one caller among them, but never beyond three quarters of all.
-	MaxInFlightPerClient int64 `koanf:"max_in_flight_per_client"`
+	MaxInFlightPerClient int64 `koanf:"max_in_flight_per_client" live:"true"`
 	// MaxStreams bounds the requests at once on one HTTP/2 connection.
 	MaxStreams int `koanf:"max_streams"`
 	// ReadHeaderTimeout is for the TLS handshake and a request's header, ReadTimeout for the whole request, WriteTimeout for the

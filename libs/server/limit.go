@@ -7,6 +7,7 @@ import (
 
 // Rate is Limit requests per Per, of which Burst may come at once. Without a Limit there is none.
 type Rate struct {
+	// Limit requests are allowed per Per, and Burst of them at once. A limit of 0 is none.
 	Limit int           `koanf:"limit"`
 	Per   time.Duration `koanf:"per"`
 	Burst int           `koanf:"burst"`

@@ -228,7 +228,7 @@ func TestAdmin_Status(t *testing.T) {
 	status := read()
 	assert.Equal(t, "t", status.Product)
 	assert.Equal(t, "only", status.Build.FIPSMode)
-	assert.Equal(t, now.Now(), status.StartedAt)
+	assert.Equal(t, now.Now(), time.Time(status.StartedAt).UTC())
 	assert.EqualValues(t, 1, status.InFlight)
 	assert.False(t, status.Sealed)
 	assert.Equal(t, f.PublicURL(), status.PublicURL)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -166,30 +165,5 @@ func (s *Server) Reload(cfg Config) error {
 		return fmt.Errorf("reload server: %w", err)
 	}
 	s.settings.Store(next)
-	if waiting := s.config.needsRestart(cfg); len(waiting) > 0 {
-		s.log.Warn("settings changed that need a restart", "settings", waiting)
-	}
-
 	return nil
-}
-
-// needsRestart lists what differs in another configuration and is read at start only.
-func (c Config) needsRestart(other Config) []string {
-	fixed := func(l Limits) Limits {
-		l.MaxInFlight, l.MaxInFlightPerClient = 0, 0
-
-		return l
-	}
-	var names []string
-	for name, differs := range map[string]bool{
-		"public": c.Public != other.Public, "mtls": c.MTLS != other.MTLS, "admin": c.Admin != other.Admin,
-		"limits": fixed(c.Limits) != fixed(other.Limits), "drain_timeout": c.DrainTimeout != other.DrainTimeout,
-	} {
-		if differs {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-
-	return names
 }

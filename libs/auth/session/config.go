@@ -35,6 +35,7 @@ const (
 
 // Config says what sessions are like. [Defaults] is the place to begin.
 type Config struct {
+	// Browser is for the sessions of people, in cookies; Service for those of programs, as bearer tokens.
 	Browser ClientConfig `koanf:"browser"`
 	Service ClientConfig `koanf:"service"`
 	// SameSite is the attribute of cookies: "lax", so that links from elsewhere find their session, or "strict".
@@ -43,13 +44,15 @@ type Config struct {
 	// sessions that it signed may live.
 	KeyRotation time.Duration `koanf:"key_rotation"`
 	// Federated tells that logins go through the identity provider. Sessions that began in a realm of the service's own are refused
-	// then, except for GracePeriod from the first start in this mode, at most 24 h, without administrative scopes.
-	Federated   bool          `koanf:"federated"`
+	// then. The program sets it.
+	Federated bool `koanf:"-"`
+	// GracePeriod is how long, from the first start with federated logins, older sessions go on, at most 24 h, without administrative scopes.
 	GracePeriod time.Duration `koanf:"grace_period"`
 }
 
 // ClientConfig is for the sessions of one type of client.
 type ClientConfig struct {
+	// Format is opaque (a random reference), jws (signed) or jwe (encrypted). All have a row, and end at once when they are revoked.
 	Format Format `koanf:"format"`
 	// IdleTimeout ends a session that nobody uses, Lifetime every session. Uses are written down once a minute.
 	IdleTimeout time.Duration `koanf:"idle_timeout"`

@@ -19,15 +19,10 @@ import (
 // of a package by its import path. A key whose field has no comment is an error: the comments are the manual.
 func Write(w io.Writer, introduction string, defaults any, folder func(importPath string) string) error {
 	comments := commentary{folder: folder, packages: map[string]map[string]string{}}
-	var text strings.Builder
-	text.WriteString(introduction)
-	section := "\x00"
+	var sections []string // in the order of their first key
+	rows := map[string]string{}
 	for _, key := range config.Keys(defaults) {
-		of, name := split(key.Path)
-		if of != section {
-			section = of
-			heading(&text, section)
-		}
+		section, name := split(key.Path)
 		meaning, err := comments.of(key.Section, key.Field)
 		if err != nil {
 			return fmt.Errorf("write configuration reference: %s: %w", key.Path, err)
@@ -36,7 +31,16 @@ func Write(w io.Writer, introduction string, defaults any, folder func(importPat
 		if key.Live {
 			live = "yes"
 		}
-		fmt.Fprintf(&text, "| `%s` | %s | %s | %s | %s |\n", name, key.Type, code(key.Default), live, cell(meaning))
+		if rows[section] == "" {
+			sections = append(sections, section)
+		}
+		rows[section] += fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", name, key.Type, code(key.Default), live, cell(meaning))
+	}
+	var text strings.Builder
+	text.WriteString(introduction)
+	for _, section := range sections {
+		heading(&text, section)
+		text.WriteString(rows[section])
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
