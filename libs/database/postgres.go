@@ -56,6 +56,7 @@ func openPostgres(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 	db.migrations = func(schema string) (*sql.DB, func() error) {
 		patient := owner.Copy()
 		patient.RuntimeParams["statement_timeout"] = "0"
+		patient.DialFunc = dialer().DialContext
 		patient.RuntimeParams[tenantSetting] = AllTenants // row-level security holds back the owner, too
 		if schema != "" {
 			patient.RuntimeParams["search_path"] = schema + ", pg_temp"
@@ -118,6 +119,7 @@ func postgresConfig(cfg Config, opts Options) (*pgx.ConnConfig, error) {
 		"lock_timeout":                        milliseconds(lockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleTransaction),
 	}
+	connection.DialFunc = dialImpatient
 	requireTLS13(connection.TLSConfig)
 	for _, fallback := range connection.Fallbacks {
 		requireTLS13(fallback.TLSConfig)

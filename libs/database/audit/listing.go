@@ -14,8 +14,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 )
 
-// maxList is the length of the longest list.
-const maxList = 1000
+// maxList is the length of the longest list: a page of the API, and one more that tells whether it is the last.
+const maxList = 1001
 
 // Filter selects events; empty members select all.
 type Filter struct {
@@ -40,7 +40,7 @@ type Entry struct {
 }
 
 // List returns numbered events of a tenant that match the filter, beginning after the number given (0 for the beginning), at most limit,
-// which is 1 to 1000.
+// which is 1 to 1001.
 func (l *Log) List(ctx context.Context, tenant string, f Filter, after int64, limit int) ([]Entry, error) {
 	if limit < 1 || limit > maxList {
 		return nil, fmt.Errorf("list audit events: limit %d is not 1 to %d", limit, maxList)

@@ -71,7 +71,7 @@ func TestList_FiltersAndPages(t *testing.T) {
 		start := newClock().Now()
 		assert.Equal(t, []int64{3, 4}, list(audit.Filter{Since: start.Add(2 * time.Minute), Until: start.Add(4 * time.Minute)}, 0, 100))
 		assert.Empty(t, list(audit.Filter{Action: "a' OR '1'='1"}, 0, 100))
-		for _, limit := range []int{0, 1001} {
+		for _, limit := range []int{0, 1002} {
 			_, err := r.List(t.Context(), "acme", audit.Filter{}, 0, limit)
 			require.Error(t, err)
 		}

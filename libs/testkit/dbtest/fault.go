@@ -12,10 +12,13 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 )
 
-// Fault loses the connection to a PostgreSQL database at the worst moment: at COMMIT.
+// Fault loses the connection to a PostgreSQL database at the worst moment, at COMMIT, or for a while.
 type Fault struct {
-	mu   sync.Mutex
-	next loss // guarded by mu
+	mu     sync.Mutex
+	next   loss                  // guarded by mu
+	state  away                  // guarded by mu
+	spoken chan struct{}         // closed when the silence ends; guarded by mu
+	open   map[net.Conn]struct{} // the clients' ends; guarded by mu
 }
 
 // loss says what becomes of the next COMMIT.
@@ -36,7 +39,7 @@ func Faulty(t testing.TB, cfg database.Config) (database.Config, *Fault) {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	ctx, server := t.Context(), u.Host
+	ctx, server := context.WithoutCancel(t.Context()), u.Host // what ends with the test still says good-bye
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
@@ -44,7 +47,7 @@ func Faulty(t testing.TB, cfg database.Config) (database.Config, *Fault) {
 	u.Host = listener.Addr().String()
 	cfg.URL = u.String()
 
-	fault := &Fault{}
+	fault := &Fault{open: map[net.Conn]struct{}{}}
 	var connections sync.WaitGroup
 	connections.Go(func() {
 		for {
@@ -57,6 +60,7 @@ func Faulty(t testing.TB, cfg database.Config) (database.Config, *Fault) {
 	})
 	t.Cleanup(func() {
 		_ = listener.Close()
+		fault.Refuse() // who still waits hears the end
 		connections.Wait()
 	})
 	return cfg, fault
@@ -88,6 +92,11 @@ func (f *Fault) take(message []byte) loss {
 
 // relay copies both directions of one connection until either side ends.
 func (f *Fault) relay(ctx context.Context, client net.Conn, address string) {
+	if !f.enter(client) {
+		_ = client.Close()
+		return
+	}
+	defer f.leave(client)
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		_ = client.Close()
@@ -105,6 +114,7 @@ func (f *Fault) relay(ctx context.Context, client net.Conn, address string) {
 			if mute.Load() {
 				continue
 			}
+			f.pass()
 			if _, err := client.Write(buffer[:n]); err != nil {
 				break
 			}
@@ -122,6 +132,7 @@ func (f *Fault) relay(ctx context.Context, client net.Conn, address string) {
 			return
 		}
 		message := buffer[:n]
+		f.pass()
 		switch f.take(message) {
 		case lossCommit:
 			_ = client.Close()
