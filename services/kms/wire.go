@@ -2,7 +2,11 @@ package kms
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
@@ -20,10 +24,14 @@ const expireInterval = time.Minute
 
 // build makes the KMS on the platform.
 func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+	measure, err := measureUses(p.Telemetry.Meter(serviceName))
+	if err != nil {
+		return service.Domain{}, err
+	}
 	store := sqlstore.New(p.DB)
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
-		Grants: grants{p.Access}, Events: events{p}, Now: p.Now, CacheKeys: cfg.Keys.Cache,
+		Grants: grants{p.Access}, Events: events{p}, Measure: measure, Now: p.Now, CacheKeys: cfg.Keys.Cache,
 	})
 	if err != nil {
 		return service.Domain{}, err
@@ -37,6 +45,32 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 		Tasks:  []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
 		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
 		Forget: keys.Forget,
+	}, nil
+}
+
+// measureUses counts uses of private keys by operation and algorithm.
+func measureUses(meter metric.Meter) (func(context.Context, keyring.Operation, string), error) {
+	uses, err := meter.Int64Counter("cryptoutil.crypto.operations", metric.WithUnit("{operation}"),
+		metric.WithDescription("Uses of private and symmetric keys"))
+	if err != nil {
+		return nil, err
+	}
+	type use struct {
+		op        keyring.Operation
+		algorithm string
+	}
+	var marks sync.Map // of use to []metric.AddOption, which are made once
+	return func(ctx context.Context, op keyring.Operation, algorithm string) {
+		key := use{op, algorithm}
+		mark, known := marks.Load(key)
+		if !known {
+			mark, _ = marks.LoadOrStore(key, []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(
+				attribute.String("operation", string(op)), attribute.String("algorithm", algorithm),
+			))})
+		}
+		if options, ok := mark.([]metric.AddOption); ok {
+			uses.Add(ctx, 1, options...)
+		}
 	}, nil
 }
 

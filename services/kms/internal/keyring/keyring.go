@@ -36,6 +36,8 @@ type Config struct {
 	Grants Grants
 	// Events takes a record of each change in its transaction; nil for none.
 	Events Events
+	// Measure is told of each use of a private key; nil for silence.
+	Measure func(ctx context.Context, op Operation, algorithm string)
 	// Now is the clock.
 	Now func() time.Time
 	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
@@ -57,6 +59,7 @@ type Keyring struct {
 	generator Generator
 	grants    Grants
 	events    Events
+	measure   func(ctx context.Context, op Operation, algorithm string)
 	now       func() time.Time
 	cache     *materialCache
 	uses      *useCounter
@@ -79,6 +82,7 @@ func New(cfg Config) (*Keyring, error) {
 		generator: cfg.Generator,
 		grants:    cfg.Grants,
 		events:    cfg.Events,
+		measure:   cfg.Measure,
 		now:       cfg.Now,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),

@@ -79,6 +79,9 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if k.barrier.Sealed() {
 		return nil, barrier.ErrSealed
 	}
+	if k.measure != nil {
+		k.measure(ctx, p.op, p.key.Algorithm)
+	}
 	at := pinned(p.key, p.version)
 	if held := k.cache.get(at); held != nil {
 		return held, nil
