@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
@@ -78,10 +80,16 @@ func (a *Access) granted(ctx context.Context, p *server.Principal, fits func(Gra
 	return slices.ContainsFunc(grants, func(g Grant) bool { return (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt)) && fits(g) }), nil
 }
 
-// covers tells whether the grant is about the resource of that name.
+// covers tells whether the grant is about the resource of that name or id. A prefix is about names alone: ids of one time begin alike.
 func (g Grant) covers(name string) bool {
 	if g.Prefix {
-		return strings.HasPrefix(name, g.Resource)
+		return strings.HasPrefix(name, g.Resource) && !isID(name)
 	}
 	return name == g.Resource
+}
+
+// isID tells an id from a name, which never looks like one.
+func isID(name string) bool {
+	const length = 36
+	return len(name) == length && uuid.Validate(name) == nil
 }

@@ -1,0 +1,38 @@
+package auth_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/server"
+)
+
+// granted are grants that everybody has.
+type granted []auth.Grant
+
+func (g granted) Grants(context.Context, *server.Principal) ([]auth.Grant, error) { return g, nil }
+
+// A prefix is one of names: all ids that were made in the same weeks begin with the same digits.
+func TestAccess_APrefixIsNoPrefixOfIDs(t *testing.T) {
+	t.Parallel()
+	const id = "019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e"
+	p := &server.Principal{Tenant: "acme", Kind: server.KindUser, ID: "ada"}
+	for _, prefix := range []string{"0", "01", "019", "019ac3f0", id} {
+		access := auth.NewAccess(granted{{Kind: "thing", Resource: prefix, Prefix: true, Scopes: []string{"t:read"}}}, time.Now)
+		may, err := access.Allowed(t.Context(), p, "t:read", "thing", id, "payroll")
+		require.NoError(t, err)
+		assert.False(t, may, prefix)
+		may, err = access.Allowed(t.Context(), p, "t:read", "thing", id, prefix+"-of-them")
+		require.NoError(t, err)
+		assert.True(t, may, prefix)
+	}
+	exact := auth.NewAccess(granted{{Kind: "thing", Resource: id, Scopes: []string{"t:read"}}}, time.Now)
+	may, err := exact.Allowed(t.Context(), p, "t:read", "thing", id, "payroll")
+	require.NoError(t, err)
+	assert.True(t, may, "by its id")
+}
