@@ -53,6 +53,8 @@ func TestBrowser_CrossSiteRequests(t *testing.T) {
 		{"/either", []string{"Cookie", sessionOf + "p", "Origin", evil}, "csrf_failed"},
 		{"/either", []string{"Authorization", "Bearer reader", "Origin", evil}, ""},
 		{"/service/api/v1/act/nothing", []string{"Authorization", "Bearer reader", "Origin", evil, "Sec-Fetch-Site", "cross-site"}, ""},
+		{"/service/api/v1/act/nothing", []string{"Authorization", "Basic cmVhZGVyOng=", "Sec-Fetch-Site", "cross-site"}, "csrf_failed"}, // browsers add it
+		{"/service/api/v1/act/nothing", []string{"Authorization", "Basic cmVhZGVyOng=", "Origin", evil}, "csrf_failed"},
 	} {
 		a := f.send(f.request("POST", own+c.path, c.headers...))
 		got := ""

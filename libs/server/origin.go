@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -55,16 +56,13 @@ func (s *Server) shareOrigins(a *audience) stage {
 // pass is a stage that does nothing.
 func pass(next handler) handler { return next }
 
-// refuseCrossSite refuses what a page of another site has a browser send (cross-site request forgery). Where programs come in as
-// well, it is about requests with a session: the others carry nothing that a browser adds by itself.
+// refuseCrossSite refuses what a page of another site has a browser send (cross-site request forgery). Programs are asked too, unless they
+// present a token: browsers add client certificates and the passwords of Basic by themselves, wherever the page comes from. A program says
+// nothing of sites and origins, and passes.
 func (s *Server) refuseCrossSite(a *audience) stage {
-	if !a.browsers {
-		return pass
-	}
-
 	return func(next handler) handler {
 		return func(c *call, w http.ResponseWriter, r *http.Request) {
-			exempt := c.route != nil && c.route.crossSite || a.programs && !hasSessionCookie(r)
+			exempt := c.route != nil && c.route.crossSite || a.programs && !addedByBrowsers(r)
 			if !exempt {
 				if err := c.settings.crossSite.Check(r); err != nil {
 					s.fail(c, w, r, problem.New(problem.CSRFFailed, "send it from a page of this service").Because(err))
@@ -75,4 +73,15 @@ func (s *Server) refuseCrossSite(a *audience) stage {
 			next(c, w, r)
 		}
 	}
+}
+
+// addedByBrowsers tells whether the request authenticates by what a browser adds to requests by itself.
+func addedByBrowsers(r *http.Request) bool {
+	credentials := r.Header["Authorization"]
+	if len(credentials) == 0 {
+		return hasSessionCookie(r) || r.TLS != nil && len(r.TLS.PeerCertificates) > 0
+	}
+	scheme, _, _ := strings.Cut(credentials[0], " ")
+
+	return strings.EqualFold(scheme, "Basic") || hasSessionCookie(r)
 }
