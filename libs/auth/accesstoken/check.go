@@ -28,11 +28,9 @@ var (
 	errWithdrawn = errors.New("withdrawn with all tokens of its subject")
 )
 
-// check decides about claims, whoever says them.
-func (v *Verifier) check(c *claims, issuer Issuer, now time.Time) error {
+// check decides about claims of a known issuer, whoever says them.
+func (v *Verifier) check(c *claims, now time.Time) error {
 	switch {
-	case c.issuer != issuer.ID:
-		return errIssuer
 	case c.subject == "", c.client == "", c.expires.IsZero():
 		return errMissing
 	case !slices.Contains(c.audience, v.cfg.Audience):
@@ -51,11 +49,11 @@ func (v *Verifier) check(c *claims, issuer Issuer, now time.Time) error {
 }
 
 // checkToken is check for the claims of a JWT, of which RFC 9068 section 2.2 demands more.
-func (v *Verifier) checkToken(c *claims, issuer Issuer, now time.Time) error {
+func (v *Verifier) checkToken(c *claims, now time.Time) error {
 	if c.issued.IsZero() || c.id == "" {
 		return errMissing
 	}
-	return v.check(c, issuer, now)
+	return v.check(c, now)
 }
 
 // program tells whether the client acts for itself (RFC 9068 section 2.2).

@@ -20,11 +20,9 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/accesstoken"
 	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jws"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/keygen"
 	"github.com/cryptoutil/cryptoutil/libs/federation"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
@@ -190,38 +188,6 @@ func newFixture(t testing.TB, change func(*federation.IdentityConfig, *accesstok
 	f.Verifier, err = accesstoken.Open(peers, c, deps)
 	require.NoError(t, err)
 	return f
-}
-
-func newKey(t testing.TB, algorithm, id string) *jwk.Key {
-	t.Helper()
-	size := 0
-	if strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS") {
-		size = 2048
-	}
-	spec, err := alg.ParseSpec(algorithm, size, "")
-	require.NoError(t, err)
-	key, err := keygen.Generate(spec)
-	require.NoError(t, err)
-	key.ID = id
-	return key
-}
-
-// compact makes a JWS of any header, right or wrong.
-func compact(t testing.TB, key *jwk.Key, algorithm string, header, payload object) string {
-	t.Helper()
-	encode := func(v any) string {
-		text, err := json.Marshal(v)
-		require.NoError(t, err)
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	signed := encode(header) + "." + encode(payload)
-	format := jws.FormatRaw
-	if strings.HasPrefix(algorithm, "ES") {
-		format = jws.FormatP1363
-	}
-	signature, err := jws.SignRaw(key, algorithm, jws.InputMessage, []byte(signed), format)
-	require.NoError(t, err)
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
 // with is an object with changes; a nil value takes a member out.

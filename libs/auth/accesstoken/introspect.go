@@ -126,5 +126,5 @@ func (v *Verifier) askOpaque(ctx context.Context, key digest, token string) (*cl
 	if !ok {
 		return nil, Issuer{}, errIssuer
 	}
-	return &c, issuer, v.check(&c, issuer, v.cfg.Now())
+	return &c, issuer, v.check(&c, v.cfg.Now())
 }

@@ -120,7 +120,7 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*kn
 	if _, _, err := jws.Verify(key, token, jws.Expect{Algorithm: algorithm, Type: tokenType}); err != nil {
 		return nil, err
 	}
-	if err := v.checkToken(&c, issuer, now); err != nil {
+	if err := v.checkToken(&c, now); err != nil {
 		return nil, err
 	}
 	k := &known{issuer: issuer, key: key, keyID: h.KeyID, claims: c, principal: v.principal(&c, issuer), until: now.Add(maxKept)}
