@@ -59,7 +59,7 @@ func OpenAuthorities(files []config.Path, log *slog.Logger) (*Authorities, error
 	return a, nil
 }
 
-// fixedAuthorities never change.
+// fixedAuthorities come from no file and never change.
 func fixedAuthorities(certificates ...*x509.Certificate) *Authorities {
 	a := &Authorities{}
 	a.current.Store(newAuthoritySet(certificates))
@@ -107,7 +107,7 @@ func (a *Authorities) Run(ctx context.Context, poll time.Duration) {
 func (a *Authorities) refresh() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.digest() == a.seen {
+	if len(a.files) == 0 || a.digest() == a.seen {
 		return
 	}
 	if err := a.load(); err != nil {
