@@ -165,3 +165,31 @@ func TestCertificates_OfSeveralTenantsNeedAName(t *testing.T) {
 		assert.Contains(t, stranger.call(basic(mine.member("id"), mine.member("secret")), http.MethodGet, "/self", "").body, `"confirmed":false`)
 	})
 }
+
+// A tenant that maps a certificate more exactly than the one whose client holds it takes nobody over either, and does not keep the holder
+// from saying whom it means.
+func TestCertificates_MappedMoreExactlyByAnotherTenantTakeNobodyOver(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, 1, func(t *testing.T, c *cluster) {
+		t.Helper()
+		a := c.replicas[0]
+		certificate := certificateAuthority(t).issue(t, "victim")
+		sum := sha256.Sum256(certificate.Certificate[0])
+		mine := a.call(root("acme"), http.MethodPost, "/clients",
+			`{"name":"c","scopes":[],"certificates":[{"kind":"subject","value":"CN=victim,O=Example"}]}`).ok(http.StatusCreated).member("id")
+		holder := a.with(t, certificate)
+		require.Equal(t, "acme", holder.call("", http.MethodGet, "/self", "").member("tenant"))
+		for i, mapping := range []string{
+			`{"kind":"dns","value":"victim.example.org"}`, `{"kind":"uri","value":"spiffe://example.org/victim"}`,
+			`{"kind":"x5t#S256","value":"` + base64.RawURLEncoding.EncodeToString(sum[:]) + `"}`,
+		} {
+			theirs := a.call(root("other"), http.MethodPost, "/clients",
+				`{"name":"trap`+string(rune('0'+i))+`","scopes":[],"certificates":[`+mapping+`]}`).ok(http.StatusCreated).member("id")
+			got := holder.call("", http.MethodGet, "/self", "")
+			assert.Equal(t, http.StatusUnauthorized, got.StatusCode, "%s: whom it means is not known: %s", mapping, got.body)
+			assert.Equal(t, "acme", holder.call(basic("acme/"+mine, ""), http.MethodGet, "/self", "").member("tenant"), mapping)
+			a.call(root("other"), http.MethodDelete, "/clients/"+theirs, "").ok(http.StatusNoContent)
+		}
+		assert.Equal(t, "acme", holder.call("", http.MethodGet, "/self", "").member("tenant"), "the traps are gone")
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/database"
@@ -119,8 +120,10 @@ func (d *Directory) Role(ctx context.Context, tenant, id string) (*auth.Role, er
 	return role, nil
 }
 
-// Certificate implements auth.Realm. The names of a certificate are asked for one after the other; the first that is mapped decides.
+// Certificate implements auth.Realm. Each tenant has at most one client for a certificate: the one mapped by its most exact name. What a tenant
+// maps decides nothing for the others, however exact it is: each administers its own, and would otherwise take their clients over.
 func (d *Directory) Certificate(ctx context.Context, certificate *x509.Certificate) ([]auth.ClientRef, error) {
+	var all []auth.ClientRef
 	for _, name := range auth.CertificateNames(certificate) {
 		found, err := d.caches.certificates.Get(ctx, database.AllTenants, name.Kind+" "+name.Value, func(ctx context.Context) ([]auth.ClientRef, error) {
 			return d.mappedClients(database.WithTenant(ctx, database.AllTenants), name)
@@ -128,9 +131,14 @@ func (d *Directory) Certificate(ctx context.Context, certificate *x509.Certifica
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		if len(found) > 0 {
-			return found, nil
+		for _, ref := range found {
+			if !slices.ContainsFunc(all, func(known auth.ClientRef) bool { return known.Tenant == ref.Tenant }) {
+				all = append(all, ref)
+			}
 		}
 	}
-	return nil, auth.ErrUnknown
+	if len(all) == 0 {
+		return nil, auth.ErrUnknown
+	}
+	return all, nil
 }
