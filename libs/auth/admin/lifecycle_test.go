@@ -66,7 +66,9 @@ func TestClients_OldSecretGoesOnForTheOverlapOnly(t *testing.T) {
 		assert.False(t, works(b, first), "never more than two")
 		assert.True(t, works(b, second))
 		assert.True(t, works(b, third))
+		assert.Empty(t, c.ended, "sessions go on while the old secret does")
 		fourth := a.call(root("acme"), http.MethodPost, "/clients/billing/rotate-secret", `{"overlap_seconds":0}`).ok(http.StatusCreated).member("secret")
+		assert.Equal(t, []string{"acme/client/" + id}, c.ended, "what a stolen secret was exchanged for ends with it")
 		assert.True(t, works(a, fourth))
 		for _, old := range []string{first, second, third} {
 			assert.False(t, works(a, old))

@@ -59,7 +59,7 @@ func (d *Directory) secrets(ctx context.Context, tenant, client string) ([]auth.
 }
 
 // RotateSecret gives a client another secret and returns it. The one before goes on for the overlap, none for zero; those older still end at
-// once, so that there are never more than two. When the old one ends is returned too.
+// once, so that there are never more than two. Without an overlap the client's sessions end as well. When the old one ends is returned too.
 func (d *Directory) RotateSecret(ctx context.Context, by *server.Principal, ref string, overlap time.Duration) (Client, credential.Credential, time.Time, error) {
 	var client Client
 	var made credential.Credential
@@ -98,6 +98,11 @@ func (d *Directory) RotateSecret(ctx context.Context, by *server.Principal, ref 
 		}
 		if err := d.insertSecret(ctx, by.Tenant, client.ID, hash, now); err != nil {
 			return Event{}, nil, err
+		}
+		if overlap == 0 { // the old secret may be in wrong hands, and so may what it was exchanged for
+			if err := d.end(ctx, by.Tenant, server.KindClient, client.ID); err != nil {
+				return Event{}, nil, err
+			}
 		}
 		client.Version, client.UpdatedAt = client.Version+1, now
 		return Event{Action: "client.rotate_secret", By: by, ObjectKind: "client", ObjectID: client.ID}, []note{{by.Tenant, kindClient, client.ID}}, nil
