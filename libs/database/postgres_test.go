@@ -180,7 +180,7 @@ func TestExec_StatementWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 
 func TestInTx_ConnectionLostBeforeCommitChangesNothing(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres), accounts())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres, accounts()), accounts())
 	err := db.InTx(t.Context(), func(ctx context.Context) error {
 		require.NoError(t, set(ctx, db, "a", 1))
 		var pid int

@@ -40,6 +40,11 @@ func oneRole(t testing.TB) database.Config {
 	return dbtest.Fresh(t, database.EnginePostgres)
 }
 
+func ownedAndUsed(t testing.TB) database.Config {
+	t.Helper()
+	return dbtest.TwoRoles(t)
+}
+
 // processorTime is that of this process, and of the server's process for the one connection of db where that can be read, in microseconds.
 func processorTime(b *testing.B, db *database.DB) (client, server float64) {
 	b.Helper()
@@ -84,10 +89,10 @@ func BenchmarkTenancy(b *testing.B) {
 		tenant    func(int) string
 	}{
 		{"off", oneRole, "row", false, one},
-		{"row/one", dbtest.TwoRoles, "row", true, one},
-		{"row/next", dbtest.TwoRoles, "row", true, next},
-		{"schema/one", dbtest.TwoRoles, "schema", true, one},
-		{"schema/next", dbtest.TwoRoles, "schema", true, next},
+		{"row/one", ownedAndUsed, "row", true, one},
+		{"row/next", ownedAndUsed, "row", true, next},
+		{"schema/one", ownedAndUsed, "schema", true, one},
+		{"schema/next", ownedAndUsed, "schema", true, next},
 	} {
 		db := benchDatabase(b, layout.cfg(b), layout.isolation)
 		in := func(i int) (context.Context, string) {

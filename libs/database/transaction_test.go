@@ -211,7 +211,7 @@ func TestInTx_ManyAtOnceLoseNothing(t *testing.T) {
 
 func TestInTx_RepeatsAfterADeadlock(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres), accounts())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres, accounts()), accounts())
 	var attempts atomic.Int32
 	var firstLocked sync.WaitGroup
 	firstLocked.Add(2)
@@ -241,7 +241,7 @@ func TestInTx_RepeatsAfterADeadlock(t *testing.T) {
 
 func TestInTx_RepeatsAfterASerializationFailureAndThenGivesUp(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres), accounts())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres, accounts()), accounts())
 	// conflict makes the other transaction commit between this one's snapshot and its write.
 	attempts := 0
 	overtaken := func(times int) error {
@@ -291,7 +291,7 @@ func TestExec_WaitsForAnotherProcessThatWrites(t *testing.T) {
 
 func TestQuery_OutsideATransactionReadsOnlyOnSQLite(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), accounts())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, accounts()), accounts())
 	var id string
 	statement := "INSERT INTO accounts (id, amount, closed) VALUES ('c', 1, TRUE) RETURNING id"
 	err := db.QueryRow(t.Context(), statement).Scan(&id)

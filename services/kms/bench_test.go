@@ -242,7 +242,7 @@ func newRing(b *testing.B) (*keyring.Keyring, keyring.Caller) {
 	b.Helper()
 	set, err := sqlstore.Migrations()
 	require.NoError(b, err)
-	db := dbtest.Open(b, dbtest.Fresh(b, database.EngineSQLite), database.PlatformMigrations(), set)
+	db := dbtest.Open(b, dbtest.Fresh(b, database.EngineSQLite, database.PlatformMigrations(), set), database.PlatformMigrations(), set)
 	keys, err := barrierstore.New(db)
 	require.NoError(b, err)
 	sealer, err := barrier.New(barrier.Config{Store: keys, Now: time.Now})

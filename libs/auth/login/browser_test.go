@@ -53,7 +53,7 @@ func picture(t *testing.T, p *browser.Page, look browser.Look, name string) {
 // A person logs in, looks around and out again, by keyboard, with scripts switched off.
 func TestBrowser_LogsInAndOutWithoutScripts(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), database.PlatformMigrations(), session.Migrations())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, database.PlatformMigrations(), session.Migrations()), database.PlatformMigrations(), session.Migrations())
 	s := start(t, db, newUsers(), &clock{}, "")
 	desktop, phone := browser.Look{Width: 1000, Height: 760}, browser.Look{Width: 360, Height: 640}
 	dark := browser.Look{Width: 1000, Height: 760, Dark: true}
@@ -132,7 +132,7 @@ func TestBrowser_LogsInAndOutWithoutScripts(t *testing.T) {
 // What another site has a browser send, with a person's click on it, changes nothing, and it cannot frame the pages.
 func TestBrowser_AnotherSiteCanDoNothing(t *testing.T) {
 	t.Parallel()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), database.PlatformMigrations(), session.Migrations())
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, database.PlatformMigrations(), session.Migrations()), database.PlatformMigrations(), session.Migrations())
 	s := start(t, db, newUsers(), &clock{}, "")
 	mallory := s.visitor()
 	token := mallory.token(mallory.get(login.PathLogin), login.PathLogin)

@@ -12,7 +12,7 @@ import (
 
 // What a session in memory costs a request.
 func BenchmarkFind(b *testing.B) {
-	f := newFixture(b, dbtest.Open(b, dbtest.Fresh(b, database.EngineSQLite), sets()...))
+	f := newFixture(b, dbtest.Open(b, dbtest.Fresh(b, database.EngineSQLite, sets()...), sets()...))
 	for _, format := range []session.Format{session.Opaque, session.JWS, session.JWE} {
 		m := f.manager(b, ofFormat(format))
 		issued := f.begin(b, m, alice, session.ClientBrowser)

@@ -16,7 +16,7 @@ import (
 
 func benchmarked(b *testing.B, engine string) *replica {
 	b.Helper()
-	r := newReplica(b, dbtest.Open(b, dbtest.Fresh(b, engine), platform()...), func(c *audit.Config) { c.Now = time.Now })
+	r := newReplica(b, dbtest.Open(b, dbtest.Fresh(b, engine, platform()...), platform()...), func(c *audit.Config) { c.Now = time.Now })
 	require.NoError(b, r.Prepare(b.Context()))
 	return r
 }

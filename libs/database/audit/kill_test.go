@@ -103,7 +103,7 @@ func TestLog_SurvivesSIGKILLAtAnyPoint(t *testing.T) {
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, platform()...)
 			db := dbtest.Open(t, cfg, platform()...)
 			journalFile := filepath.Join(t.TempDir(), "audit.journal")
 			durable := map[string]bool{}

@@ -126,7 +126,7 @@ func TestObserve_FloodOfUnknownTenantsFillsNothing(t *testing.T) {
 
 func TestObserve_FloodAtAKnownTenantIsCountedWithLessDetail(t *testing.T) {
 	t.Parallel()
-	r := newReplica(t, dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), platform()...))
+	r := newReplica(t, dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, platform()...), platform()...))
 	require.NoError(t, r.Prepare(t.Context()))
 	const flood = 4_200
 	for i := range flood {
@@ -169,7 +169,7 @@ func TestFlush_OutcomeOfTheCommitIsLost(t *testing.T) {
 	for name, lose := range map[string]func(*dbtest.Fault){"commit": (*dbtest.Fault).LoseNextCommit, "answer": (*dbtest.Fault).LoseNextAnswer} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, fault := dbtest.Faulty(t, dbtest.Fresh(t, database.EnginePostgres))
+			cfg, fault := dbtest.Faulty(t, dbtest.Fresh(t, database.EnginePostgres, platform()...))
 			r := newReplica(t, dbtest.Open(t, cfg, platform()...))
 			require.NoError(t, r.Prepare(t.Context()))
 			for i := range 5 {

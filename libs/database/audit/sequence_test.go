@@ -19,7 +19,7 @@ import (
 func TestSequence_EventThatCommitsLateGetsItsNumber(t *testing.T) {
 	t.Parallel()
 	// On SQLite there is one writer, so nothing commits late.
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres), platform()...)
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EnginePostgres, platform()...), platform()...)
 	r := newReplica(t, db)
 	require.NoError(t, r.Prepare(t.Context()))
 	require.NoError(t, db.InTx(t.Context(), func(ctx context.Context) error {

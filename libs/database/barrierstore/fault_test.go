@@ -18,7 +18,7 @@ func TestCommitRekey_TheConnectionIsLost(t *testing.T) {
 	for name, committed := range map[string]bool{"before": false, "after": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg, fault := dbtest.Faulty(t, dbtest.Fresh(t, database.EnginePostgres))
+			cfg, fault := dbtest.Faulty(t, dbtest.Fresh(t, database.EnginePostgres, database.PlatformMigrations()))
 			store, err := barrierstore.New(dbtest.Open(t, cfg, database.PlatformMigrations()))
 			require.NoError(t, err)
 			r := newReplica(t, store, derive(1))

@@ -234,7 +234,7 @@ func TestKill_SomethingAlwaysOpensTheBarrier(t *testing.T) {
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, database.PlatformMigrations())
 			v := victimConfig{Engine: cfg.Engine, Path: cfg.Path.String(), URL: cfg.URL, PasswordFile: cfg.Password.File(), Dir: t.TempDir()}
 			db := dbtest.Open(t, cfg, database.PlatformMigrations())
 			store, err := barrierstore.New(db)

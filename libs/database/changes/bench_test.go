@@ -29,7 +29,7 @@ func (l *loader) fact(ctx context.Context, tenant, id string) (*int, error) {
 
 func newLoader(tb testing.TB) (*loader, *changes.Follower) {
 	tb.Helper()
-	db := dbtest.Open(tb, dbtest.Fresh(tb, database.EngineSQLite), sets()...)
+	db := dbtest.Open(tb, dbtest.Fresh(tb, database.EngineSQLite, sets()...), sets()...)
 	f := newFollower(tb, db, func(c *changes.Config) { c.Bound = time.Hour })
 	l := &loader{db: db, cache: changes.NewCache[*int](f, []string{"fact"}, 10_000)}
 	require.NoError(tb, f.CatchUp(tb.Context()))
@@ -79,7 +79,7 @@ func BenchmarkGetParallel(b *testing.B) {
 func BenchmarkPoll(b *testing.B) {
 	for _, engine := range dbtest.Engines() {
 		b.Run(engine, func(b *testing.B) {
-			db := dbtest.Open(b, dbtest.Fresh(b, engine), sets()...)
+			db := dbtest.Open(b, dbtest.Fresh(b, engine, sets()...), sets()...)
 			f := newFollower(b, db, nil)
 			for b.Loop() {
 				require.NoError(b, f.CatchUp(b.Context()))
@@ -91,7 +91,7 @@ func BenchmarkPoll(b *testing.B) {
 // BenchmarkNote is a transaction with a note, and one without for comparison.
 func BenchmarkNote(b *testing.B) {
 	for _, engine := range dbtest.Engines() {
-		db := dbtest.Open(b, dbtest.Fresh(b, engine), sets()...)
+		db := dbtest.Open(b, dbtest.Fresh(b, engine, sets()...), sets()...)
 		change := func(ctx context.Context) error {
 			_, err := db.Exec(ctx, `INSERT INTO facts (tenant_id, id, value) VALUES ('a', '1', 1)
 				ON CONFLICT (tenant_id, id) DO UPDATE SET value = facts.value + 1`)

@@ -20,7 +20,7 @@ import (
 // cached is a cache of facts, whose follower has read once, on a new SQLite database.
 func cached(t testing.TB, capacity int) (*changes.Cache[int], *changes.Follower, *database.DB) {
 	t.Helper()
-	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), sets()...)
+	db := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, sets()...), sets()...)
 	f := newFollower(t, db, func(c *changes.Config) { c.Bound = deadline })
 	c := changes.NewCache[int](f, []string{"fact", "other"}, capacity)
 	require.NoError(t, f.CatchUp(t.Context()))
@@ -71,7 +71,7 @@ func TestGet_LoadsOnceUntilTheFactChanges(t *testing.T) {
 
 func TestGet_AnswersNothingThatMayBeOutOfDate(t *testing.T) {
 	t.Parallel()
-	db, clock := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite), sets()...), newClock()
+	db, clock := dbtest.Open(t, dbtest.Fresh(t, database.EngineSQLite, sets()...), sets()...), newClock()
 	f := newFollower(t, db, func(c *changes.Config) { c.Now = clock.Now })
 	c := changes.NewCache[int](f, []string{"fact"}, 10)
 	unavailable := func() {

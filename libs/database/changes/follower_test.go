@@ -193,7 +193,7 @@ func TestFollower_ThatReadsHalfTellsNothing(t *testing.T) {
 
 func TestRun_GoesOnWhenTheServerIsBack(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.Fresh(t, database.EnginePostgres)
+	cfg := dbtest.Fresh(t, database.EnginePostgres, sets()...)
 	direct := dbtest.Open(t, cfg, sets()...)
 	cfg, relay := newRelay(t, cfg)
 	db, r := dbtest.Open(t, cfg), &recorder{}

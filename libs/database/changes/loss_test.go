@@ -25,7 +25,7 @@ func TestNote_IsHeardIfItsCommitArrived(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, database.EnginePostgres)
+			cfg := dbtest.Fresh(t, database.EnginePostgres, sets()...)
 			reader := dbtest.Open(t, cfg, sets()...)
 			f, r := following(t, reader)
 			cfg, fault := dbtest.Faulty(t, cfg)
@@ -44,7 +44,7 @@ func TestNote_IsHeardIfItsCommitArrived(t *testing.T) {
 // TestFresh_EndsWhileNoConnectionIsFree has transactions that take every connection, so that the sequence cannot be read.
 func TestFresh_EndsWhileNoConnectionIsFree(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.Fresh(t, database.EnginePostgres)
+	cfg := dbtest.Fresh(t, database.EnginePostgres, sets()...)
 	cfg.MaxConnections = 1
 	db := dbtest.Open(t, cfg, sets()...)
 	f := newFollower(t, db, func(c *changes.Config) { c.Bound = 100 * time.Millisecond })

@@ -45,7 +45,7 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 // replicas opens one new database several times, as so many processes would.
 func replicas(t testing.TB, engine string, n int) []*database.DB {
 	t.Helper()
-	cfg := dbtest.Fresh(t, engine)
+	cfg := dbtest.Fresh(t, engine, sets()...)
 	cfg.MaxConnections = 4
 	dbs := make([]*database.DB, n)
 	for i := range dbs {

@@ -158,7 +158,7 @@ func TestRun_EveryPartOfTheScopeCounts(t *testing.T) {
 
 func TestRun_UnderRowSecurity(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t), sets()...))
+	f := newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t, sets()...), sets()...))
 	other := scope
 	other[0] = "umbrella"
 	f.expect(t, scope, f.order("x"), "created x", false)
@@ -355,7 +355,7 @@ func TestRun_FailedCommitLosesChangeAndRecord(t *testing.T) {
 
 func TestRun_ConnectionLostAtCommitIsSafeToRetry(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.Fresh(t, database.EnginePostgres)
+	cfg := dbtest.Fresh(t, database.EnginePostgres, sets()...)
 	dbtest.Open(t, cfg, sets()...)
 	faultyCfg, fault := dbtest.Faulty(t, cfg)
 	f := newFixture(t, dbtest.Open(t, faultyCfg))

@@ -41,7 +41,7 @@ func TestEvery_RunsOncePerIntervalOnAllReplicasTogether(t *testing.T) {
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, sets()...)
 			var mu sync.Mutex
 			var began []time.Time
 			for i := range 3 {
@@ -158,7 +158,7 @@ func TestEvery_GoesOnWhenTheDatabaseIsBack(t *testing.T) {
 func BenchmarkFence(b *testing.B) {
 	for _, engine := range dbtest.Engines() {
 		b.Run(engine, func(b *testing.B) {
-			r := newReplica(b, dbtest.Fresh(b, engine), "a", nil)
+			r := newReplica(b, dbtest.Fresh(b, engine, sets()...), "a", nil)
 			require.NoError(b, r.Hold(b.Context(), "job", long, func(ctx context.Context) error {
 				return r.db.InTx(ctx, func(ctx context.Context) error {
 					for b.Loop() {

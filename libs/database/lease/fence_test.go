@@ -94,7 +94,7 @@ func TestFence_ChecksEveryLeaseAround(t *testing.T) {
 // TestFence_WorksForATenantsRole uses the role that may neither own tables nor see rows of other tenants.
 func TestFence_WorksForATenantsRole(t *testing.T) {
 	t.Parallel()
-	a := newReplica(t, dbtest.TwoRoles(t), "a", nil)
+	a := newReplica(t, dbtest.TwoRoles(t, sets()...), "a", nil)
 	for _, bound := range []string{"", "t", database.AllTenants} {
 		require.NoError(t, a.Hold(database.WithTenant(t.Context(), bound), "job", long, func(ctx context.Context) error {
 			return a.db.InTx(database.WithTenant(ctx, bound), a.Fence)

@@ -64,7 +64,7 @@ func each(t *testing.T, test func(t *testing.T, a, b *replica)) {
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, sets()...)
 			cfg.MaxConnections = 4
 			test(t, newReplica(t, cfg, "a", nil), newReplica(t, cfg, "b", nil))
 		})
@@ -240,7 +240,7 @@ func TestHold_ExpiresOnTheClockOfAllReplicas(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			clock := newClock()
-			b := newReplica(t, dbtest.Fresh(t, engine), "b", clock.Now)
+			b := newReplica(t, dbtest.Fresh(t, engine, sets()...), "b", clock.Now)
 			_, err := b.db.Exec(t.Context(), `INSERT INTO leases (name, owner, token, expires_at, due_at) VALUES ('job', 'dead', 41, $1, 0)`,
 				database.Micros(clock.Now().Add(time.Minute)))
 			require.NoError(t, err)

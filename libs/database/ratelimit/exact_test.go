@@ -49,7 +49,7 @@ func TestAllow_IsExactWhateverTheConcurrency(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			clock, limiters := newClock(), make([]*ratelimit.Limiter, 3)
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, database.PlatformMigrations())
 			cfg.MaxConnections = 4
 			for i := range limiters {
 				limiters[i] = newLimiter(t, dbtest.Open(t, cfg, database.PlatformMigrations()), clock.Now)
@@ -93,7 +93,7 @@ func TestAllow_IsExactOnTheDatabasesClock(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			limiters := make([]*ratelimit.Limiter, 3)
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, database.PlatformMigrations())
 			cfg.MaxConnections = 3
 			for i := range limiters {
 				limiters[i] = newLimiter(t, dbtest.Open(t, cfg, database.PlatformMigrations()), nil)
@@ -124,7 +124,7 @@ func TestAllow_IsExactOnTheDatabasesClock(t *testing.T) {
 
 func BenchmarkAllow(b *testing.B) {
 	for _, engine := range dbtest.Engines() {
-		l := newLimiter(b, dbtest.Open(b, dbtest.Fresh(b, engine), database.PlatformMigrations()), nil)
+		l := newLimiter(b, dbtest.Open(b, dbtest.Fresh(b, engine, database.PlatformMigrations()), database.PlatformMigrations()), nil)
 		b.Run(engine+"/allowed", func(b *testing.B) {
 			for b.Loop() {
 				require.True(b, allow(b, l, "key", ratelimit.Rate{Limit: 1_000_000, Per: time.Second, Burst: 1000}, 1).Allowed)
@@ -141,7 +141,7 @@ func BenchmarkAllow(b *testing.B) {
 
 func TestAllow_WorksForATenantsRole(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(t, dbtest.Open(t, dbtest.TwoRoles(t), database.PlatformMigrations()), nil)
+	l := newLimiter(t, dbtest.Open(t, dbtest.TwoRoles(t, database.PlatformMigrations()), database.PlatformMigrations()), nil)
 	for _, bound := range []string{"", "t", database.AllTenants} {
 		v, err := l.Allow(database.WithTenant(t.Context(), bound), "key", tenPerMinute, 1)
 		require.NoError(t, err)

@@ -205,7 +205,7 @@ func TestAllow_AllowsNothingWhileTheDatabaseIsAway(t *testing.T) {
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, database.PlatformMigrations())
 			db, err := database.Open(t.Context(), cfg, dbtest.Options(t))
 			require.NoError(t, err)
 			require.NoError(t, db.Migrate(t.Context(), database.PlatformMigrations()))

@@ -61,7 +61,7 @@ func TestKill_ARunGoesOnWhereItWas(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			const n = 600
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, sets()...)
 			db := dbtest.Open(t, cfg, sets()...)
 			p, err := newProcess(t.Context(), db, time.Now, "parent")
 			require.NoError(t, err)

@@ -119,7 +119,7 @@ func eachIsolation(t *testing.T, test func(t *testing.T, f *fixture, isolation t
 	each(t, func(t *testing.T, f *fixture) {
 		test(t, f, tenants.IsolationRow)
 		if f.db.TenantSchemas() {
-			test(t, newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t), sets()...)), tenants.IsolationSchema)
+			test(t, newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t, sets()...), sets()...)), tenants.IsolationSchema)
 		}
 	})
 }

@@ -102,7 +102,7 @@ func TestPurge_KeysGoFirst(t *testing.T) {
 
 func TestPurge_OverwritesKeysInTheFile(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.Fresh(t, database.EngineSQLite)
+	cfg := dbtest.Fresh(t, database.EngineSQLite, sets()...)
 	f := newFixture(t, dbtest.Open(t, cfg, sets()...))
 	f.add(t, "acme", tenants.IsolationRow, 1)
 	found := func() bool {

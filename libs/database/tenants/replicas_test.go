@@ -39,9 +39,15 @@ func newReplica(t *testing.T, cfg database.Config) replica {
 func eachConfig(t *testing.T, test func(t *testing.T, cfg database.Config)) {
 	t.Helper()
 	for name, fresh := range map[string]func(testing.TB) database.Config{
-		"sqlite":                func(t testing.TB) database.Config { t.Helper(); return dbtest.Fresh(t, database.EngineSQLite) },
-		"postgres":              func(t testing.TB) database.Config { t.Helper(); return dbtest.Fresh(t, database.EnginePostgres) },
-		"postgres-row-security": dbtest.TwoRoles,
+		"sqlite": func(t testing.TB) database.Config {
+			t.Helper()
+			return dbtest.Fresh(t, database.EngineSQLite, sets()...)
+		},
+		"postgres": func(t testing.TB) database.Config {
+			t.Helper()
+			return dbtest.Fresh(t, database.EnginePostgres, sets()...)
+		},
+		"postgres-row-security": func(t testing.TB) database.Config { t.Helper(); return dbtest.TwoRoles(t, sets()...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +86,7 @@ func TestTenant_OtherReplicasHearOfEachStep(t *testing.T) {
 
 func TestTenant_SchemaThatAnotherReplicaMade(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.TwoRoles(t)
+	cfg := dbtest.TwoRoles(t, sets()...)
 	dbtest.Open(t, cfg, sets()...)
 	without := cfg
 	without.SchemaTenants = 0
@@ -97,7 +103,7 @@ func TestTenant_SchemaThatAnotherReplicaMade(t *testing.T) {
 
 func TestCreate_SchemaInTheCallersTransactionWhenItIsPrepared(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t), sets()...))
+	f := newFixture(t, dbtest.Open(t, dbtest.TwoRoles(t, sets()...), sets()...))
 	create := func() error {
 		return f.db.InTx(t.Context(), func(ctx context.Context) error {
 			_, err := f.Create(ctx, "acme", "", tenants.IsolationSchema)
@@ -115,7 +121,7 @@ func TestCreate_SchemaInTheCallersTransactionWhenItIsPrepared(t *testing.T) {
 
 func TestCreate_NoMoreSchemasThanAllowed(t *testing.T) {
 	t.Parallel()
-	cfg := dbtest.TwoRoles(t)
+	cfg := dbtest.TwoRoles(t, sets()...)
 	cfg.SchemaTenants = 1
 	f := newFixture(t, dbtest.Open(t, cfg, sets()...))
 	_, err := f.Create(t.Context(), "a", "", tenants.IsolationSchema)

@@ -3,29 +3,21 @@
 // SQLite databases are files in the test's folder. PostgreSQL databases are created on the server that CRYPTOUTIL_TEST_POSTGRES names, a URL
 // of an administrator without password, and dropped after the test; CRYPTOUTIL_TEST_POSTGRES_PASSWORD_FILE is the file with the password.
 // scripts/postgres-test.sh starts such a server and prints both.
+//
+// Migrations take most of the time that a database costs. So the sets that a test names when it asks for a database are applied once, to a
+// template, of which it gets a copy. Templates are shared by all tests on the machine, on PostgreSQL by all on the server, for a day.
 package dbtest
 
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/database"
-	"github.com/cryptoutil/cryptoutil/libs/testkit"
-)
-
-// The environment that names the PostgreSQL server.
-const (
-	urlVariable      = "CRYPTOUTIL_TEST_POSTGRES"
-	passwordVariable = "CRYPTOUTIL_TEST_POSTGRES_PASSWORD_FILE"
 )
 
 // connections is the pool of one test: many tests share a server.
@@ -40,7 +32,7 @@ func Each(t *testing.T, sets []database.Set, test func(t *testing.T, db *databas
 	for _, engine := range Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			test(t, Open(t, Fresh(t, engine), sets...))
+			test(t, Open(t, Fresh(t, engine, sets...), sets...))
 		})
 	}
 }
@@ -70,67 +62,23 @@ func Options(t testing.TB) database.Options {
 	return database.Options{Log: slog.New(handler), Application: "test"}
 }
 
-// Fresh is the configuration of a new, empty database that is removed after the test. Without a PostgreSQL server the test is
-// skipped, or failed, as testkit.Missing says.
-func Fresh(t testing.TB, engine string) database.Config {
+// Fresh is the configuration of a new database that is removed after the test, with the sets applied; without any it is empty. Without a
+// PostgreSQL server the test is skipped, or failed, as testkit.Missing says.
+func Fresh(t testing.TB, engine string, sets ...database.Set) database.Config {
 	t.Helper()
 	if engine == database.EngineSQLite {
-		return database.Config{
-			Engine:         database.EngineSQLite,
-			Path:           config.Path(filepath.Join(t.TempDir(), "test.sqlite")),
-			MaxConnections: connections,
+		file := filepath.Join(t.TempDir(), "test.sqlite")
+		if len(sets) > 0 {
+			copyTemplate(t, file, sets)
 		}
+		return database.Config{Engine: database.EngineSQLite, Path: config.Path(file), MaxConnections: connections}
 	}
-	server := postgresServer(t)
-	name := "test_" + strings.ToLower(rand.Text())
-	administer(t, server, "CREATE DATABASE "+name)
-	t.Cleanup(func() { administer(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
-	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatalf("dbtest: %s: %v", urlVariable, err)
-	}
-	u.Path = "/" + name
-	fresh := server
-	fresh.URL, fresh.MaxConnections, fresh.RowSecurity = u.String(), connections, database.RowSecurityOff
+	server, name := postgresServer(t), "test_"+strings.ToLower(rand.Text())
+	administer(t, server, func(ctx context.Context, db *database.DB) error {
+		return createDatabase(ctx, t, db, server, name, server.user(), sets)
+	})
+	t.Cleanup(func() { administer(t, server, run("DROP DATABASE "+name+" WITH (FORCE)")) })
+	fresh := server.Config
+	fresh.URL, fresh.MaxConnections, fresh.RowSecurity = server.url(name, server.user()), connections, database.RowSecurityOff
 	return fresh
-}
-
-// postgresServer is the administrator's own database.
-func postgresServer(t testing.TB) database.Config {
-	t.Helper()
-	text := os.Getenv(urlVariable)
-	if text == "" {
-		testkit.Missing(t, "no PostgreSQL server: "+urlVariable+" is not set (scripts/postgres-test.sh starts one)")
-	}
-	file, err := filepath.Abs(os.Getenv(passwordVariable))
-	if err != nil {
-		t.Fatalf("dbtest: %s: %v", passwordVariable, err)
-	}
-	password, err := config.NewSecret((&url.URL{Scheme: "file", Path: file}).String(), config.Policy{AllowGroupRead: true})
-	if err != nil {
-		t.Fatalf("dbtest: %s: %v", passwordVariable, err)
-	}
-	return database.Config{Engine: database.EnginePostgres, URL: text, Password: password, MaxConnections: 1}
-}
-
-// administer runs one statement on the server; it also works during clean-up, when the test's context has ended.
-func administer(t testing.TB, server database.Config, statement string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
-	defer cancel()
-	db, err := database.Open(ctx, server, Options(t))
-	if err == nil {
-		_, err = db.Exec(ctx, statement)
-		err = joinClose(err, db)
-	}
-	if err != nil {
-		t.Fatalf("dbtest: %s: %v", statement, err)
-	}
-}
-
-func joinClose(err error, db *database.DB) error {
-	if closeErr := db.Close(); closeErr != nil && err == nil {
-		return fmt.Errorf("after the statement: %w", closeErr)
-	}
-	return err
 }

@@ -1,7 +1,9 @@
 package dbtest
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,23 +21,33 @@ func EachTenancy(t *testing.T, sets []database.Set, test func(t *testing.T, db *
 	Each(t, sets, test)
 	t.Run("postgres-row-security", func(t *testing.T) {
 		t.Parallel()
-		test(t, Open(t, TwoRoles(t), sets...))
+		test(t, Open(t, TwoRoles(t, sets...), sets...))
 	})
 }
 
 // TwoRoles is the configuration of a new PostgreSQL database whose tables belong to a role that migrates, and whose rows another role
-// reads and writes under row-level security, without which the database does not open. Up to ten tenants may have a schema of their own.
-func TwoRoles(t testing.TB) database.Config {
+// reads and writes under row-level security, without which the database does not open. Up to ten tenants may have a schema of their own. The
+// sets are applied, but nothing is secured yet: that is for [database.DB.Migrate], which [Open] calls.
+func TwoRoles(t testing.TB, sets ...database.Set) database.Config {
 	t.Helper()
 	const schemas = 10
 	server := postgresServer(t)
 	id := strings.ToLower(rand.Text())
 	name, owner, role := "test_"+id, "owner_"+id, "app_"+id
 	password := rand.Text() // letters and digits
-	administer(t, server, "CREATE ROLE "+owner+" LOGIN PASSWORD '"+password+"'; CREATE ROLE "+role+" LOGIN PASSWORD '"+password+"'")
-	t.Cleanup(func() { administer(t, server, "DROP ROLE "+owner+", "+role) })
-	administer(t, server, "CREATE DATABASE "+name+" OWNER "+owner)
-	t.Cleanup(func() { administer(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
+	administer(t, server,
+		run("CREATE ROLE "+owner+" LOGIN PASSWORD '"+password+"'; CREATE ROLE "+role+" LOGIN PASSWORD '"+password+"'"),
+		func(ctx context.Context, db *database.DB) error {
+			return createDatabase(ctx, t, db, server, name, owner, sets)
+		})
+	t.Cleanup(func() {
+		administer(t, server, run("DROP DATABASE "+name+" WITH (FORCE)", "DROP ROLE "+owner+", "+role))
+	})
+	if len(sets) > 0 {
+		inside := server
+		inside.URL = server.url(name, server.user())
+		administer(t, inside, run(fmt.Sprintf(handOver, owner)))
+	}
 
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
@@ -45,16 +57,18 @@ func TwoRoles(t testing.TB) database.Config {
 	if err != nil {
 		t.Fatalf("dbtest: %v", err)
 	}
-	u, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatalf("dbtest: %s: %v", urlVariable, err)
-	}
-	as := func(user string) string {
-		u.Path, u.User = "/"+name, url.User(user)
-		return u.String()
-	}
 	return database.Config{
-		Engine: database.EnginePostgres, URL: as(role), Password: secret, MaxConnections: connections,
-		Owner: database.Owner{URL: as(owner), Password: secret}, RowSecurity: database.RowSecurityRequire, SchemaTenants: schemas,
+		Engine: database.EnginePostgres, URL: server.url(name, role), Password: secret, MaxConnections: connections,
+		Owner: database.Owner{URL: server.url(name, owner), Password: secret}, RowSecurity: database.RowSecurityRequire, SchemaTenants: schemas,
 	}
 }
+
+// handOver gives what a template's copy holds to a role. A sequence goes with its table.
+const handOver = `DO $$
+DECLARE
+	relation record;
+BEGIN
+	FOR relation IN SELECT oid::regclass AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') LOOP
+		EXECUTE format('ALTER TABLE %%s OWNER TO %[1]s', relation.name);
+	END LOOP;
+END $$`

@@ -51,7 +51,7 @@ func TestFacts_ARotationIsSeenAtOnceHereAndWithinASecondElsewhere(t *testing.T) 
 	for _, engine := range dbtest.Engines() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			cfg := dbtest.Fresh(t, engine)
+			cfg := dbtest.Fresh(t, engine, sets...)
 			here, _ := follow(t, dbtest.Open(t, cfg, sets...))
 			elsewhere, _ := follow(t, dbtest.Open(t, cfg, sets...))
 			key := elastic(t, "default", "turning")

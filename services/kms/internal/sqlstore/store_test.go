@@ -46,7 +46,7 @@ func each(t *testing.T, test func(t *testing.T, store keyring.Store)) {
 	})
 	t.Run("postgres-schemas", func(t *testing.T) {
 		t.Parallel()
-		db := dbtest.Open(t, dbtest.TwoRoles(t), sets...)
+		db := dbtest.Open(t, dbtest.TwoRoles(t, sets...), sets...)
 		registry, err := tenants.New(tenants.Config{DB: db, Sets: sets, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 		require.NoError(t, err)
 		for _, tenant := range []string{"a", "b"} {
