@@ -81,6 +81,7 @@ func TestFacts_AreUnavailableOnceNobodyVouchesForThem(t *testing.T) {
 		insert(t, facts, key)
 		assert.EqualValues(t, 1, primaryOf(t, facts, key))
 		stop()
+		require.NoError(t, db.Close()) // whoever asks would read the change sequence himself
 		var coded interface{ ErrorCode() string }
 		require.Eventually(t, func() bool {
 			_, _, err := facts.KeyVersion(t.Context(), key.Tenant, keyring.Ref(key.ID), 0)
