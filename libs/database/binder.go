@@ -51,6 +51,14 @@ type boundConn struct {
 	bound binding // what the open transaction was told
 }
 
+// ResetSession implements driver.SessionResetter. A connection that was idle for long is asked whether it lives, and gets little time to
+// answer: the statement that is to be sent on it can have another one.
+func (c *boundConn) ResetSession(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return c.Conn.ResetSession(ctx)
+}
+
 // BeginTx implements driver.ConnBeginTx.
 func (c *boundConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	tx, err := c.Conn.BeginTx(ctx, opts)

@@ -20,8 +20,8 @@ const (
 	connectTimeout     = 5 * time.Second
 	connectionLifetime = 30 * time.Minute // so that load returns to a host that came back
 	connectionIdleTime = 5 * time.Minute
-	statementTimeout   = 30 * time.Second
-	lockTimeout        = 10 * time.Second
+	statementTimeout   = 10 * time.Second // somebody waits for nearly all of them
+	lockTimeout        = 8 * time.Second
 	idleTransaction    = 60 * time.Second // a replica that hangs must not hold its locks for ever
 )
 

@@ -10,7 +10,7 @@ import (
 // maxSilence is how long PostgreSQL may leave a client without a word that waits for an answer: longer than any statement may take. Whoever
 // hears nothing for so long talks to a server that hangs, or to a network that loses everything, of which TCP alone tells after a
 // quarter of an hour (RFC 1122 section 4.2.3.5).
-const maxSilence = statementTimeout + 5*time.Second
+const maxSilence = statementTimeout + 2*time.Second
 
 // keepAlive has connections that nobody uses end when the other side is gone.
 const keepAlive = 30 * time.Second
