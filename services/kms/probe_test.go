@@ -1,0 +1,88 @@
+package kms_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// times are how long requests took.
+type times []time.Duration
+
+func (l times) max() time.Duration {
+	if len(l) == 0 {
+		return 0
+	}
+	return slices.Max(l)
+}
+
+// percentile is the smallest time that p percent of all are within.
+func (l times) percentile(p int) time.Duration {
+	if len(l) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(l))
+	return sorted[min(len(sorted)-1, len(sorted)*p/100)]
+}
+
+// String is for the log of a test.
+func (l times) String() string {
+	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
+	return fmt.Sprintf("n %d, p50 %s, p99 %s, max %s", len(l), round(l.percentile(50)), round(l.percentile(99)), round(l.max()))
+}
+
+// watchLiveness asks livez again and again, on a connection of its own, until the returned function is called, which tells how long the
+// answers took. All of them must be good.
+func (s *service) watchLiveness(t *testing.T) (end func() times) {
+	t.Helper()
+	own := s.apart(t, true)
+	request := s.adminRequest(t, http.MethodGet, "livez", "")
+	var took times
+	var failure error
+	stop := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		for failure == nil {
+			began := time.Now()
+			got, err := own.exchange(request.Clone(request.Context()))
+			took = append(took, time.Since(began))
+			if err == nil && got.status != http.StatusOK {
+				err = fmt.Errorf("livez answered %d", got.status)
+			}
+			failure = err
+			select {
+			case <-ticker.C:
+			case <-stop:
+				return
+			}
+		}
+	})
+	return func() times {
+		t.Helper()
+		close(stop)
+		watching.Wait()
+		require.NoError(t, failure)
+		return took
+	}
+}
+
+// check is what readyz, healthz or another report says of one check, and the report's own status.
+func (s *service) check(t testing.TB, report, name string) (code int, overall, status, detail string) {
+	t.Helper()
+	got, err := s.exchange(s.adminRequest(t, http.MethodGet, report, ""))
+	require.NoError(t, err)
+	for _, check := range got.object(t)["checks"].([]any) {
+		if check := check.(map[string]any); check["name"] == name {
+			detail, _ = check["detail"].(string)
+			return got.status, got.member(t, "status"), check["status"].(string), detail
+		}
+	}
+	return got.status, got.member(t, "status"), "", ""
+}
