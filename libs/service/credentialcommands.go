@@ -3,8 +3,6 @@ package service
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +19,7 @@ func (c setupCommands) credential() *cobra.Command {
 		Short: "Add and remove callers in the realm file",
 		Args:  cobra.NoArgs,
 	}
-	parent.AddCommand(c.credentialAdd(), c.credentialRemove())
+	parent.AddCommand(c.credentialAdd(), c.credentialRemove(), c.credentialCertificate())
 	return parent
 }
 
@@ -56,8 +54,8 @@ func (f *credentialFlags) open(c setupCommands) (*Config, credential.Kind, error
 
 func (c setupCommands) credentialAdd() *cobra.Command {
 	var f credentialFlags
+	var may rightsFlags
 	var name string
-	var scopes []string
 	var lifetime time.Duration
 	cmd := &cobra.Command{
 		Use:   "add --config FILE --id ID --scopes SCOPE,...",
@@ -66,28 +64,22 @@ func (c setupCommands) credentialAdd() *cobra.Command {
 hash is kept: a lost credential is replaced, not recovered. A running service knows the
 new caller within a second.
 
-Scopes, of which the first one allows everything:
-  %s`, strings.Join(c.Scopes, "\n  ")),
+%s`, c.explainRights()),
 		Example: fmt.Sprintf(`  %[1]s credential add --config %[2]s.yaml --id ci --scopes %[3]s --expires-in 2160h
   %[1]s credential add --config %[2]s.yaml --kind client --id billing --scopes %[3]s`, c.path, c.Product, c.Scopes[len(c.Scopes)-1]),
 		Args: cobra.NoArgs,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&name, "name", "", "a name for people")
-	cmd.Flags().StringSliceVar(&scopes, "scopes", nil, "what it may do")
+	may.add(cmd)
 	cmd.Flags().DurationVar(&lifetime, "expires-in", 0, "how long it works, such as 2160h; 0 is for ever")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, kind, err := f.open(c)
 		if err != nil {
 			return err
 		}
-		if len(scopes) == 0 {
-			return cli.Usage("say what it may do with --scopes")
-		}
-		for _, scope := range scopes {
-			if !slices.Contains(c.Scopes, scope) {
-				return cli.Usage("--scopes: there is no scope %q; there are %s", scope, strings.Join(c.Scopes, ", "))
-			}
+		if err := may.check(c); err != nil {
+			return err
 		}
 		if lifetime < 0 {
 			return cli.Usage("--expires-in is not negative")
@@ -96,7 +88,7 @@ Scopes, of which the first one allows everything:
 		if err != nil {
 			return err
 		}
-		ask := auth.NewEntry{Kind: kind, Tenant: f.tenant, ID: f.id, Name: name, Scopes: scopes}
+		ask := auth.NewEntry{Kind: kind, Tenant: f.tenant, ID: f.id, Name: name, Scopes: may.scopes, Roles: may.roles, Operator: may.operator}
 		if lifetime > 0 {
 			ask.ExpiresAt = time.Now().Add(lifetime).UTC().Truncate(time.Second)
 		}

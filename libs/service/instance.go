@@ -114,6 +114,9 @@ func (i *Instance) Run(ctx context.Context, onReady func(*Instance)) error {
 // URL is where programs reach the service, with the real port.
 func (i *Instance) URL() string { return i.server.PublicURL() }
 
+// MTLSURL is where programs with client certificates reach it; empty when nowhere.
+func (i *Instance) MTLSURL() string { return i.server.MTLSURL() }
+
 // AdminURL is where the machine's operator reaches it.
 func (i *Instance) AdminURL() string { return i.server.AdminURL() }
 

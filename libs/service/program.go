@@ -40,20 +40,22 @@ func (s Service[C]) start(ctx context.Context, start cli.Start) error {
 	if err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	defer close(done)
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	changed := watch(watching, start.Source.File)
 	go func() {
 		for {
 			select {
-			case <-done:
+			case <-watching.Done():
 				return
 			case <-start.Reload:
-				s.reload(instance, start)
+			case <-changed:
 			}
+			s.reload(instance, start)
 		}
 	}()
 	return instance.Run(ctx, func(i *Instance) {
-		start.Serving(cli.Serving{PublicURL: i.URL(), AdminURL: i.AdminURL(), RootFile: i.RootFile()})
+		start.Serving(cli.Serving{PublicURL: i.URL(), AdminURL: i.AdminURL(), RootFile: i.RootFile(), MTLSURL: i.MTLSURL()})
 	})
 }
 

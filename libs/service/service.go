@@ -22,6 +22,8 @@ type Description struct {
 	Summary string
 	// Public and Admin are the ports that it listens on, on loopback, unless it is told otherwise.
 	Public, Admin string
+	// MTLS is the one for programs with client certificates that a new data directory is configured with; empty for none.
+	MTLS string
 	// Document is its OpenAPI document.
 	Document []byte
 	// Codes are its own problem codes.

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"text/template"
 
-	"github.com/cryptoutil/cryptoutil/libs/auth"
-	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 )
@@ -31,6 +29,9 @@ type Setup struct {
 	UnsealMode unseal.Mode
 	// Shares and Threshold are for mode shamir: that many shares, of which that many unseal.
 	Shares, Threshold int
+	// Operator is the id of the first person, who may do everything, also on the admin listener; empty for nobody. With one comes a client
+	// certificate for programs that administer.
+	Operator string
 	// PostgresURL and PostgresPassword (a file) choose PostgreSQL; without them the database is a SQLite file in Dir.
 	PostgresURL, PostgresPassword string
 }
@@ -41,8 +42,14 @@ const pepperVersion = 3
 // DefaultTenant is the tenant of an installation that has one.
 const DefaultTenant = "default"
 
-// firstToken is the id of the API token that a new data directory comes with.
-const firstToken = "operator"
+// firstToken is the id of the API token that a new data directory comes with, and firstClient that of the client that administers.
+const (
+	firstToken  = "operator"
+	firstClient = "admin"
+)
+
+// FirstOperator is the id of the first person of a data directory that a command makes.
+const FirstOperator = "operator"
 
 // Files are the parts of a data directory that people and programs need to know.
 type Files struct {
@@ -51,15 +58,27 @@ type Files struct {
 	AdminToken string // written at first start
 	Root       string // the root certificate, written at first start
 	Shares     []string
+
+	// Those of the first person; empty without one.
+	Operator          string // the id to log in with
+	Password          string // file with the password, 0600
+	ClientCertificate string // certificate of the client that administers, with its issuer, PEM
+	ClientKey         string // its key, 0600
 }
 
-func filesOf(dir, product string) Files {
-	return Files{
-		Config:     filepath.Join(dir, product+".yaml"),
-		Credential: filepath.Join(dir, "credentials", product+".token"),
+func (s Setup) files(dir string) Files {
+	files := Files{
+		Config:     filepath.Join(dir, s.Service.Product+".yaml"),
+		Credential: filepath.Join(dir, "credentials", s.Service.Product+".token"),
 		AdminToken: filepath.Join(dir, "admin.token"),
 		Root:       filepath.Join(dir, "tls", "root.pem"),
 	}
+	if s.Operator != "" {
+		files.Operator = s.Operator
+		files.Password = filepath.Join(dir, "credentials", s.Operator+".password")
+		files.ClientCertificate, files.ClientKey = clientFiles(dir, firstClient)
+	}
+	return files
 }
 
 // Prepare makes what a data directory lacks: secrets, the realm with one API token that may do everything, and the configuration, which comes
@@ -70,7 +89,7 @@ func (s Setup) Prepare() (files Files, existed bool, err error) {
 	if err != nil {
 		return Files{}, false, fmt.Errorf("prepare %s: %w", s.Dir, err)
 	}
-	files = filesOf(dir, s.Service.Product)
+	files = s.files(dir)
 	whole := s
 	whole.Dir = dir
 	if whole.Tenant == "" {
@@ -79,6 +98,7 @@ func (s Setup) Prepare() (files Files, existed bool, err error) {
 	err = exclusively(dir, func() error {
 		if _, err := os.Stat(files.Config); err == nil {
 			existed = true
+			files.forgetAbsent()
 			return nil
 		}
 		return whole.prepare(&files)
@@ -127,7 +147,7 @@ func (s Setup) prepare(files *Files) error {
 	} else if _, err := secretFile(filepath.Join(s.Dir, "secrets", "unseal"), unseal.SecretSize); err != nil {
 		return err
 	}
-	if err := s.makeRealm(files.Credential, pepper); err != nil {
+	if err := s.makeRealm(*files, pepper); err != nil {
 		return err
 	}
 	text, err := s.configuration()
@@ -177,31 +197,6 @@ func (s Setup) makeShares() ([]string, error) {
 	return files, nil
 }
 
-// makeRealm writes the realm file with the first API token, and the token into its own file. What a setup that was cut off has left of
-// them is in nobody's use.
-func (s Setup) makeRealm(tokenFile string, pepper []byte) error {
-	realm := filepath.Join(s.Dir, s.Service.Product, "realm.yaml")
-	for _, leftover := range []string{realm, realm + ".new"} { // .new is the file while it is written (package auth)
-		if err := os.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if err := auth.CreateFile(realm, s.Tenant); err != nil {
-		return err
-	}
-	hashes, err := secrethash.Open(secrethash.Config{Peppers: map[int][]byte{pepperVersion: pepper}})
-	if err != nil {
-		return err
-	}
-	token, err := auth.Add(realm, hashes.Registry(secrethash.HighEntropyRandom), auth.NewEntry{
-		Kind: credential.APIToken, Tenant: s.Tenant, ID: firstToken, Name: "made at setup", Scopes: s.Service.Scopes[:1],
-	})
-	if err != nil {
-		return err
-	}
-	return writeFile(tokenFile, []byte(token.Text()+"\n"))
-}
-
 // configurationText is the configuration. What it leaves out has its default.
 var configurationText = template.Must(template.New("configuration").Parse(`# Configuration of {{.Name}}. Relative paths start at this file's folder.
 # Check a change with: {{.Name}} validate --config {{.Product}}.yaml
@@ -211,6 +206,10 @@ public:
   address: 127.0.0.1:{{.PublicPort}}   # 0.0.0.0:{{.PublicPort}} to serve other machines
 admin:
   address: 127.0.0.1:{{.AdminPort}}   # always loopback
+{{- if .MTLSPort}}
+mtls:
+  address: 127.0.0.1:{{.MTLSPort}}   # for programs with a client certificate
+{{- end}}
 
 tls:
   mode: auto                # a private hierarchy in tls/; clients need tls/root.pem
@@ -233,7 +232,7 @@ unseal:
 {{- end}}
 
 realm:
-  file: {{.Product}}/realm.yaml      # add callers with: {{.Name}} credential add
+  file: {{.Product}}/realm.yaml      # add callers with: {{.Name}} credential add, user add
 
 hash_service:
   peppers:                  # one secret per version of the hash policies; never change one that is in use
@@ -257,8 +256,11 @@ func portOf(address string) string {
 func (s Setup) configuration() ([]byte, error) {
 	values := map[string]string{
 		"Product": s.Service.Product, "Name": s.Service.Name, "PublicPort": portOf(s.Service.Public), "AdminPort": portOf(s.Service.Admin),
-		"PostgresURL": s.PostgresURL, "PostgresPassword": "", "Unseal": string(s.UnsealMode), "UnsealSecret": "",
+		"PostgresURL": s.PostgresURL, "PostgresPassword": "", "MTLSPort": "", "Unseal": string(s.UnsealMode), "UnsealSecret": "",
 		"Pepper": fileReference(filepath.Join(s.Dir, "secrets", "pepper")), "LogLevel": "info", "LogFormat": "json",
+	}
+	if s.Operator != "" && s.Service.MTLS != "" {
+		values["MTLSPort"] = portOf(s.Service.MTLS)
 	}
 	if s.PostgresURL != "" {
 		password, err := filepath.Abs(s.PostgresPassword)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,14 +16,28 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 )
 
-// SetupCommands are the commands that work on files, not on a running service: init and credential. path is what stands before them on the
+// SetupCommands are the commands that work on files, not on a running service: init, credential and user. path is what stands before them on the
 // command line.
 func (s Service[C]) SetupCommands(path string) []*cobra.Command {
 	c := setupCommands{Description: s.Description, path: path, load: func(file string) (*Config, error) {
 		cfg, err := s.Load(config.Source{File: file}, isDev(file))
 		return common(&cfg), err
 	}}
-	return []*cobra.Command{c.init(), c.credential()}
+	return []*cobra.Command{c.init(), c.credential(), c.user()}
+}
+
+// Merge puts two lists of commands together; commands of one name become one, with the subcommands of both.
+func Merge(commands, more []*cobra.Command) []*cobra.Command {
+	all := append([]*cobra.Command{}, commands...)
+	for _, one := range more {
+		at := slices.IndexFunc(all, func(other *cobra.Command) bool { return other.Name() == one.Name() })
+		if at < 0 {
+			all = append(all, one)
+			continue
+		}
+		all[at].AddCommand(one.Commands()...)
+	}
+	return all
 }
 
 // setupCommands are those of one service.
@@ -34,15 +49,15 @@ type setupCommands struct {
 }
 
 func (c setupCommands) init() *cobra.Command {
-	s := Setup{Service: c.Description}
+	s := Setup{Service: c.Description, Operator: FirstOperator}
 	var mode string
 	cmd := &cobra.Command{
 		Use:   "init --data DIR",
 		Short: "Make a data directory for a real deployment",
-		Long: `Init makes a data directory with everything that start needs: secrets, a realm with one
-API token that may do everything, the configuration, and context.yaml for client commands
-on this machine. With --unseal shamir it writes unseal shares instead of an unseal secret: hand
-them to different people and delete the files.
+		Long: `Init makes a data directory with everything that start needs: secrets, the configuration, a
+realm with an API token, a person and a client certificate that may do everything, and
+context.yaml for client commands on this machine. With --unseal shamir it writes unseal shares
+instead of an unseal secret: hand them to different people and delete the files.
 
 What is there is never overwritten; a directory whose making was cut off is completed.`,
 		Example: fmt.Sprintf(`  %[1]s init --data /var/lib/cryptoutil
@@ -126,19 +141,28 @@ func (c setupCommands) writeContext(files Files) (string, error) {
 	file := filepath.Join(filepath.Dir(files.Config), cli.ContextName)
 	return file, cli.WriteContext(file, cli.Context{
 		RootCertificate: config.Path(files.Root),
-		Services:        map[string]cli.Endpoint{c.Product: files.Endpoint("https://"+c.Public, "https://"+c.Admin)},
+		Services:        map[string]cli.Endpoint{c.Product: files.Endpoint("https://"+c.Public, "https://"+c.MTLS, "https://"+c.Admin)},
 	})
 }
 
 // Endpoint is the context's entry for the service of this data directory.
-func (f Files) Endpoint(public, admin string) cli.Endpoint {
-	return cli.Endpoint{URL: public, AdminURL: admin, Credential: fileReference(f.Credential), AdminToken: fileReference(f.AdminToken)}
+func (f Files) Endpoint(public, mutual, admin string) cli.Endpoint {
+	endpoint := cli.Endpoint{URL: public, AdminURL: admin, Credential: fileReference(f.Credential), AdminToken: fileReference(f.AdminToken)}
+	if f.ClientCertificate != "" {
+		endpoint.MTLSURL, endpoint.ClientCertificate, endpoint.ClientKey = mutual, config.Path(f.ClientCertificate), fileReference(f.ClientKey)
+	}
+	return endpoint
 }
 
 func describeSetup(w io.Writer, path string, files Files, context string) error {
-	text := fmt.Sprintf("configuration     %s\ncredential        %s\ncontext           %s\n", files.Config, files.Credential, context)
+	text := fmt.Sprintf("configuration      %s\ncredential         %s\ncontext            %s\n", files.Config, files.Credential, context)
+	for _, row := range [][2]string{{"password of " + files.Operator, files.Password}, {"client certificate", files.ClientCertificate}} {
+		if row[1] != "" {
+			text += fmt.Sprintf("%-18s %s\n", row[0], row[1])
+		}
+	}
 	for i, share := range files.Shares {
-		text += fmt.Sprintf("unseal share %-4d %s\n", i+1, share)
+		text += fmt.Sprintf("unseal share %-5d %s\n", i+1, share)
 	}
 	text += fmt.Sprintf("\nNext:\n  %s start --config %s\n", path, files.Config)
 	if len(files.Shares) > 0 {

@@ -39,10 +39,20 @@ func isUsage(err error) bool {
 func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	t.Parallel()
 	for path, children := range map[string]string{
-		"":               "dev kms status version",
-		"kms":            "credential decrypt encrypt health init key migrate seal self shutdown sign start status unseal validate verify",
+		"": "audit dev kms status version",
+		"kms": "audit barrier binding client credential decrypt encrypt grant health init key migrate rekey role seal self session shutdown sign start " +
+			"status tenant token unseal user validate verify",
 		"kms key":        "create get list public rotate versions",
-		"kms credential": "add remove",
+		"kms credential": "add certificate remove",
+		"kms user":       "add create delete get list remove revoke-sessions set-password update",
+		"kms client":     "create delete get list rotate-secret update",
+		"kms token":      "create delete get list update",
+		"kms role":       "create delete get list update",
+		"kms binding":    "create delete get list",
+		"kms grant":      "create delete get list",
+		"kms tenant":     "create delete get list restore resume suspend update",
+		"kms session":    "list revoke",
+		"kms audit":      "checkpoint-key export list verify",
 	} {
 		help, err := command(t, append(strings.Fields(path), "--help")...)
 		require.NoError(t, err, path)
@@ -132,6 +142,7 @@ func TestInit_SaysWhatComesNextAndChangesNothingTwice(t *testing.T) {
 	before := contents(t, dir)
 	assert.ElementsMatch(t, []string{
 		"kms.yaml", "context.yaml", "kms/realm.yaml", "credentials/kms.token", "secrets/pepper", "shares/share-1", "shares/share-2", "shares/share-3",
+		"credentials/operator.password", "credentials/admin.pem", "credentials/admin.key", "tls/root.pem", "tls/root.key", "tls/issuer.pem", "tls/lock",
 	}, slices.Collect(maps.Keys(before)), "no unseal secret")
 	_, err = command(t, "kms", "init", "--data", dir)
 	require.ErrorContains(t, err, "exists already; nothing was changed")

@@ -32,7 +32,8 @@ them on this machine with everything generated.`,
 	kmsPath := name + " " + kms.Product
 	root.AddCommand(
 		devCommand(),
-		product(kms.Product, "Keys that encrypt and sign, and never leave", kms.Service().Program(), append(kms.ClientCommands(kmsPath), kms.Service().SetupCommands(kmsPath)...)...),
+		product(kms.Product, "Keys that encrypt and sign, and never leave", kms.Service().Program(), kms.Commands(kmsPath)...),
+		cli.Audit(name),
 		cli.SuiteStatus(name, kms.Service().Program()),
 		cli.Version(name),
 	)

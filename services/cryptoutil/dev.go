@@ -43,7 +43,7 @@ It is for trying out: the secrets lie beside the data. For a real deployment see
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "data directory (default $XDG_DATA_HOME/cryptoutil, else ~/.local/share/cryptoutil)")
-	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080 and 9090")
+	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080, 8089 and 9090")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if dir == "" {
 			var err error
@@ -65,13 +65,15 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 	if err := mark(dir); err != nil {
 		return err
 	}
-	files, existed, err := service.Setup{Service: kms.Service().Description, Dir: dir, UnsealMode: unseal.Dev}.Prepare()
+	files, existed, err := service.Setup{Service: kms.Service().Description, Dir: dir, UnsealMode: unseal.Dev, Operator: service.FirstOperator}.Prepare()
 	if err != nil {
 		return err
 	}
 	overrides := map[string]string{}
 	if ephemeral {
-		overrides["public.address"], overrides["admin.address"] = "127.0.0.1:0", "127.0.0.1:0"
+		for _, listener := range []string{"public", "mtls", "admin"} {
+			overrides[listener+".address"] = "127.0.0.1:0"
+		}
 	}
 	cfg, err := kms.Service().Load(config.Source{File: files.Config, Overrides: overrides}, true)
 	if err != nil {
@@ -145,10 +147,14 @@ func announce(dir string, existed bool, files service.Files, k *service.Instance
 	if err != nil {
 		return err
 	}
+	mutual, err := localhost(k.MTLSURL())
+	if err != nil {
+		return err
+	}
 	file := filepath.Join(dir, cli.ContextName)
 	err = cli.WriteContext(file, cli.Context{
 		RootCertificate: config.Path(k.RootFile()),
-		Services:        map[string]cli.Endpoint{kms.Product: files.Endpoint(public, k.AdminURL())},
+		Services:        map[string]cli.Endpoint{kms.Product: files.Endpoint(public, mutual, k.AdminURL())},
 	})
 	if err != nil {
 		return err
@@ -165,12 +171,20 @@ func announce(dir string, existed bool, files service.Files, k *service.Instance
   credential          %s
   context             %s
   data directory      %s
-
+%s
 Try:
   cryptoutil kms key create --name demo --algorithm A256GCM/A256KW%s
 Stop with Ctrl-C; keys survive.
-`, state, public, k.AdminURL(), k.RootFile(), files.Credential, file, dir, contextHint(file))
+`, state, public, k.AdminURL(), k.RootFile(), files.Credential, file, dir, loginHint(public, files), contextHint(file))
 	return err
+}
+
+// loginHint says how a person gets in; empty for a directory without one.
+func loginHint(public string, files service.Files) string {
+	if files.Operator == "" {
+		return ""
+	}
+	return fmt.Sprintf("\n  log in at           %s/browser/login\n  as                  %s, password in %s\n", public, files.Operator, files.Password)
 }
 
 // contextHint is the flag that client commands need when the context file is not where they look by themselves.

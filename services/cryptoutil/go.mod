@@ -22,6 +22,7 @@ require (
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000 // indirect
+	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000 // indirect
@@ -36,6 +37,8 @@ require (
 	github.com/go-viper/mapstructure/v2 v2.4.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.28.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect

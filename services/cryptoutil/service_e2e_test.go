@@ -34,6 +34,7 @@ type installation struct {
 var (
 	devWords    = regexp.MustCompile(`(?s)KMS +(https://\S+)\n +KMS administration +(https://\S+)\n.*keys survive\.\n`)
 	serverWords = regexp.MustCompile(`kms-server serves (https://\S+), administration (https://\S+), root certificate \S+\n`)
+	mutualWords = regexp.MustCompile(`kms-server serves (https://\S+) for client certificates\n`)
 )
 
 // dev starts `cryptoutil dev` on a directory and waits until it is ready.
@@ -47,11 +48,14 @@ func dev(t testing.TB, dir string, env ...string) *installation {
 func serve(t testing.TB, dir string) *installation {
 	t.Helper()
 	p := launch(t, call{path: program(t, kmsServer), args: []string{
-		"start", "--config", filepath.Join(dir, "kms.yaml"), "--public-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0",
+		"start", "--config", filepath.Join(dir, "kms.yaml"), "--public-address", "127.0.0.1:0", "--mtls-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0",
 	}, env: environment(t.TempDir())})
 	i := started(t, p, dir, "root certificate", serverWords)
 	replaceInFile(t, i.context(), regexp.MustCompile(`( url: ).*`), "${1}"+i.public)
 	replaceInFile(t, i.context(), regexp.MustCompile(`(admin_url: ).*`), "${1}"+i.admin)
+	if mutual := mutualWords.FindStringSubmatch(i.process.stdout.String()); mutual != nil {
+		replaceInFile(t, i.context(), regexp.MustCompile(`(mtls_url: ).*`), "${1}"+mutual[1])
+	}
 	return i
 }
 

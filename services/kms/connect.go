@@ -3,6 +3,7 @@ package kms
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,10 @@ func place(command *cobra.Command, path string) {
 	}
 }
 
+// patience is how long a command waits for a service that asks to come back later: somebody waits at the keyboard, and a service that is sealed
+// stays so until an operator comes.
+const patience = 2 * time.Second
+
 // connect opens a client of the KMS that the context file names.
 func connect(command *cobra.Command) (*client.KMS, error) {
 	file, err := command.Flags().GetString("context")
@@ -57,5 +62,5 @@ func connect(command *cobra.Command) (*client.KMS, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; the context file must name the root certificate that the service wrote when it first started", err)
 	}
-	return client.New(client.Config{URL: endpoint.URL, Roots: roots, Token: token})
+	return client.New(client.Config{URL: endpoint.URL, Roots: roots, Token: token, MaxWait: patience})
 }

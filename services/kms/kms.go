@@ -7,8 +7,11 @@ import (
 	"context"
 	_ "embed"
 
+	"github.com/spf13/cobra"
+
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 	"github.com/cryptoutil/cryptoutil/libs/service"
+	"github.com/cryptoutil/cryptoutil/libs/service/admincli"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -24,6 +27,7 @@ const serviceName = "kms-server"
 // Addresses that the KMS listens on unless it is told otherwise.
 const (
 	defaultPublic = "127.0.0.1:8080"
+	defaultMTLS   = "127.0.0.1:8089"
 	defaultAdmin  = "127.0.0.1:9090"
 )
 
@@ -35,9 +39,16 @@ var document []byte
 // Main runs the command line of kms-server and returns its exit code.
 func Main(args []string) int {
 	s := Service()
-	root := cli.Root(s.Program(), append(ClientCommands(serviceName), s.SetupCommands(serviceName)...)...)
+	root := cli.Root(s.Program(), Commands(serviceName)...)
 	root.SetArgs(args)
 	return cli.Main(context.Background(), root)
+}
+
+// Commands are the KMS's own commands beside those of its program: client commands, administration and set-up. path is what stands before them
+// on the command line.
+func Commands(path string) []*cobra.Command {
+	administration := admincli.Commands(admincli.Config{Product: Product, Path: path})
+	return append(ClientCommands(path), service.Merge(administration, Service().SetupCommands(path))...)
 }
 
 // Service is the KMS.
@@ -46,7 +57,7 @@ func Service() service.Service[Config] {
 		Description: service.Description{
 			Product: Product, Name: serviceName,
 			Summary: "Key management service: keys that encrypt and sign, and never leave",
-			Public:  defaultPublic, Admin: defaultAdmin,
+			Public:  defaultPublic, Admin: defaultAdmin, MTLS: defaultMTLS,
 			Document: document, Codes: httpapi.Codes(), Migrations: sqlstore.Migrations,
 			Scopes: scopes(), Operate: []string{keyring.OpCreate.Scope()}, Use: []string{
 				keyring.OpEncrypt.Scope(), keyring.OpDecrypt.Scope(), keyring.OpSign.Scope(), keyring.OpVerify.Scope(),

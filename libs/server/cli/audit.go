@@ -14,6 +14,9 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
 
+// AuditKeysSuffix makes the name of an audit export that of the file with the keys that verify it.
+const AuditKeysSuffix = ".keys.json"
+
 // maxKeyFile bounds a file of public keys in bytes.
 const maxKeyFile = 1 << 20
 
@@ -43,31 +46,42 @@ func auditVerify(path string) *cobra.Command {
 every checkpoint with the service's public checkpoint key. It names the first break: what was
 altered, removed, moved, put in or cut off. EXPORT may be - for standard input.
 
+Without --key the keys are those that audit export wrote beside the file, EXPORT.keys.json. Whoever
+could change the one could change the other: for proof, name a copy kept elsewhere with --key.
+
 An export cannot show by itself that its end is missing, or that its last events were written
 anew. Checkpoints from elsewhere do: --checkpoint takes the service's log, or any other file
 that holds checkpoints, and may be given several times.
 
 Exits with 0 if the export is intact, and with 1 if it is not.`,
-		Example: fmt.Sprintf(`  %[1]s verify acme.jsonl --key kms-checkpoint-keys.json
-  %[1]s verify acme.jsonl --key kms-checkpoint-keys.json --checkpoint /var/log/kms.log`, path),
+		Example: fmt.Sprintf(`  %[1]s verify acme.jsonl
+  %[1]s verify acme.jsonl --key checkpoint-keys.json
+  %[1]s verify acme.jsonl --key checkpoint-keys.json --checkpoint /var/log/kms.log`, path),
 		Args: cobra.ExactArgs(1),
 	}
 	format := AddOutputFlag(cmd)
-	keyFile := cmd.Flags().String("key", "", "file with the service's public checkpoint keys: a JWK Set, a JWK or PEM (required)")
+	keyFile := cmd.Flags().String("key", "", "file with the service's public checkpoint keys: a JWK Set, a JWK or PEM (default EXPORT.keys.json)")
 	checkpoints := cmd.Flags().StringArray("checkpoint", nil, "file with checkpoints from elsewhere, such as the service's log")
 	partial := cmd.Flags().Bool("partial", false, "the export is a part of the chain")
-	_ = errors.Join(cmd.MarkFlagRequired("key"), cmd.MarkFlagFilename("key"), cmd.MarkFlagFilename("checkpoint")) // as in AddOutputFlag
+	_ = errors.Join(cmd.MarkFlagFilename("key"), cmd.MarkFlagFilename("checkpoint")) // as in AddOutputFlag
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opts, err := auditOptions(*keyFile, *checkpoints)
-		if err != nil {
-			return err
+		keys := *keyFile
+		if keys == "" {
+			if args[0] == "-" {
+				return Usage("name the checkpoint keys with --key FILE")
+			}
+			keys = args[0] + AuditKeysSuffix
 		}
-		opts.Partial = *partial
 		export, err := openInput(cmd, args[0])
 		if err != nil {
 			return fmt.Errorf("read export: %w", err)
 		}
 		defer func() { _ = export.Close() }() // only read
+		opts, err := auditOptions(keys, *checkpoints)
+		if err != nil {
+			return err
+		}
+		opts.Partial = *partial
 
 		verdict := auditVerdict{Intact: true}
 		verdict.Result, err = auditchain.Verify(export, opts)
@@ -91,7 +105,7 @@ Exits with 0 if the export is intact, and with 1 if it is not.`,
 func auditOptions(keyFile string, checkpoints []string) (auditchain.Options, error) {
 	text, err := readBounded(keyFile, maxKeyFile)
 	if err != nil {
-		return auditchain.Options{}, fmt.Errorf("read checkpoint keys: %w", err)
+		return auditchain.Options{}, fmt.Errorf("read checkpoint keys: %w; name them with --key FILE", err)
 	}
 	keys, err := auditchain.ParseKeys(text)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Program is what a service contributes to its command line.
 //
-// Its configuration has the keys public.address, admin.address, data_dir and telemetry.log_level, which flags override.
+// Its configuration has the keys public.address, mtls.address, admin.address, data_dir and telemetry.log_level, which flags override.
 type Program struct {
 	// Name is the service's own binary, "kms-server".
 	Name string
@@ -60,6 +60,8 @@ type Start struct {
 // Serving tells where a service is reached.
 type Serving struct {
 	PublicURL, AdminURL, RootFile string
+	// MTLSURL is for programs with a client certificate; empty where there is no such listener.
+	MTLSURL string
 }
 
 // Root is the command of the service's own binary; more are its client commands.

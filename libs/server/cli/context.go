@@ -30,6 +30,11 @@ type Endpoint struct {
 	// URL is the public listener's, AdminURL the admin listener's.
 	URL      string `koanf:"url" yaml:"url"`
 	AdminURL string `koanf:"admin_url" yaml:"admin_url,omitempty"`
+	// MTLSURL is the listener for programs with a client certificate, and ClientCertificate (PEM, the issuer after it) and ClientKey (a reference)
+	// what commands that administer present there.
+	MTLSURL           string      `koanf:"mtls_url" yaml:"mtls_url,omitempty"`
+	ClientCertificate config.Path `koanf:"client_certificate" yaml:"client_certificate,omitempty"`
+	ClientKey         string      `koanf:"client_key" yaml:"client_key,omitempty"`
 	// Credential and AdminToken are references to files, file:///path.
 	Credential string `koanf:"credential" yaml:"credential,omitempty"`
 	AdminToken string `koanf:"admin_token" yaml:"admin_token,omitempty"`

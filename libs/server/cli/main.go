@@ -94,7 +94,12 @@ func help(cmd *cobra.Command, args []string) error {
 		return cmd.Help()
 	}
 	text := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	near := cmd.SuggestionsFor(args[0])
+	if len(near) == 0 {
+		cmd.SuggestionsMinimumDistance = 2 // of Levenshtein: a letter or two are mistyped
+		near = cmd.SuggestionsFor(args[0])
+	}
+	if len(near) > 0 {
 		text = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 

@@ -18,6 +18,7 @@ type sourceFlags struct {
 // overrideFlags name the key path that a flag overrides.
 var overrideFlags = []struct{ flag, path, usage string }{
 	{"public-address", "public.address", "override public.address, IP:port of the public listener"},
+	{"mtls-address", "mtls.address", "override mtls.address, IP:port of the listener for client certificates"},
 	{"admin-address", "admin.address", "override admin.address, IP:port of the admin listener (loopback)"},
 	{"data", "data_dir", "override data_dir, the data directory"},
 	{"log-level", "telemetry.log_level", "override telemetry.log_level: debug, info, warn or error"},

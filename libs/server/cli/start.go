@@ -61,7 +61,11 @@ A data directory that development mode has made is refused.`,
 			Log:    cmd.ErrOrStderr(),
 			Reload: reload,
 			Serving: func(s Serving) {
-				sayf(cmd, "%s serves %s, administration %s, root certificate %s\n", p.Name, s.PublicURL, s.AdminURL, s.RootFile)
+				mutual := ""
+				if s.MTLSURL != "" {
+					mutual = fmt.Sprintf("%s serves %s for client certificates\n", p.Name, s.MTLSURL)
+				}
+				sayf(cmd, "%s%s serves %s, administration %s, root certificate %s\n", mutual, p.Name, s.PublicURL, s.AdminURL, s.RootFile)
 			},
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -92,7 +93,7 @@ func targetOf(p Program, c Context) (*target, error) {
 	return newTarget(endpoint.AdminURL, c.RootCertificate.String(), token.File())
 }
 
-func newTarget(url, rootFile, tokenFile string) (*target, error) {
+func newTarget(address, rootFile, tokenFile string) (*target, error) {
 	name, err := serverName(rootFile)
 	var roots *x509.CertPool
 	if err == nil {
@@ -107,7 +108,7 @@ func newTarget(url, rootFile, tokenFile string) (*target, error) {
 	t := tlsconfig.ClientConfig(roots)
 	t.ServerName = name
 
-	return &target{url: url, tokenFile: tokenFile, client: &http.Client{
+	return &target{url: address, tokenFile: tokenFile, client: &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: t, DisableKeepAlives: true}, // no proxy: it is this machine
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       adminTimeout,
@@ -220,6 +221,9 @@ func refusal(p problem.Document) error {
 
 // explain adds to an error of the connection what can be done.
 func (t *target) explain(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // the rest repeats the address
+	}
 	var certificate *tls.CertificateVerificationError
 	var network net.Error
 	switch {

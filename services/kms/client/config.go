@@ -44,6 +44,10 @@ type Config struct {
 	// Backoff is the pause before the first repetition; it doubles with each further
 	// one, and up to half of it is random. 200 ms when zero.
 	Backoff time.Duration
+
+	// MaxWait is the longest pause that the service may ask for (Retry-After); who is
+	// told to come back later than that gets the problem at once. 30 s when zero.
+	MaxWait time.Duration
 }
 
 // base returns the address of the API below c.URL.

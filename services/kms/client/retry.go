@@ -15,25 +15,29 @@ import (
 const (
 	// maxBackoff bounds one pause between attempts.
 	maxBackoff = 5 * time.Second
-	// maxRetryAfter is the longest Retry-After that is waited for; a caller who is told
-	// to come back later than that gets the problem at once.
-	maxRetryAfter = 30 * time.Second
+	// defaultMaxWait is the longest Retry-After that is waited for unless the
+	// configuration says otherwise.
+	defaultMaxWait = 30 * time.Second
 )
 
 // retryPolicy decides whether a call is repeated, and when.
 type retryPolicy struct {
 	retries int
 	backoff time.Duration
+	maxWait time.Duration
 	pause   func(context.Context, time.Duration) error
 }
 
 func newRetryPolicy(config Config) retryPolicy {
-	p := retryPolicy{retries: config.Retries, backoff: config.Backoff, pause: pause}
+	p := retryPolicy{retries: config.Retries, backoff: config.Backoff, maxWait: config.MaxWait, pause: pause}
 	if p.retries == 0 {
 		p.retries = defaultRetries
 	}
 	if p.backoff == 0 {
 		p.backoff = defaultBackoff
+	}
+	if p.maxWait == 0 {
+		p.maxWait = defaultMaxWait
 	}
 	return p
 }
@@ -41,7 +45,7 @@ func newRetryPolicy(config Config) retryPolicy {
 // next returns how long to wait before attempt number done+1, or false when err
 // stands. retryAfter is what the service asked for, 0 if nothing.
 func (p retryPolicy) next(done int, err error, retryAfter time.Duration) (time.Duration, bool) {
-	if done > p.retries || !temporary(err, retryAfter > 0) || retryAfter > maxRetryAfter {
+	if done > p.retries || !temporary(err, retryAfter > 0) || retryAfter > p.maxWait {
 		return 0, false
 	}
 	wait := maxBackoff
