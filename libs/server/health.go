@@ -128,20 +128,14 @@ func (s *Server) liveness(_ *call, w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, Report{Status: StatusOK, Checks: []CheckResult{}})
 }
 
-// readiness says whether requests may be sent here.
+// readiness says whether requests may be sent here: only required checks fail it, the others degrade it.
 func (s *Server) readiness(c *call, w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
 		s.report(w, Report{Status: StatusDraining, Checks: []CheckResult{}})
 
 		return
 	}
-	var required []Check
-	for _, check := range s.checks() {
-		if check.Required {
-			required = append(required, check)
-		}
-	}
-	s.report(w, examine(c, required))
+	s.report(w, examine(c, s.checks()))
 }
 
 // health looks at everything.

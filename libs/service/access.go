@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/auth/accesstoken"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
@@ -78,8 +79,18 @@ func (p *Platform) openRealms(ctx context.Context, cfg *Config) (err error) {
 			realms = append(realms, p.directory)
 		}
 	}
+	bearers := []auth.Bearer{sessionBearer{p}}
+	if accesstoken.Configured(cfg.Federation) {
+		tokens, err := accesstoken.Open(p.Federation, cfg.Federation.Identity, accesstoken.Deps{
+			Product: p.description.Product, Now: p.Now,
+		})
+		if err != nil {
+			return err
+		}
+		bearers = append(bearers, tokens) // last: every text that is nobody else's may be one
+	}
 	p.gate, err = auth.New(auth.Config{
-		Realms: realms, Bearers: []auth.Bearer{sessionBearer{p}}, Secrets: secrets, Fresh: p.fresh,
+		Realms: realms, Bearers: bearers, Secrets: secrets, Fresh: p.fresh,
 		UsersByAdminOnly: p.federated(cfg), Log: p.Log, Now: p.Now,
 	})
 	if err != nil {

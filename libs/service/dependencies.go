@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/admin"
@@ -26,7 +27,7 @@ func (i *Instance) dependencies() (server.Deps, error) {
 		Tenants:     knownTenants{p},
 		Auditor:     auditor{p.Audit},
 		Granted:     p.Access.Some,
-		Features:    cfg.Features.on,
+		Features:    p.features(cfg),
 		Bind:        database.WithTenant,
 		Idempotency: p.answers,
 		Barrier:     p.Barrier,
@@ -47,6 +48,19 @@ func (i *Instance) dependencies() (server.Deps, error) {
 		}
 	}
 	return d, nil
+}
+
+// peerFeature begins the names of features that a peer makes possible: "peer-kms" is there while the KMS is.
+const peerFeature = "peer-"
+
+// features tells which features of the documents (x-feature) are there: as the configuration says, or as long as a peer is up.
+func (p *Platform) features(cfg *Config) func(name string) bool {
+	return func(name string) bool {
+		if peer, ok := strings.CutPrefix(name, peerFeature); ok {
+			return p.Federation.Up(peer)
+		}
+		return cfg.Features.on(name)
+	}
 }
 
 // addAdministration adds the platform's own API.

@@ -9,7 +9,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
-	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000

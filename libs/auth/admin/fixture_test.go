@@ -246,7 +246,7 @@ func (c *cluster) start() *replica {
 		Log: log, Tracer: tracenoop.NewTracerProvider().Tracer("t"), Meter: metricnoop.NewMeterProvider().Meter("t"),
 		TLS: askingTLS{cert, certificateAuthority(t).pool}, Auth: r.gate, Granted: r.access.Some,
 		API: server.API{Document: document, Mount: r.mount}, Product: product, Platform: []server.API{operations.API()},
-		Idempotency: answers, Bind: database.WithTenant, DataDir: t.TempDir(), Tenants: registry,
+		Idempotency: answers, Bind: database.WithTenant, DataDir: t.TempDir(), Tenants: registry, Features: func(name string) bool { return name == "administration" },
 	})
 	require.NoError(t, err)
 	r.run()
