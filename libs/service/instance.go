@@ -120,6 +120,14 @@ func (i *Instance) MTLSURL() string { return i.server.MTLSURL() }
 // AdminURL is where the machine's operator reaches it.
 func (i *Instance) AdminURL() string { return i.server.AdminURL() }
 
+// MetricsURL is where metrics are pulled from; empty when nowhere.
+func (i *Instance) MetricsURL() string {
+	if i.metrics == nil {
+		return ""
+	}
+	return "https://" + i.metrics.listener.Addr().String() + "/metrics"
+}
+
 // RootFile is the root certificate that clients trust.
 func (i *Instance) RootFile() string { return i.platform.tls.public.RootFile() }
 
