@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
@@ -26,9 +28,6 @@ const (
 	// turnsBefore bounds how many rotations are acknowledged before the service is killed, and turnTakes at which moment of the next one.
 	turnsBefore = 5
 	turnTakes   = 15 * time.Millisecond
-	// movedKeys each have movedVersions for rewrap to move, which takes about moveTakes.
-	movedKeys, movedVersions = 8, 25
-	moveTakes                = 400 * time.Millisecond
 )
 
 // The keys of the barrier turn whole or not at all, whenever the service dies, and what they protect stays readable.
@@ -68,71 +67,40 @@ func TestKill_BarrierKeysTurnWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// Moving values under new keys may be cut off anywhere, again and again; at last it comes to an end, and the old keys can go.
-func TestKill_RewrappingGoesOnWhereItWas(t *testing.T) {
-	t.Parallel()
-	seed, rounds := setting(t, seedVariable, rand.Uint64()), setting(t, roundsVariable, defaultRounds)
-	t.Logf("%s=%d", seedVariable, seed)
-	for _, engine := range dbtest.Engines() {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			random := rand.New(rand.NewPCG(seed, uint64(len(engine))))
-			dir := prepared(t, engine)
-			i := serve(t, dir)
-			v := newVault(t, i)
-			v.grow(t, i)
-			for round := range rounds {
-				for _, level := range []string{"content", "intermediate"} {
-					i.orders(t, http.MethodPost, "barrier/rotate", map[string]string{"level": level, "tenant": "default"}, nil)
-				}
-				moment := time.Duration(random.Int64N(int64(moveTakes)))
-				i.orders(t, http.MethodPost, "barrier/rewrap", map[string]bool{"retire": true}, nil)
-				i.killAfter(moment)
-				i = serve(t, dir)
-				v.opens(t, i)
-				t.Logf("round %d: killed %s after the start; ready again after %s", round, moment.Round(time.Millisecond), i.ready.Round(time.Millisecond))
-			}
-			var report rewrapReport
-			begun := time.Now()
-			i.orders(t, http.MethodPost, "barrier/rewrap", map[string]bool{"retire": true}, nil)
-			eventually(t, "rewrapping ends", func() bool {
-				i.orders(t, http.MethodGet, "barrier/rewrap", nil, &report)
-				return report.Finished
-			})
-			t.Logf("rewrapping ended %s after the last kill: %+v", time.Since(begun).Round(time.Millisecond), report.Sources)
-			for _, source := range report.Sources {
-				assert.Zero(t, source.Failed, "%+v", source)
-			}
-			v.opens(t, i)
-			i.stop(t)
-			i = serve(t, dir)
-			v.opens(t, i)
-			i.stop(t)
-		})
-	}
-}
-
-// rewrapReport is how far rewrapping is.
-type rewrapReport struct {
-	Finished bool `json:"finished"`
-	Sources  []struct {
-		Source    string `json:"source"`
-		Scanned   int    `json:"scanned"`
-		Rewrapped int    `json:"rewrapped"`
-		Failed    int    `json:"failed"`
-		Failure   string `json:"failure"`
-	} `json:"sources"`
-}
-
 // prepared makes a data directory for kms-server on an engine.
 func prepared(t *testing.T, engine string, args ...string) (dir string) {
 	t.Helper()
+	dir, _ = preparedOn(t, engine, args...)
+	return dir
+}
+
+// preparedOn is prepared for a test that looks into the database.
+func preparedOn(t *testing.T, engine string, args ...string) (dir string, data database.Config) {
+	t.Helper()
 	if engine == database.EnginePostgres {
-		fresh := dbtest.Fresh(t, engine)
-		args = append(args, "--postgres-url", fresh.URL, "--postgres-password-file", fresh.Password.File())
+		data = dbtest.Fresh(t, engine)
+		dir, _ = initialize(t, append(args, "--postgres-url", data.URL, "--postgres-password-file", data.Password.File())...)
+		return dir, data
 	}
 	dir, _ = initialize(t, args...)
-	return dir
+	return dir, database.Config{Engine: engine, Path: config.Path(filepath.Join(dir, "kms", "kms.sqlite"))}
+}
+
+// inDatabase runs statements of every tenant on the database of a service.
+func inDatabase(t *testing.T, data database.Config, do func(ctx context.Context, db *database.DB) error) {
+	t.Helper()
+	db := dbtest.Open(t, data)
+	require.NoError(t, do(database.WithTenant(t.Context(), database.AllTenants), db))
+	require.NoError(t, db.Close())
+}
+
+// endLeases has what a dead service held be free now; otherwise its successor waits some seconds.
+func endLeases(t *testing.T, data database.Config) {
+	t.Helper()
+	inDatabase(t, data, func(ctx context.Context, db *database.DB) error {
+		_, err := db.Exec(ctx, "UPDATE leases SET expires_at = 0")
+		return err
+	})
 }
 
 // administration is a client of the admin listener.
@@ -263,22 +231,6 @@ func (v *vault) encrypt(t *testing.T, a *api, name string) {
 	require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
 	m.ciphertext, m.version = made.Ciphertext, made.Version
 	v.keys, v.messages = append(v.keys, name), append(v.messages, m)
-}
-
-// grow makes many versions with a message under each.
-func (v *vault) grow(t *testing.T, i *installation) {
-	t.Helper()
-	a := i.api(t)
-	for n := range movedKeys {
-		name := fmt.Sprintf("moved-%d", n)
-		v.add(t, i, name)
-		for range movedVersions {
-			answer, err := a.do(t.Context(), http.MethodPost, "elastic-keys/"+name+"/rotate", nil, nil)
-			require.NoError(t, err)
-			require.Equal(t, 2, answer.status/100, "%s", answer.body)
-			v.encrypt(t, a, name)
-		}
-	}
 }
 
 // opens decrypts everything.
