@@ -16,14 +16,14 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 )
 
-// SetupCommands are the commands that work on files, not on a running service: init, credential and user. path is what stands before them on the
+// SetupCommands are the commands that work on files, not on a running service: init, credential, user and doctor. path is what stands before them on the
 // command line.
 func (s Service[C]) SetupCommands(path string) []*cobra.Command {
 	c := setupCommands{Description: s.Description, path: path, load: func(file string) (*Config, error) {
 		cfg, err := s.Load(config.Source{File: file}, isDev(file))
 		return common(&cfg), err
 	}}
-	return []*cobra.Command{c.init(), c.credential(), c.user()}
+	return []*cobra.Command{c.init(), c.credential(), c.user(), c.doctor()}
 }
 
 // Merge puts two lists of commands together; commands of one name become one, with the subcommands of both.
@@ -155,14 +155,18 @@ func (f Files) Endpoint(public, mutual, admin string) cli.Endpoint {
 }
 
 func describeSetup(w io.Writer, path string, files Files, context string) error {
-	text := fmt.Sprintf("configuration      %s\ncredential         %s\ncontext            %s\n", files.Config, files.Credential, context)
-	for _, row := range [][2]string{{"password of " + files.Operator, files.Password}, {"client certificate", files.ClientCertificate}} {
-		if row[1] != "" {
-			text += fmt.Sprintf("%-18s %s\n", row[0], row[1])
-		}
+	rows := [][2]string{
+		{"configuration", files.Config}, {"credential", files.Credential}, {"context", context},
+		{"password of " + files.Operator, files.Password}, {"client certificate", files.ClientCertificate},
 	}
 	for i, share := range files.Shares {
-		text += fmt.Sprintf("unseal share %-5d %s\n", i+1, share)
+		rows = append(rows, [2]string{fmt.Sprintf("unseal share %d", i+1), share})
+	}
+	text := ""
+	for _, row := range rows {
+		if row[1] != "" {
+			text += fmt.Sprintf("%-20s %s\n", row[0], row[1])
+		}
 	}
 	text += fmt.Sprintf("\nNext:\n  %s start --config %s\n", path, files.Config)
 	if len(files.Shares) > 0 {

@@ -89,8 +89,7 @@ func LoadContext(flag string) (Context, error) {
 		return Context{}, err
 	}
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return Context{}, fmt.Errorf("the context file %s does not exist; name one with --context or %s, or let `cryptoutil dev` or `cryptoutil kms init` write it: %w",
-			file, ContextVariable, err)
+		return Context{}, &absentContextError{file: file}
 	}
 	var c Context
 	if err := config.Load(&c, config.Source{File: file}); err != nil {
@@ -99,6 +98,18 @@ func LoadContext(flag string) (Context, error) {
 
 	return c, nil
 }
+
+// absentContextError is a context file that is not there.
+type absentContextError struct{ file string }
+
+// Error says where one comes from.
+func (e *absentContextError) Error() string {
+	return fmt.Sprintf("the context file %s does not exist; name one with --context or %s, or let `cryptoutil dev` or `cryptoutil kms init` write it",
+		e.file, ContextVariable)
+}
+
+// Unwrap makes it os.ErrNotExist.
+func (*absentContextError) Unwrap() error { return os.ErrNotExist }
 
 // WriteContext writes a context file so that it is there whole, or not at all. Folders are made as needed.
 func WriteContext(file string, c Context) error {

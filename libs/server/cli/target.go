@@ -100,7 +100,7 @@ func newTarget(address, rootFile, tokenFile string) (*target, error) {
 		roots, err = tlsconfig.LoadRoots(rootFile)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; the service writes it when it starts for the first time", err)
+		return nil, fmt.Errorf("the service has not been started yet: there is no %s; the service writes it when it starts for the first time", rootFile)
 	}
 	if err != nil {
 		return nil, err
@@ -219,6 +219,13 @@ func refusal(p problem.Document) error {
 	return fmt.Errorf("%s: %s", p.Code, text)
 }
 
+// neverStarted tells that the service has not written its token yet.
+func (t *target) neverStarted() bool {
+	_, err := os.Stat(t.tokenFile)
+
+	return t.tokenFile != "" && errors.Is(err, fs.ErrNotExist)
+}
+
 // explain adds to an error of the connection what can be done.
 func (t *target) explain(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
@@ -227,6 +234,8 @@ func (t *target) explain(err error) error {
 	var certificate *tls.CertificateVerificationError
 	var network net.Error
 	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && t.neverStarted():
+		return fmt.Errorf("the service has not been started yet: nothing answers at %s; start it", t.url)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing answers at %s; start the service, or correct the address: %w", t.url, err)
 	case errors.As(err, &certificate):
