@@ -77,7 +77,7 @@ func Start(ctx context.Context, config Config, res Resource, logOut io.Writer) (
 
 	traceOptions := []sdktrace.TracerProviderOption{
 		sdktrace.WithResource(attributes(res)),
-		sdktrace.WithIDGenerator(idGenerator{}),
+		sdktrace.WithIDGenerator(newIDGenerator()),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(config.OTLP.SampleRatio))),
 		sdktrace.WithRawSpanLimits(spanLimits()),
 	}
