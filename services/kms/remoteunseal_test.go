@@ -1,0 +1,152 @@
+package kms_test
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/config"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/federation"
+	platform "github.com/cryptoutil/cryptoutil/libs/service"
+	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
+
+	"github.com/cryptoutil/cryptoutil/services/kms"
+)
+
+// dependent has a service be unsealed by the KMS at an address, by a certificate.
+func dependent(t *testing.T, cfg *kms.Config, peer *stand, clients *authority, roots ...string) {
+	t.Helper()
+	federated(t, cfg, peer, false, roots...)
+	certificate, key := clients.files(t, clients.issue(t, "dependent.example"))
+	secret, err := config.NewSecret((&url.URL{Scheme: "file", Path: key}).String(), config.Policy{})
+	require.NoError(t, err)
+	cfg.Federation.KMS.Auth = federation.AuthConfig{Method: federation.AuthMTLS, Certificate: config.Path(certificate), Key: secret}
+	cfg.Unseal = platform.UnsealConfig{Mode: string(unseal.KMS), Key: "unseal"}
+}
+
+// freePort is an address that nobody listens on, for a service that must know its own before it starts.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// custodian is a KMS that unseals another one, which it knows by a certificate of its realm file.
+func custodian(t *testing.T) (s *service, clients *authority) {
+	t.Helper()
+	cfg, files := prepare(t, database.EngineSQLite)
+	cfg.Public.Address = freePort(t)
+	clients = administered(t, &cfg)
+	addClient(t, &cfg, "default", "dependent.example", "'kms:encrypt', 'kms:decrypt'")
+	s = run(t, cfg, files)
+	s.create(t, s.operator(t), "unseal", "A256GCM/A256KW")
+	return s, clients
+}
+
+// A service whose unseal key another KMS keeps starts sealed while that one is away, and unseals by itself when it comes.
+func TestUnseal_ByAnotherKMS(t *testing.T) {
+	t.Parallel()
+	keeper, clients := custodian(t)
+	each := func(t *testing.T, engine string) {
+		t.Helper()
+		peer := newStand(t)
+		cfg, files := prepare(t, engine)
+		cfg.Public.Address = freePort(t)
+		dependent(t, &cfg, peer, clients, keeper.RootFile())
+		peer.become(relayed(keeper.URL()))
+		s := run(t, cfg, files)
+		h := newHolding(t, s, "default", s.operator(t))
+		s.stop()
+
+		s = run(t, cfg, files)
+		s.post(t, h.token, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": h.ciphertext})
+		s.stop()
+
+		peer.become(silent)
+		s = run(t, cfg, files)
+		code, overall, _, detail := s.check(t, "readyz", "barrier")
+		assert.Equal(t, http.StatusServiceUnavailable, code)
+		assert.Equal(t, "failing", overall)
+		assert.Contains(t, detail, "sealed")
+		t.Logf("while the other KMS is away: %s", detail)
+		s.isSealed(t, h)
+		peer.become(relayed(keeper.URL()))
+		began := time.Now()
+		require.Eventually(t, func() bool {
+			got, err := s.exchange(s.request(t, h.token, http.MethodGet, "self", nil))
+			return err == nil && got.status == http.StatusOK
+		}, 30*time.Second, 50*time.Millisecond)
+		t.Logf("unsealed %s after the other KMS was there", time.Since(began).Round(time.Millisecond))
+		s.post(t, h.token, "elastic-keys/"+h.secret+"/decrypt", map[string]any{"ciphertext": h.ciphertext})
+	}
+	for _, engine := range []string{database.EngineSQLite, database.EnginePostgres} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			each(t, engine)
+		})
+	}
+}
+
+// Whoever has no certificate that the other KMS maps does not get its unseal key.
+func TestUnseal_OnlyByTheMappedCertificate(t *testing.T) {
+	t.Parallel()
+	keeper, clients := custodian(t)
+	peer := newStand(t)
+	peer.become(relayed(keeper.URL()))
+	cfg, files := prepare(t, database.EngineSQLite)
+	cfg.Public.Address = freePort(t)
+	dependent(t, &cfg, peer, clients, keeper.RootFile())
+	certificate, key := clients.files(t, clients.issue(t, "stranger.example"))
+	secret, err := config.NewSecret((&url.URL{Scheme: "file", Path: key}).String(), config.Policy{})
+	require.NoError(t, err)
+	cfg.Federation.KMS.Auth.Certificate, cfg.Federation.KMS.Auth.Key = config.Path(certificate), secret
+	s := run(t, cfg, files)
+	_, _, status, detail := s.check(t, "readyz", "barrier")
+	assert.Equal(t, "failing", status)
+	assert.Contains(t, detail, "sealed")
+	assert.Contains(t, s.logs.String(), "401 unauthenticated")
+}
+
+// Two services that unseal each other could never be unsealed again: the second one stays sealed and names the first.
+func TestUnseal_RefusesACycle(t *testing.T) {
+	t.Parallel()
+	// One is unsealed by the other, which then is to be unsealed by it.
+	oneStand, otherStand := newStand(t), newStand(t)
+	oneCfg, oneFiles := prepare(t, database.EngineSQLite)
+	otherCfg, otherFiles := prepare(t, database.EngineSQLite)
+	oneCfg.Public.Address, otherCfg.Public.Address = freePort(t), freePort(t)
+	clients := newAuthority(t)
+	for _, cfg := range []*kms.Config{&oneCfg, &otherCfg} {
+		cfg.TLS.ClientCertificates = tlsconfig.ClientCertificates{Mode: tlsconfig.ClientsRequested, Authorities: []config.Path{config.Path(clients.file)}}
+		addClient(t, cfg, "default", "dependent.example", "'kms:encrypt', 'kms:decrypt'")
+	}
+	other := run(t, otherCfg, otherFiles)
+	other.create(t, other.operator(t), "unseal", "A256GCM/A256KW")
+	otherStand.become(relayed(other.URL()))
+	dependent(t, &oneCfg, otherStand, clients, other.RootFile())
+	one := run(t, oneCfg, oneFiles)
+	one.create(t, one.operator(t), "unseal", "A256GCM/A256KW")
+	oneStand.become(relayed(one.URL()))
+	require.Eventually(t, func() bool { // it tells others what it needs
+		got, err := one.exchange(one.request(t, "", http.MethodGet, federation.WellKnown, nil))
+		return err == nil && len(got.object(t)) == 4
+	}, 10*time.Second, 10*time.Millisecond)
+	other.stop()
+
+	dependent(t, &otherCfg, oneStand, clients, one.RootFile())
+	other = run(t, otherCfg, otherFiles)
+	_, _, status, detail := other.check(t, "readyz", "barrier")
+	assert.Equal(t, "failing", status)
+	assert.Contains(t, detail, "its own unsealing needs it")
+	other.call(t, other.operator(t), http.MethodGet, "self", nil).refused(t, http.StatusServiceUnavailable, "sealed", "a part of a cycle")
+	one.get(t, one.operator(t), "self")
+}
