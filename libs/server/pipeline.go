@@ -50,7 +50,9 @@ func (s *Server) lightStages(a *audience) []stage {
 
 // outside are the stages for paths that belong to no prefix and no protocol, where there is nothing.
 func (s *Server) outside() []stage {
-	return []stage{s.audit, s.recoverPanic, s.boundInFlight, s.observe, s.boundHeader, s.allowAddress, s.limitAddress}
+	return []stage{
+		s.audit, s.recoverPanic, s.boundInFlight, s.observe, s.boundHeader, s.allowAddress, s.limitAddress, sendHeaders(browserHeaders()),
+	}
 }
 
 // chain makes one handler of stages and what lies behind them.
