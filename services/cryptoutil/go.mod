@@ -11,6 +11,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/services/kms v0.0.0-00010101000000-000000000000
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.11.1
@@ -24,7 +25,6 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect

@@ -50,10 +50,10 @@ func grants() resource {
 	columns := []string{"id", "subject_kind", "subject_id", "resource_kind", "resource", "prefix", "scopes", "expires_at", "created_at"}
 	return resource{"grant", "Give and take scopes for single resources", []operation{
 		{
-			verb: "list", short: "List grants", method: "GET", path: "/grants", answer: answerList, columns: columns, examples: []string{"", "--resource-kind elastic-key"},
+			verb: "list", short: "List grants", method: "GET", path: "/grants", answer: answerList, columns: columns, examples: []string{"", "--resource payroll"},
 			fields: []field{
 				{flag: "subject", member: "subject", query: true, usage: "only to the principal or role with this id"},
-				{flag: "resource-kind", member: "resource_kind", query: true, usage: "only for this kind of resource"},
+				{flag: "resource", member: "resource", query: true, usage: "only for the resource with this id or name"},
 			},
 		},
 		{verb: "get", short: "Show a grant", method: "GET", path: "/grants/{id}", object: "ID", columns: columns, examples: []string{"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e"}},
@@ -104,10 +104,10 @@ func tenants() resource {
 		act("suspend", "Refuse everybody of a tenant"), act("resume", "Admit a suspended tenant again"),
 		{
 			verb: "delete", short: "Delete a tenant, after a waiting period", method: "DELETE", path: "/tenants/{id}", object: "ID", columns: columns, stepUp: true,
-			about:    "Delete refuses everybody of a tenant at once and removes its keys and data after a waiting period, 7\ndays by default, in which restore takes it back.",
+			about:    "Delete refuses everybody of a tenant at once and removes its keys and data after a waiting period, 7\ndays by default, in which restore takes that back.",
 			examples: []string{"acme"},
 		},
-		act("restore", "Take back the deletion of a tenant"),
+		act("restore", "Take back the deletion of a tenant, which stays suspended until resume"),
 	}}
 }
 
