@@ -25,7 +25,7 @@ func (p *Platform) checks() []server.Check {
 }
 
 func (p *Platform) probeMigrations(ctx context.Context) error {
-	sets, err := p.description.sets()
+	sets, err := p.description.Sets()
 	if err != nil {
 		return err
 	}

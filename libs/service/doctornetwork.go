@@ -97,7 +97,7 @@ func (d *doctor) database(ctx context.Context) {
 	if !d.outcome("database", err, cfg.Engine, fix) {
 		return
 	}
-	sets, err := d.description.sets()
+	sets, err := d.description.Sets()
 	if err == nil {
 		var pending int
 		if pending, err = db.Pending(ctx, sets...); err == nil && pending > 0 {

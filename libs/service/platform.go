@@ -121,15 +121,15 @@ func (p *Platform) openDatabase(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	p.DB = db
-	sets, err := p.description.sets()
+	sets, err := p.description.Sets()
 	if err != nil {
 		return err
 	}
 	return db.Migrate(ctx, sets...)
 }
 
-// sets are the schema changes of the platform and of the service, in the order in which they are applied.
-func (d Description) sets() ([]database.Set, error) {
+// Sets are the schema changes of the platform and of the service, in the order in which they are applied.
+func (d Description) Sets() ([]database.Set, error) {
 	users, err := directory.Migrations()
 	if err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func (p *Platform) unsealed(ctx context.Context) error {
 }
 
 func (p *Platform) openTenants(_ context.Context, cfg *Config) error {
-	sets, err := p.description.sets()
+	sets, err := p.description.Sets()
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (s Service[C]) migrate(ctx context.Context, src config.Source, out io.Write
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	sets, err := s.sets()
+	sets, err := s.Sets()
 	if err != nil {
 		return err
 	}

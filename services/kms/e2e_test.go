@@ -78,9 +78,15 @@ func prepare(t testing.TB, engine string) (kms.Config, platform.Files) {
 	require.NoError(t, err)
 	// Keys made ahead of need would compete with the other tests for processors.
 	cfg.KeyPools = map[string]int{"RSA-2048": 0, "RSA-3072": 0, "RSA-4096": 0, "P-256": 2, "P-384": 2, "P-521": 2, "Ed25519": 2}
+	sets, err := kms.Service().Sets()
+	require.NoError(t, err)
 	if engine == database.EnginePostgres {
-		cfg.Database = dbtest.Fresh(t, engine)
+		cfg.Database = dbtest.Fresh(t, engine, sets...)
+		return cfg, files
 	}
+	content, err := os.ReadFile(dbtest.Fresh(t, engine, sets...).Path.String())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(cfg.Database.Path.String(), content, 0o600))
 	return cfg, files
 }
 
