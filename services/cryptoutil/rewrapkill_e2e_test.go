@@ -34,38 +34,33 @@ func TestKill_RewrappingGoesOnWhereItWas(t *testing.T) {
 			i := serve(t, dir)
 			v := newVault(t, i)
 			v.grow(t, i)
-			var report rewrapReport
 			unfinished := 0
 			for round := range rounds {
 				for _, level := range []string{"content", "intermediate"} {
 					i.orders(t, http.MethodPost, "barrier/rotate", map[string]string{"level": level, "tenant": "default"}, nil)
 				}
 				moment := time.Duration(random.Int64N(int64(moveTakes)))
-				before := i.rewrapping(t)
 				i.orders(t, http.MethodPost, "barrier/rewrap", map[string]bool{"retire": true}, nil)
-				eventually(t, "rewrapping moves something", func() bool { report = i.rewrapping(t); return report.Run != before.Run && report.scanned() > 0 })
+				eventually(t, "rewrapping moves something", func() bool { return i.rewrapping(t).scanned() > 0 })
 				i.killAfter(moment)
 				endLeases(t, data)
+				begun := time.Now()
 				i = serve(t, dir)
-				report = i.rewrapping(t)
-				if !report.Finished {
+				seen := i.rewrapping(t)
+				if !seen.Finished {
 					unfinished++
 				}
-				t.Logf("round %d: killed %s after its begin, %d values seen, finished: %t; ready again after %s", round, moment.Round(time.Millisecond),
-					report.scanned(), report.Finished, i.ready.Round(time.Millisecond))
 				v.opens(t, i)
+				var report rewrapReport
+				eventually(t, "rewrapping ends by itself", func() bool { report = i.rewrapping(t); return report.Finished })
+				for _, source := range report.Sources {
+					assert.Zero(t, source.Failed, "%+v", source)
+				}
+				v.opens(t, i)
+				t.Logf("round %d: killed %s after its begin; %d values had been seen at the next start; ended %s after that", round,
+					moment.Round(time.Millisecond), seen.scanned(), time.Since(begun).Round(time.Millisecond))
 			}
 			t.Logf("%d of %d kills cut rewrapping off", unfinished, rounds)
-			begun := time.Now()
-			i.orders(t, http.MethodPost, "barrier/rewrap", map[string]bool{"retire": true}, nil)
-			eventually(t, "rewrapping ends", func() bool {
-				report = i.rewrapping(t)
-				return report.Finished
-			})
-			t.Logf("rewrapping ended %s after the last kill: %+v", time.Since(begun).Round(time.Millisecond), report.Sources)
-			for _, source := range report.Sources {
-				assert.Zero(t, source.Failed, "%+v", source)
-			}
 			v.opens(t, i)
 			i.stop(t)
 			i = serve(t, dir)
