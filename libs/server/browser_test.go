@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -42,6 +43,7 @@ func TestBrowser_CrossSiteRequests(t *testing.T) {
 		{"/browser/login", []string{"Sec-Fetch-Site", "same-origin"}, ""},
 		{"/browser/login", []string{"Sec-Fetch-Site", "none"}, ""},
 		{"/browser/login", []string{"Origin", own}, ""},
+		{"/browser/login", []string{"Origin", strings.Replace(own, "https:", "http:", 1)}, "csrf_failed"}, // anybody on the way can write such a page
 		{"/browser/login", []string{"Sec-Fetch-Site", "cross-site"}, "csrf_failed"},
 		{"/browser/login", []string{"Sec-Fetch-Site", "same-site"}, "csrf_failed"},
 		{"/browser/login", []string{"Origin", evil}, "csrf_failed"},

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -64,7 +66,11 @@ func (s *Server) refuseCrossSite(a *audience) stage {
 		return func(c *call, w http.ResponseWriter, r *http.Request) {
 			exempt := c.route != nil && c.route.crossSite || a.programs && !addedByBrowsers(r)
 			if !exempt {
-				if err := c.settings.crossSite.Check(r); err != nil {
+				err := c.settings.crossSite.Check(r)
+				if err == nil && !isSafe(r.Method) && comesInPlain(r) {
+					err = errPlainOrigin
+				}
+				if err != nil {
 					s.fail(c, w, r, problem.New(problem.CSRFFailed, "send it from a page of this service").Because(err))
 
 					return
@@ -73,6 +79,19 @@ func (s *Server) refuseCrossSite(a *audience) stage {
 			next(c, w, r)
 		}
 	}
+}
+
+// errPlainOrigin is a page of our own host that came without TLS: anybody on the way can have written it. CrossOriginProtection compares
+// hosts alone where a browser does not send Sec-Fetch-Site.
+var errPlainOrigin = errors.New("the page came without TLS")
+
+func comesInPlain(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header["Origin"], func(origin string) bool { return strings.HasPrefix(strings.ToLower(origin), "http:") })
+}
+
+// isSafe tells whether a method changes nothing (RFC 9110 section 9.2.1).
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // addedByBrowsers tells whether the request authenticates by what a browser adds to requests by itself.
