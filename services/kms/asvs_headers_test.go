@@ -1,0 +1,88 @@
+package kms_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/server"
+)
+
+// concrete is the path of a route with something in place of its parameters.
+func concrete(r server.Route) string {
+	return strings.NewReplacer("{tenant}", "default", "{id}", "something", "{version}", "1").Replace(r.Pattern)
+}
+
+// ASVS 3.4 and 14.3.2: every answer of every route tells a browser to use TLS, not to guess, not to frame, not to send on, and not to keep it.
+func TestASVS_3_4_EveryAnswerHasItsHeaders(t *testing.T) {
+	t.Parallel()
+	s, _ := people(t, nil)
+	b := logIn(t, s, "default", "ada")
+	type try struct{ method, path string }
+	tries := []try{{http.MethodGet, "/"}, {http.MethodGet, "/nothing"}, {http.MethodTrace, "/"}, {http.MethodGet, "/service"}, {http.MethodGet, "/browser/api/v1/nothing"}, {http.MethodGet, "/t/x/y"}}
+	for _, r := range s.Routes() {
+		if r.Method == http.MethodGet {
+			tries = append(tries, try{r.Method, concrete(r)})
+		}
+	}
+	for _, try := range tries {
+		for who, got := range map[string]answer{"a stranger": newBrowser(t, s).send(t, s.request(t, "", try.method, try.path, nil)), "a user": b.get(t, try.path)} {
+			what := who + ": " + try.method + " " + try.path
+			h := got.header
+			assert.Contains(t, h.Get("Strict-Transport-Security"), "max-age=31536000", what)
+			assert.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), what)
+			assert.Empty(t, h.Values("Server"), what)
+			assert.Empty(t, h.Values("X-Powered-By"), what)
+			if !strings.Contains(try.path, "/browser/assets/") {
+				assert.Equal(t, "no-store", h.Get("Cache-Control"), what)
+			}
+			if len(got.body) > 0 {
+				assert.NotEmpty(t, h.Get("Content-Type"), what)
+			}
+			if !strings.HasPrefix(try.path, "/service") && !strings.HasPrefix(try.path, "/.well-known/") {
+				policy := h.Get("Content-Security-Policy")
+				for _, directive := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} {
+					assert.Contains(t, policy, directive, what)
+				}
+				assert.NotContains(t, policy, "unsafe", what)
+				assert.NotContains(t, policy, "*", what)
+				assert.Contains(t, []string{"no-referrer", "same-origin"}, h.Get("Referrer-Policy"), what)
+			}
+			for _, line := range h.Values("Set-Cookie") {
+				cookie, err := http.ParseSetCookie(line)
+				require.NoError(t, err)
+				assert.True(t, strings.HasPrefix(cookie.Name, "__Host-"), line)
+				assert.True(t, cookie.Secure && cookie.HttpOnly && cookie.Path == "/" && cookie.Domain == "", line)
+				assert.Contains(t, []http.SameSite{http.SameSiteLaxMode, http.SameSiteStrictMode}, cookie.SameSite, line)
+				assert.Less(t, len(cookie.Name)+len(cookie.Value), 4096, line)
+			}
+		}
+	}
+}
+
+// ASVS 3.4.2 and 3.5.3: no origin is let in unless it is listed, and nothing that changes anything is done by a safe method.
+func TestASVS_3_5_OtherOriginsGetNothing(t *testing.T) {
+	t.Parallel()
+	s, _ := people(t, nil)
+	b := logIn(t, s, "default", "ada")
+	for _, r := range s.Routes() {
+		for _, origin := range []string{"https://evil.invalid", "null", s.URL() + ".evil.invalid", strings.Replace(s.URL(), "https", "http", 1)} {
+			request := s.request(t, "", r.Method, concrete(r), nil, "Origin", origin)
+			got := b.send(t, request)
+			assert.Empty(t, got.header.Get("Access-Control-Allow-Origin"), "%s %s", r.Method, r.Pattern)
+			if r.Method != http.MethodGet && strings.Contains(r.Pattern, "/browser") {
+				assert.Equal(t, http.StatusForbidden, got.status, "%s %s from %s: %s", r.Method, r.Pattern, origin, got.body)
+				assert.Contains(t, string(got.body), "csrf_failed", "%s %s from %s", r.Method, r.Pattern, origin)
+			}
+			preflight := s.request(t, "", http.MethodOptions, concrete(r), nil, "Origin", origin, "Access-Control-Request-Method", r.Method)
+			answered, err := s.exchange(preflight)
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, answered.status, http.StatusBadRequest, "%s %s", r.Method, r.Pattern)
+			assert.Empty(t, answered.header.Get("Access-Control-Allow-Methods"))
+		}
+	}
+	assert.Equal(t, http.StatusOK, b.get(t, self).status, "and the session goes on")
+}
