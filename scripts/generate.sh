@@ -68,6 +68,7 @@ written() {
 }
 if [ -n "$everything" ]; then
   written configdoc docs/configuration
+  written clidoc docs/cli
 fi
 if [ "$failed" -ne 0 ]; then
   echo "run scripts/generate.sh and commit the result" >&2

@@ -16,12 +16,13 @@ const name = "cryptoutil"
 
 // Main runs the command line of cryptoutil and returns its exit code.
 func Main(args []string) int {
-	root := command()
+	root := Command()
 	root.SetArgs(args)
 	return cli.Main(context.Background(), root)
 }
 
-func command() *cobra.Command {
+// Command is the command line.
+func Command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   name,
 		Short: "Keys, certificates, tokens and identity from one binary",

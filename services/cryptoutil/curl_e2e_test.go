@@ -137,10 +137,10 @@ func TestCurl_TheAdminListenerIsForThisMachineAndNotForBrowsers(t *testing.T) {
 	}
 
 	found := listening(t, i.cmd.Process.Pid)
-	assert.Len(t, found, 2, "one public and one admin listener")
+	assert.Len(t, found, 3, "one public listener, one for client certificates, and one for the admin")
 	for _, address := range found {
 		assert.Equal(t, "127.0.0.1", address.IP.String())
-		assert.Contains(t, []string{portOf(t, i.public), portOf(t, i.admin)}, strconv.Itoa(address.Port))
+		assert.Contains(t, []string{portOf(t, i.public), portOf(t, i.mutual(t)), portOf(t, i.admin)}, strconv.Itoa(address.Port))
 	}
 }
 

@@ -1,7 +1,4 @@
 package cryptoutil
 
-// Command and Dev are the command line and development mode for tests that look at what they write.
-var (
-	Command = command
-	Dev     = dev
-)
+// Dev is development mode for tests that look at what it writes.
+var Dev = dev

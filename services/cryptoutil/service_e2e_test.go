@@ -86,6 +86,16 @@ func (i *installation) context() string { return i.file("context.yaml") }
 
 func (i *installation) root() string { return i.file("tls", "root.pem") }
 
+// mutual is the URL for client certificates, which the context file has.
+func (i *installation) mutual(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(i.context())
+	require.NoError(t, err)
+	found := regexp.MustCompile(`mtls_url: (\S+)`).FindSubmatch(text)
+	require.NotNil(t, found, "%s", text)
+	return string(found[1])
+}
+
 // token is the credential that the installation came with.
 func (i *installation) token(t testing.TB) string {
 	t.Helper()
