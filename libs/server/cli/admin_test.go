@@ -51,7 +51,7 @@ func TestHealth_And_Status(t *testing.T) {
 	assert.Equal(t, outcome{out: "degraded\npeer: no route to \ufffd[31mhost\n"}, s.run(t, "", "health", "--probe", "healthz", "--config", s.config))
 
 	require.NoError(t, s.barrier.Seal(t.Context()))
-	assert.Equal(t, outcome{code: 1, out: "failing\nbarrier: sealed: sealed by an operator\n"}, s.run(t, "", "health", "--config", s.config))
+	assert.Equal(t, outcome{code: 1, out: "failing\nbarrier: sealed: sealed by an operator\npeer: no route to \ufffd[31mhost\n"}, s.run(t, "", "health", "--config", s.config))
 	assert.Equal(t, outcome{out: "ok\n"}, s.run(t, "", "health", "--probe", "livez", "--config", s.config))
 	got = s.run(t, "", "status", "--config", s.config)
 	assert.Equal(t, 1, got.code)

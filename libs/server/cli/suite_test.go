@@ -38,7 +38,9 @@ func TestSuiteStatus_AllAreReadyOrNot(t *testing.T) {
 	assert.NotContains(t, got.out, "third", "it is not configured")
 
 	s.probe = func() error { return errors.New("not required") }
-	assert.Zero(t, suiteStatus(t, file).code)
+	got = suiteStatus(t, file)
+	assert.Zero(t, got.code, "degraded is ready")
+	assert.Regexp(t, `(?m)^thing +degraded .*peer: not required`, got.out)
 	require.NoError(t, s.barrier.Seal(t.Context()))
 	got = suiteStatus(t, file, "--output", "json")
 	assert.Equal(t, 1, got.code)
@@ -51,7 +53,7 @@ func TestSuiteStatus_AllAreReadyOrNot(t *testing.T) {
 	require.NoError(t, cli.WriteContext(file, c))
 	got = suiteStatus(t, file)
 	assert.Equal(t, 1, got.code)
-	assert.Regexp(t, `(?m)^thing +ok`, got.out)
+	assert.Regexp(t, `(?m)^thing +degraded`, got.out)
 	assert.Regexp(t, `(?m)^other +failing .*services.other.admin_url$`, got.out)
 	c.Services["other"] = cli.Endpoint{URL: "https://127.0.0.1:1", AdminURL: "https://127.0.0.1:1"}
 	require.NoError(t, cli.WriteContext(file, c))
