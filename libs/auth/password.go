@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
@@ -41,8 +42,16 @@ type PasswordsConfig struct {
 // Guessing is bounded three times: by the pair of account and address, by the address, and by the account from all addresses together (SP
 // 800-63B section 5.2.2). The third would let anybody lock anybody out, so it is not for addresses from which the user has logged in before.
 type Passwords struct {
-	cfg PasswordsConfig
+	cfg     PasswordsConfig
+	waiting atomic.Int64 // passwords that are verified or wait for it
 }
+
+// maxWaiting bounds them. Each takes a processor for a tenth of a second or more: who comes later would wait for long, and hold what other
+// requests need. That is for those who have many addresses, whom no limit by address holds back.
+const (
+	maxWaiting = 64
+	waitPause  = 2 * time.Second
+)
 
 // Attempts allowed; a user who does not exist is counted like one who does.
 func pairRate() server.Rate    { return server.Rate{Limit: 10, Per: 10 * time.Minute, Burst: 10} }
@@ -73,6 +82,10 @@ func (p *Passwords) Password(ctx context.Context, tenant, login, password string
 	login = NormalizeLogin(login)
 	if login == "" || len(login) > maxLogin || len(password) > MaxPassword {
 		return nil, refuseLogin(errMalformedLogin)
+	}
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > maxWaiting {
+		return nil, &tooManyError{after: waitPause}
 	}
 	account, err := p.find(ctx, tenant, login)
 	if err != nil && !errors.Is(err, ErrUnknown) {
