@@ -46,7 +46,11 @@ func (r *replacement) inherit() error {
 	if err != nil {
 		return err
 	}
-	was, is := before.Sys().(*syscall.Stat_t), own.Sys().(*syscall.Stat_t)
+	was, known := before.Sys().(*syscall.Stat_t)
+	is, ok := own.Sys().(*syscall.Stat_t)
+	if !known || !ok {
+		return nil // a system without owners
+	}
 	if was.Uid != is.Uid || was.Gid != is.Gid {
 		if err := r.out.Chown(int(was.Uid), int(was.Gid)); err != nil {
 			return fmt.Errorf("keep the owner of %s: %w; edit it as its owner", r.file, err)

@@ -9,7 +9,8 @@ type tenantKey struct{}
 
 // bound is a context with a tenant. As one value it takes one allocation for each request instead of the two of context.WithValue.
 type bound struct {
-	context.Context
+	context.Context //nolint:containedctx // it is the context
+
 	tenant string
 }
 

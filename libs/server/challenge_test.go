@@ -12,13 +12,13 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
-// nonceDemand is an error that says by itself how to authenticate.
-type nonceDemand struct{}
+// nonceError is an error that says by itself how to authenticate.
+type nonceError struct{}
 
-func (nonceDemand) Error() string     { return "no nonce" }
-func (nonceDemand) ErrorCode() string { return "unauthenticated" }
+func (nonceError) Error() string     { return "no nonce" }
+func (nonceError) ErrorCode() string { return "unauthenticated" }
 
-func (nonceDemand) Challenge(h http.Header) {
+func (nonceError) Challenge(h http.Header) {
 	h["Www-Authenticate"] = []string{`DPoP error="use_dpop_nonce"`}
 	h.Set("DPoP-Nonce", "n-1")
 }
@@ -26,7 +26,7 @@ func (nonceDemand) Challenge(h http.Header) {
 type demanding struct{}
 
 func (demanding) Authenticate(context.Context, *http.Request) (*server.Principal, error) {
-	return nil, fmt.Errorf("authenticate: %w", nonceDemand{})
+	return nil, fmt.Errorf("authenticate: %w", nonceError{})
 }
 
 func TestChallenge_OfAnErrorThatKnowsMoreThanItsCode(t *testing.T) {

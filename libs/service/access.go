@@ -26,12 +26,16 @@ func (d Description) roles() []auth.Role { return auth.BuiltInRoles(d.Product, d
 // OpenHashes opens the registries that a configuration describes. dev is development mode, which can do without peppers.
 func OpenHashes(cfg *Config) (*secrethash.Set, error) {
 	peppers := map[int][]byte{}
+	defer func() {
+		for _, secret := range peppers {
+			clear(secret)
+		}
+	}()
 	for _, pepper := range cfg.Hashes.Peppers {
 		secret, err := pepper.Secret.Read()
 		if err != nil {
 			return nil, fmt.Errorf("pepper of version %d: %w", pepper.Version, err)
 		}
-		defer clear(secret)
 		peppers[pepper.Version] = secret
 	}
 	return secrethash.Open(secrethash.Config{

@@ -22,7 +22,7 @@ import (
 )
 
 // Config is what every service is configured with. A service's own configuration embeds it and adds its sections.
-type Config struct {
+type Config struct { //nolint:recvcheck // Platform returns the configuration itself, the others read it
 	server.Config `koanf:",squash"`
 
 	// DataDir holds what the service keeps beside its database: the certificate hierarchy (tls/), admin.token and the journal of events

@@ -37,7 +37,12 @@ func (d *doctor) files() {
 
 // foreignFile is a file below the directory that its owner may not be able to read; empty for none.
 func foreignFile(dir string) (found string) {
-	owner := func(info fs.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
+	owner := func(info fs.FileInfo) uint32 {
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			return stat.Uid
+		}
+		return 0 // a system without owners
+	}
 	root, err := os.Stat(dir)
 	if err != nil {
 		return ""

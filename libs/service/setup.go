@@ -52,7 +52,7 @@ const (
 const FirstOperator = "operator"
 
 // Files are the parts of a data directory that people and programs need to know.
-type Files struct {
+type Files struct { //nolint:recvcheck // what makes them changes them
 	Config     string // such as kms.yaml
 	Credential string // the first API token, 0600
 	AdminToken string // written at first start

@@ -156,8 +156,11 @@ func (f Files) Endpoint(public, mutual, admin string) cli.Endpoint {
 
 func describeSetup(w io.Writer, path string, files Files, context string) error {
 	rows := [][2]string{
-		{"configuration", files.Config}, {"credential", files.Credential}, {"context", context},
-		{"password of " + files.Operator, files.Password}, {"client certificate", files.ClientCertificate},
+		{"configuration", files.Config},
+		{"credential", files.Credential},
+		{"context", context},
+		{"password of " + files.Operator, files.Password},
+		{"client certificate", files.ClientCertificate},
 	}
 	for i, share := range files.Shares {
 		rows = append(rows, [2]string{fmt.Sprintf("unseal share %d", i+1), share})

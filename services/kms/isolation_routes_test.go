@@ -223,8 +223,11 @@ func TestTenants_CredentialsOpenNothingElsewhere(t *testing.T) {
 		b := newBrowser(t, s)
 		path := "/t/" + ours.tenant + "/browser/login"
 		for _, form := range []url.Values{
-			{"login": {theirs.login}, "password": {estatePassword}}, {"login": {theirs.email}, "password": {estatePassword}}, {"token": {theirs.token}},
-			{"token": {theirs.clientSecret}}, {"token": {theirs.sessionText}},
+			{"login": {theirs.login}, "password": {estatePassword}},
+			{"login": {theirs.email}, "password": {estatePassword}},
+			{"token": {theirs.token}},
+			{"token": {theirs.clientSecret}},
+			{"token": {theirs.sessionText}},
 		} {
 			form.Set("form_token", b.formToken(t, path))
 			got := b.post(t, path, form)

@@ -163,8 +163,12 @@ func openInput(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 func (v auditVerdict) rows() [][]string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
 	rows := [][]string{
-		{"Intact", strconv.FormatBool(v.Intact)}, {"Service", v.Service}, {"Chain", v.Chain},
-		{"Events", fmt.Sprintf("%d to %d", v.First, v.Last)}, {"Signed", "up to " + number(v.Signed)}, {"Checkpoints", number(v.Checkpoints)},
+		{"Intact", strconv.FormatBool(v.Intact)},
+		{"Service", v.Service},
+		{"Chain", v.Chain},
+		{"Events", fmt.Sprintf("%d to %d", v.First, v.Last)},
+		{"Signed", "up to " + number(v.Signed)},
+		{"Checkpoints", number(v.Checkpoints)},
 	}
 	if v.Break == nil {
 		if v.Signed < v.Last {

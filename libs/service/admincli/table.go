@@ -52,10 +52,9 @@ type field struct {
 	query               bool // it is a parameter of the URL
 }
 
-var (
-	byLogin = lookup{"/users", "login", "login"}
-	byToken = lookup{"/api-tokens", "", "name"}
-)
+// byLogin and byToken find people and tokens.
+func byLogin() lookup { return lookup{"/users", "login", "login"} }
+func byToken() lookup { return lookup{"/api-tokens", "", "name"} }
 
 // Fields that several operations have.
 func expires() field {
@@ -91,35 +90,37 @@ func users() resource {
 			columns: []string{"login", "id", "email", "name", "disabled", "expires_at"}, examples: []string{"", "--output json"},
 			fields: []field{{flag: "login", member: "login", query: true, usage: "only who logs in by this name or e-mail address"}},
 		},
-		{verb: "get", short: "Show a person", method: "GET", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin, columns: columns, examples: []string{"ada"}},
+		{verb: "get", short: "Show a person", method: "GET", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin(), columns: columns, examples: []string{"ada"}},
 		{
 			verb: "create", short: "Create a person in the database", method: "POST", path: "/users", columns: columns, stepUp: true,
 			about: `Create makes a person in the database, without any rights: give them with binding create or
 grant create. The password is asked for without echo, or read from --password-file; without one
 (--no-password) nobody can log in as this person yet.`,
 			fields: []field{
-				{flag: "login", member: "login", required: true, usage: "what the person logs in with"}, email, name,
-				{flag: "password-file", member: "password", kind: kindPassword}, disabled(), expires(),
+				{flag: "login", member: "login", required: true, usage: "what the person logs in with"},
+				email, name,
+				{flag: "password-file", member: "password", kind: kindPassword},
+				disabled(), expires(),
 			},
 			examples: []string{"--login ada --email ada@example.net", "--login ben --name Ben --password-file ben.txt"},
 		},
 		{
-			verb: "update", short: "Change a person", method: "PATCH", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin, columns: columns, stepUp: true,
+			verb: "update", short: "Change a person", method: "PATCH", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin(), columns: columns, stepUp: true,
 			fields:   []field{{flag: "login", member: "login", usage: "what the person logs in with"}, email, name, disabled(), expires()},
 			examples: []string{"ada --disabled", `ada --email "" --expires 720h`},
 		},
 		{
-			verb: "delete", short: "Delete a person", method: "DELETE", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin, answer: answerNone,
+			verb: "delete", short: "Delete a person", method: "DELETE", path: "/users/{id}", object: "LOGIN|ID", lookup: byLogin(), answer: answerNone,
 			stepUp: true, examples: []string{"ada"},
 		},
 		{
-			verb: "set-password", short: "Give a person a new password", method: "POST", path: "/users/{id}/set-password", object: "LOGIN|ID", lookup: byLogin,
+			verb: "set-password", short: "Give a person a new password", method: "POST", path: "/users/{id}/set-password", object: "LOGIN|ID", lookup: byLogin(),
 			about:  "Set-password replaces a person's password and ends all sessions of that person.",
 			answer: answerNone, stepUp: true, fields: []field{{flag: "password-file", member: "password", kind: kindPassword, required: true}},
 			examples: []string{"ada", "ada --password-file new.txt"},
 		},
 		{
-			verb: "revoke-sessions", short: "End all sessions of a person", method: "POST", path: "/users/{id}/revoke-sessions", object: "LOGIN|ID", lookup: byLogin,
+			verb: "revoke-sessions", short: "End all sessions of a person", method: "POST", path: "/users/{id}/revoke-sessions", object: "LOGIN|ID", lookup: byLogin(),
 			columns: []string{"sessions"}, examples: []string{"ada"},
 		},
 	}}
@@ -143,7 +144,8 @@ func clients() resource {
 			answer: answerSecret, secret: "secret",
 			fields: []field{
 				name, description, scopes(true), certificates(),
-				{flag: "without-secret", member: "without_secret", kind: kindFlag, usage: "it authenticates by certificate alone"}, disabled(), expires(),
+				{flag: "without-secret", member: "without_secret", kind: kindFlag, usage: "it authenticates by certificate alone"},
+				disabled(), expires(),
 			},
 			examples: []string{"--name billing --scopes PRODUCT:read", "--name ci --scopes PRODUCT:read --without-secret --certificate ci.pem"},
 		},
@@ -173,23 +175,25 @@ func tokens() resource {
 			columns: []string{"name", "id", "owner", "scopes", "disabled", "expires_at"}, examples: []string{""},
 			fields: []field{{flag: "owner", member: "owner", query: true, usage: "only tokens of the user with this id"}},
 		},
-		{verb: "get", short: "Show an API token", method: "GET", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken, columns: columns, examples: []string{"ci"}},
+		{verb: "get", short: "Show an API token", method: "GET", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken(), columns: columns, examples: []string{"ci"}},
 		{
 			verb: "create", short: "Create an API token and show it", method: "POST", path: "/api-tokens", columns: columns, stepUp: true,
 			answer: answerSecret, secret: "token",
 			fields: []field{
-				{flag: "name", member: "name", required: true, usage: "a name for people"}, scopes(true),
-				{flag: "owner", member: "owner", usage: "id of the user for whom the token acts"}, expires(),
+				{flag: "name", member: "name", required: true, usage: "a name for people"},
+				scopes(true),
+				{flag: "owner", member: "owner", usage: "id of the user for whom the token acts"},
+				expires(),
 			},
 			examples: []string{"--name ci --scopes PRODUCT:read --expires 2160h"},
 		},
 		{
-			verb: "update", short: "Change an API token", method: "PATCH", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken, columns: columns, stepUp: true,
+			verb: "update", short: "Change an API token", method: "PATCH", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken(), columns: columns, stepUp: true,
 			fields:   []field{{flag: "name", member: "name", usage: "a name for people"}, scopes(false), disabled(), expires()},
 			examples: []string{"ci --disabled"},
 		},
 		{
-			verb: "delete", short: "Delete an API token", method: "DELETE", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken, answer: answerNone,
+			verb: "delete", short: "Delete an API token", method: "DELETE", path: "/api-tokens/{id}", object: "NAME|ID", lookup: byToken(), answer: answerNone,
 			examples: []string{"ci"},
 		},
 	}}

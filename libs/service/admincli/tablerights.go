@@ -92,7 +92,8 @@ func tenants() resource {
 			verb: "create", short: "Create a tenant", method: "POST", path: "/tenants", columns: columns, stepUp: true,
 			about: "Create makes a tenant. Its id is a slug that never changes and is never given out again.",
 			fields: []field{
-				{flag: "id", member: "id", required: true, usage: "a-z, 0-9 and hyphens, at most 31 characters"}, name,
+				{flag: "id", member: "id", required: true, usage: "a-z, 0-9 and hyphens, at most 31 characters"},
+				name,
 				{flag: "isolation", member: "isolation", usage: "row (default), or schema for one of its own in PostgreSQL"},
 			},
 			examples: []string{`--id acme --name "Acme Corp"`},

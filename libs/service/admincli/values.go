@@ -30,9 +30,9 @@ var subjectFlags = []struct {
 	flag, kind, usage string
 	lookup            lookup
 }{
-	{"user", "user", "to the person of this login or id", byLogin},
+	{"user", "user", "to the person of this login or id", byLogin()},
 	{"client", "client", "to the client of this name or id", lookup{"/clients", "name", "name"}},
-	{"token", "api_token", "to the API token of this name or id", byToken},
+	{"token", "api_token", "to the API token of this name or id", byToken()},
 	{"to-role", "role", "to everybody with the role of this name or id", lookup{}},
 }
 
