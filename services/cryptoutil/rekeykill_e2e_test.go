@@ -69,7 +69,8 @@ func TestKill_RekeyingToANewSecretLeavesOneThatOpens(t *testing.T) {
 				empty := func() map[string]any { return map[string]any{} }
 				steps := []step{
 					{path: "start", body: func() map[string]any { return map[string]any{"mode": "derive", "secret": fileURL(next)} }},
-					{path: "verify", body: empty}, {path: "commit", body: empty},
+					{path: "verify", body: empty},
+					{path: "commit", body: empty},
 				}
 				victim := victimStep(random, len(steps))
 				p := i.rekeyAmid(t, steps, victim, time.Duration(random.Int64N(int64(stepTakes))))
