@@ -36,7 +36,7 @@ func members(t testing.TB, encoded string) (all map[string]any) {
 }
 
 // with is a copy that has further members; nil removes one.
-func with(all map[string]any, changes map[string]any) map[string]any {
+func with(all, changes map[string]any) map[string]any {
 	out := maps.Clone(all)
 	for name, value := range changes {
 		if out[name] = value; value == nil {
