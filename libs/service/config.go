@@ -257,6 +257,12 @@ func (c Config) Validate() []config.Problem {
 	if c.DataDir == "" {
 		problems = append(problems, config.Problem{Path: "data_dir", Message: "the data directory is missing", Suggestion: "name a folder that only this service can write"})
 	}
+	if clients := c.TLS.ClientCertificates; c.MTLS.Address == "" && len(clients.Authorities) > 0 && (clients.Mode == "" || clients.Mode == tlsconfig.ClientsOff) {
+		problems = append(problems, config.Problem{
+			Path: "tls.client_certificates.authorities", Message: "is not used in mode off without the listener mtls",
+			Suggestion: "set mtls.address, or mode to requested or required, or remove it",
+		})
+	}
 	if c.Unseal.Mode == string(unseal.KMS) && (!c.Federation.Enabled || c.Federation.KMS.URL == "") {
 		problems = append(problems, config.Problem{Path: "federation.kms.url", Message: "is missing; unseal mode kms needs it"})
 	}

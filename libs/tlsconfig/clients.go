@@ -27,16 +27,11 @@ type ClientCertificates struct {
 	Authorities []config.Path `koanf:"authorities"`
 }
 
-// Validate finds what does not go together.
+// Validate finds what does not go together. Authorities in mode off do: a program may have another listener that demands certificates.
 func (c ClientCertificates) Validate() []config.Problem {
 	var problems []config.Problem
 	if c.Mode != "" {
 		problems = append(problems, config.OneOf("mode", c.Mode, ClientsOff, ClientsRequested, ClientsRequired)...)
-	}
-	if !c.asked() && len(c.Authorities) > 0 {
-		problems = append(problems, config.Problem{
-			Path: "authorities", Message: "is not used in mode off", Suggestion: "set mode to requested or required, or remove it",
-		})
 	}
 	for i, file := range c.Authorities {
 		if file == "" {

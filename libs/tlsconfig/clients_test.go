@@ -264,7 +264,6 @@ func TestOpen_RefusesClientSettingsThatDoNotGoTogether(t *testing.T) {
 	for want, c := range map[string]tlsconfig.Config{
 		"client_certificates.authorities":                 external,
 		`client_certificates.mode`:                        asking("always"),
-		"is not used in mode off":                         asking(tlsconfig.ClientsOff, "/x"),
 		"is empty":                                        asking(tlsconfig.ClientsRequired, ""),
 		"no such file":                                    asking(tlsconfig.ClientsRequired, "/nonexistent"),
 		"is not an authority":                             asking(tlsconfig.ClientsRequired, authoritiesFile(t, leaf)),

@@ -200,3 +200,38 @@ func TestMutualTLS_WithoutResponders(t *testing.T) {
 		})
 	}
 }
+
+// The listener for programs is there so that browsers are never asked for a certificate: its authorities do not open the question elsewhere.
+func TestMutualTLS_NobodyIsAskedForACertificateElsewhere(t *testing.T) {
+	t.Parallel()
+	p := newClientPKI(t)
+	cfg, files := prepare(t, database.EngineSQLite)
+	text, err := os.ReadFile(files.Config)
+	require.NoError(t, err)
+	changed := strings.Replace(string(text), "tls:\n", "mtls:\n  address: 127.0.0.1:0\ntls:\n  client_certificates:\n    authorities: ["+p.file+"]\n", 1)
+	require.NotEqual(t, string(text), changed)
+	require.NoError(t, os.WriteFile(files.Config, []byte(changed), 0o600))
+	_, err = kms.Service().Load(config.Source{File: files.Config}, false)
+	require.NoError(t, err)
+	_, err = kms.Service().Load(config.Source{File: files.Config, Overrides: map[string]string{"mtls.address": ""}}, false)
+	require.ErrorContains(t, err, "tls.client_certificates.authorities", "without that listener nobody uses them")
+
+	mutual(t, &cfg, p, map[string]string{"caller": "dns: caller"})
+	cfg.TLS.ClientCertificates.Mode = tlsconfig.ClientsOff
+	s := run(t, cfg, files)
+	caller := p.client(t, "caller", p.byOCSP)
+	for address, want := range map[string]bool{s.URL(): false, s.MTLSURL(): true} {
+		asked := false
+		security := tlsconfig.ClientConfig(s.roots())
+		security.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked = true
+			return &caller, nil
+		}
+		dialer := tls.Dialer{Config: security}
+		connection, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "https://"))
+		require.NoError(t, err)
+		require.NoError(t, connection.Close())
+		assert.Equal(t, want, asked, address)
+	}
+	assert.Equal(t, "caller", s.program(t, caller).admitted(t).member(t, "id"))
+}
