@@ -29,6 +29,7 @@ const (
 	inFlight        = 64            // what the service works on at once
 	overload        = 10 * inFlight // what callers ask for at once
 	overloadSeconds = 30
+	idleSeconds     = 2 // what the machine's other work costs livez is measured before
 	secondsVariable = "CRYPTOUTIL_TEST_OVERLOAD_SECONDS"
 	// planVariable has the test's own program be the callers.
 	planVariable = "CRYPTOUTIL_TEST_OVERLOAD_PLAN"
@@ -61,7 +62,9 @@ func (d durations) String() string {
 		return "none"
 	}
 	slices.Sort(d)
-	at := func(percent int) time.Duration { return d[min(len(d)-1, len(d)*percent/100)].Round(10 * time.Microsecond) }
+	at := func(percent int) time.Duration {
+		return d[min(len(d)-1, len(d)*percent/100)].Round(10 * time.Microsecond)
+	}
 	return fmt.Sprintf("n %d, p50 %s, p99 %s, max %s", len(d), at(50), at(99), d[len(d)-1].Round(10*time.Microsecond))
 }
 
@@ -85,6 +88,9 @@ func TestOverload_OfTheRealProgram(t *testing.T) { //nolint:paralleltest // it n
 	before := i.resident(t)
 	work.Seconds = float64(setting(t, secondsVariable, overloadSeconds))
 
+	quiet := i.watchLiveness(t)
+	time.Sleep(idleSeconds * time.Second) //nolint:forbidigo // how the machine is by itself
+	idle := quiet()
 	end := i.watchLiveness(t)
 	got := i.flood(t, work)
 	livez := end()
@@ -96,6 +102,7 @@ func TestOverload_OfTheRealProgram(t *testing.T) { //nolint:paralleltest // it n
 
 	t.Logf("answers by status: %v", got.Statuses)
 	t.Logf("served: %s", got.Served)
+	t.Logf("livez before: %s", idle)
 	t.Logf("livez: %s; the next request afterwards took %s, with its TLS handshake", livez, recovered.Round(100*time.Microsecond))
 	t.Logf("resident memory warm %d KiB, afterwards %d KiB", before, after)
 	assert.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
