@@ -24,7 +24,7 @@ const stepTakes = 12 * time.Millisecond
 // tally counts what kills left.
 type tally struct{ before, old, renewed, committed int }
 
-func (c tally) String() string {
+func (c *tally) String() string {
 	return fmt.Sprintf("killed %d times before the commit was asked for; amid it %d times with the old material in force and %d times with the new; %d times after it",
 		c.before, c.old, c.renewed, c.committed)
 }
@@ -107,7 +107,7 @@ func TestKill_RekeyingToANewSecretLeavesOneThatOpens(t *testing.T) {
 					}
 				}
 			}
-			t.Log(counted)
+			t.Log(counted.String())
 			i.stop(t)
 		})
 	}
@@ -170,7 +170,7 @@ func TestKill_RekeyingToNewSharesLeavesSomeThatOpen(t *testing.T) {
 					i.endRekeying(t)
 				}
 			}
-			t.Log(counted)
+			t.Log(counted.String())
 			i.stop(t)
 		})
 	}

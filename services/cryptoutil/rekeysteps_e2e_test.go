@@ -42,11 +42,12 @@ type step struct {
 func (i *installation) rekeyAmid(t *testing.T, steps []step, victim int, moment time.Duration) (p progress) {
 	t.Helper()
 	a := i.administration(t)
+	stop := func() bool { return true }
+	defer func() { stop() }()
 	for n, s := range steps {
 		p.commitSent = p.commitSent || s.path == "commit"
 		if n == victim {
-			timer := time.AfterFunc(moment, func() { _ = i.cmd.Process.Kill() })
-			defer timer.Stop()
+			stop = time.AfterFunc(moment, func() { _ = i.cmd.Process.Kill() }).Stop
 		}
 		var report rekeyReport
 		answer, err := a.do(context.WithoutCancel(t.Context()), http.MethodPost, "barrier/rekey/"+s.path, s.body(), &report)
