@@ -45,7 +45,7 @@ func templateName(sets []database.Set) (string, error) {
 // createDatabase makes a database on the server that db administers, with the sets applied.
 func createDatabase(ctx context.Context, t testing.TB, db *database.DB, in server, name, owner string, sets []database.Set) error {
 	t.Helper()
-	// A copy of the files takes half the processor time of one through the log, the default.
+	// On a server in memory a copy of the files takes half the processor time of one through the log, the default.
 	create := "CREATE DATABASE " + name + " OWNER " + owner + " STRATEGY file_copy"
 	if len(sets) == 0 {
 		return run(create)(ctx, db)
