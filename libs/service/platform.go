@@ -175,7 +175,8 @@ func (p *Platform) openBarrier(ctx context.Context, cfg *Config) (err error) {
 	}
 	if err := p.operator.Start(ctx); err != nil {
 		// The service stays up sealed: recovery shares can open it, and in mode kms the other installation may come back.
-		if !errors.Is(err, barrier.ErrWrongUnsealKey) && open.Mode != unseal.KMS {
+		// A cycle would never open, and is refused.
+		if errors.Is(err, unseal.ErrCycle) || !errors.Is(err, barrier.ErrWrongUnsealKey) && open.Mode != unseal.KMS {
 			return err
 		}
 		p.Log.Error("the barrier did not open; the service stays sealed", "mode", string(open.Mode), "error", err)

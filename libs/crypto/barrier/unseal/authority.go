@@ -170,7 +170,7 @@ func (o *Operator) checkCycle(ctx context.Context, remote Remote) error {
 		return fmt.Errorf("ask %s what its unsealing depends on: %w", remote.Name(), err)
 	}
 	if slices.Contains(needs, o.installation) {
-		return refuse(invalidState, fmt.Errorf("%s cannot unseal this installation, %s: its own unsealing needs it (%q)", remote.Name(), o.installation, needs))
+		return refuse(invalidState, fmt.Errorf("%s cannot unseal this installation, %s: %w (%q)", remote.Name(), o.installation, ErrCycle, needs))
 	}
 	return nil
 }

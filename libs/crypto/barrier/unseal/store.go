@@ -52,6 +52,8 @@ var (
 	ErrRekeyExists = errors.New("another rekeying is under way: commit or cancel it")
 	// ErrNotVerified means that the new unseal material has not been proven yet.
 	ErrNotVerified = errors.New("the new unseal material is not verified yet")
+	// ErrCycle is an installation whose unsealing needs, perhaps through others, itself.
+	ErrCycle = errors.New("its own unsealing needs it")
 	// ErrRootsChanged means that root keys were added or wrapped anew since the rekeying began.
 	ErrRootsChanged = errors.New("the root keys changed since the rekeying began: cancel it and begin again")
 )
