@@ -32,7 +32,7 @@ func TestMetrics_AreThereForPrometheusWhenAskedFor(t *testing.T) {
 		require.NoError(t, err)
 		counter.Add(t.Context(), 3)
 		answer := httptest.NewRecorder()
-		tel.Metrics().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		tel.Metrics().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		assert.Equal(t, http.StatusOK, answer.Code)
 		assert.Regexp(t, `(?m)^cryptoutil_tests_total\{[^}]*\} 3$`, answer.Body.String())
 		assert.Contains(t, answer.Body.String(), `service_name="kms-server"`)
