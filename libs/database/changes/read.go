@@ -30,6 +30,7 @@ func (f *Follower) read(ctx context.Context) error {
 	}
 	f.positions = positions
 	f.last.Store(&began)
+	f.failed.Store(nil)
 	f.done.Store(number)
 	return nil
 }

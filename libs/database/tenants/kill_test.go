@@ -51,8 +51,8 @@ func TestPurge_SurvivesKill(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for name, cfg := range map[string]func() database.Config{
-		"sqlite": func() database.Config { return dbtest.Fresh(t, database.EngineSQLite) },
-		"roles":  func() database.Config { return dbtest.TwoRoles(t) },
+		"sqlite":   func() database.Config { return dbtest.Fresh(t, database.EngineSQLite) },
+		"postgres": func() database.Config { return dbtest.TwoRoles(t) },
 	} {
 		cfg := cfg()
 		t.Run(name, func(t *testing.T) {

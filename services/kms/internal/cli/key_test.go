@@ -116,9 +116,10 @@ func TestKeyPublic_PrintsPEMOrJWK(t *testing.T) {
 func TestSelf_ShowsTheCaller(t *testing.T) {
 	t.Parallel()
 	s := shell{kms: newFakeKMS(t)}
-	assert.Equal(t, "Tenant   default\nKind     api_token\nID       t1\nName     laptop\nScopes   kms:read kms:encrypt\nExpires  2027-01-01T00:00:00.000000Z\n",
+	assert.Equal(t, "Tenant   default\nKind     api_token\nID       t1\nName     laptop\nRoles    user\nScopes   kms:read kms:encrypt\nExpires  2027-01-01T00:00:00.000000Z\n",
 		s.must(t, "", "self"))
-	assert.JSONEq(t, `{"tenant":"default","kind":"api_token","id":"t1","name":"laptop","scopes":["kms:read","kms:encrypt"],"expires_at":"2027-01-01T00:00:00.000000Z"}`,
+	assert.JSONEq(t, `{"tenant":"default","realm":"file","kind":"api_token","id":"t1","name":"laptop","scopes":["kms:read","kms:encrypt"],"roles":["user"],
+		"expires_at":"2027-01-01T00:00:00.000000Z","confirmed":false}`,
 		s.must(t, "", "self", "--output", "json"))
 }
 

@@ -126,7 +126,7 @@ func (f *fakeKMS) find(r *http.Request) (*fakeKey, *client.Problem) {
 
 func (f *fakeKMS) self(*http.Request) (any, *client.Problem) {
 	return client.Self{
-		Tenant: "default", Kind: "api_token", ID: "t1", Name: "laptop",
+		Tenant: "default", Realm: "file", Kind: "api_token", ID: "t1", Name: "laptop", Roles: []string{"user"},
 		Scopes: []string{"kms:read", "kms:encrypt"}, ExpiresAt: "2027-01-01T00:00:00.000000Z",
 	}, nil
 }
