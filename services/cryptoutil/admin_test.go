@@ -18,9 +18,9 @@ import (
 )
 
 // developing runs development mode on a new directory until the test ends.
-func developing(t *testing.T) (dir string) {
+func developing(t *testing.T) string {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "data")
+	dir := filepath.Join(t.TempDir(), "data")
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {

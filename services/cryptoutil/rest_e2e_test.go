@@ -33,7 +33,7 @@ func TestRest_NothingSecretIsOnDiskOrInTheLog(t *testing.T) {
 	i := dev(t, dir)
 	i.stop(t)
 	replaceInFile(t, i.file("kms.yaml"), regexp.MustCompile(`log_level: warn\n(  log_format: text)`),
-		"log_level: debug\n$1\nkeys:\n  pools: {RSA-2048: 0, RSA-3072: 0, RSA-4096: 0}") // the test needs no keys made ahead
+		"log_level: debug\n$1\nkey_pools: {RSA-2048: 0, RSA-3072: 0, RSA-4096: 0}") // the test needs no keys made ahead
 	i = dev(t, dir)
 	count := useEveryAlgorithm(t, i)
 	t.Logf("%d keys", count)

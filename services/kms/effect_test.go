@@ -45,7 +45,7 @@ func TestReplicas_ChangesOfRightsAreInForceEverywhere(t *testing.T) {
 			acme := first.token(t, "acme", "reader", "kms:read")
 			second := run(t, cfg, files)
 			p := pair{root: first.as(t, certificate), other: second, key: first.create(t, first.operator(t), "shared", "A256GCM/A256KW"), acme: acme, serial: &atomic.Int32{}}
-			for what, make := range map[string]func(*testing.T) effect{
+			for what, prepared := range map[string]func(*testing.T) effect{
 				"a revoked session": p.revokedSession, "a disabled client": p.disabledClient, "a rotated secret": p.rotatedSecret,
 				"a disabled token": p.disabledToken, "a deleted token": p.deletedToken, "a changed role": p.changedRole,
 				"a deleted binding": p.deletedBinding, "a deleted grant": p.deletedGrant, "a suspended tenant": p.suspendedTenant,
@@ -53,7 +53,7 @@ func TestReplicas_ChangesOfRightsAreInForceEverywhere(t *testing.T) {
 				t.Run(strings.ReplaceAll(what, " ", "_"), func(t *testing.T) {
 					var times []time.Duration
 					for range measured {
-						times = append(times, make(t).measure(t))
+						times = append(times, prepared(t).measure(t))
 					}
 					t.Logf("in force on the other replica after at most %s", slices.Max(times).Round(time.Millisecond))
 				})

@@ -161,7 +161,7 @@ type (
 		Good       asn1.Flag   `asn1:"tag:0,optional"`
 		Revoked    ocspRevoked `asn1:"tag:1,optional"`
 		ThisUpdate time.Time   `asn1:"generalized"`
-		NextUpdate time.Time   `asn1:"generalized,explicit,tag:0"`
+		NextUpdate time.Time   `asn1:"generalized,explicit,tag:0"` //nolint:revive // tag:0 twice: certStatus [0] and nextUpdate [0] (RFC 6960 section 4.2.1)
 	}
 	ocspData struct {
 		Responder  asn1.RawValue

@@ -31,6 +31,7 @@ const day = 24 * time.Hour
 type servingFiles struct{ certificate, key string }
 
 func newServingFiles(t testing.TB) servingFiles {
+	t.Helper()
 	dir := t.TempDir()
 	return servingFiles{filepath.Join(dir, "serving.pem"), filepath.Join(dir, "serving.key")}
 }

@@ -34,7 +34,7 @@ func Write(w io.Writer, introduction string, defaults any, folder func(importPat
 		if rows[section] == "" {
 			sections = append(sections, section)
 		}
-		rows[section] += fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", name, key.Type, code(key.Default), live, cell(meaning))
+		rows[section] += fmt.Sprintf("| %s | %s | %s | %s | %s |\n", code(name), key.Type, code(key.Default), live, cell(meaning))
 	}
 	var text strings.Builder
 	text.WriteString(introduction)
