@@ -37,6 +37,7 @@ A data directory that development mode has made is refused.`,
 		if err := server.CheckDataDir(settings.DataDir, false); err != nil {
 			return err
 		}
+		keepHeadroom()
 		hangUps := make(chan os.Signal, 1)
 		signal.Notify(hangUps, syscall.SIGHUP) // for good: one that comes while the service ends must not kill it
 		reload, done := make(chan struct{}), make(chan struct{})
