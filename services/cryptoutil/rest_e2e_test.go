@@ -130,7 +130,7 @@ func (i *installation) searchForSecrets(t *testing.T) {
 			assert.Empty(t, within(needle), "a canary")
 		}
 	}
-	assert.Equal(t, []string{"tls/issuer.pem"}, within("PRIVATE KEY"), "that of the certificates")
+	assert.ElementsMatch(t, []string{"tls/issuer.pem", "credentials/admin.key"}, within("PRIVATE KEY"), "those of the certificates")
 
 	// What opens something stands in its own file, and there alone.
 	token := i.token(t)
