@@ -160,7 +160,8 @@ func (f *Follower) Ensure(ctx context.Context) error {
 	if failed := f.failed.Load(); failed != nil && now.Sub(*failed) < f.interval {
 		return &StaleError{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, ensureTimeout)
+	// A caller who leaves must not fail the others: the read is everybody's.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ensureTimeout)
 	defer cancel()
 	if err := f.CatchUp(ctx); err != nil {
 		if !errors.Is(err, database.ErrInTransaction) {
