@@ -181,7 +181,7 @@ func (i *installation) watchLiveness(t *testing.T) (end func() durations) {
 func TestOverload_Callers(t *testing.T) { //nolint:paralleltest // it is a process of its own
 	text := os.Getenv(planVariable)
 	if text == "" {
-		t.Skip("another test starts it")
+		return // it is not such a process
 	}
 	var p plan
 	require.NoError(t, json.Unmarshal([]byte(text), &p))
