@@ -192,7 +192,9 @@ func keyPEM(t *testing.T, key crypto.Signer) []byte {
 // write writes a file for its owner only.
 func write(t *testing.T, file string, content []byte) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(file, content, 0o600))
+	// Whoever watches the file never sees a half of it.
+	require.NoError(t, os.WriteFile(file+".new", content, 0o600))
+	require.NoError(t, os.Rename(file+".new", file))
 }
 
 // read reads a file.
