@@ -72,6 +72,9 @@ type served struct {
 	http *http.Server
 }
 
+// adminListener is the name of the listener on loopback.
+const adminListener = "admin"
+
 // open opens all listeners, or none.
 func (s *Server) open(ctx, requests context.Context) (public []served, admin served, err error) {
 	var opened []served
@@ -83,7 +86,7 @@ func (s *Server) open(ctx, requests context.Context) (public []served, admin ser
 		if l, err = listen(ctx, name, address); err != nil {
 			return served{}, ""
 		}
-		opened = append(opened, served{l, s.httpServer(requests, source, h)})
+		opened = append(opened, served{l, s.httpServer(requests, source, h, name != adminListener)})
 
 		return opened[len(opened)-1], urlOf(l)
 	}
@@ -94,7 +97,7 @@ func (s *Server) open(ctx, requests context.Context) (public []served, admin ser
 		mutual, s.mtlsURL = open("mTLS", s.config.MTLS.Address, s.deps.MTLS, s.newListener(s.deps.MTLS, true))
 		public = append(public, mutual)
 	}
-	admin, s.adminURL = open("admin", s.config.Admin.Address, s.adminTLS, s.adminHandler())
+	admin, s.adminURL = open(adminListener, s.config.Admin.Address, s.adminTLS, s.adminHandler())
 	if err != nil {
 		for _, l := range opened {
 			err = errors.Join(err, l.Close())
@@ -127,11 +130,13 @@ func urlOf(l net.Listener) string {
 	return "https://" + net.JoinHostPort(host, port)
 }
 
-func (s *Server) httpServer(requests context.Context, source TLS, h http.Handler) *http.Server {
+// httpServer serves h. The admin listener has no HTTP/2: there a request wakes one goroutine instead of four one after the other, each of
+// which would wait for a processor when the service is at its capacity.
+func (s *Server) httpServer(requests context.Context, source TLS, h http.Handler, multiplexed bool) *http.Server {
 	l := s.config.Limits
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
+	protocols.SetHTTP2(multiplexed)
 
 	return &http.Server{
 		Handler: h,
