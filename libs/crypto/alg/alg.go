@@ -1,7 +1,8 @@
 // Package alg is the one table of cryptographic algorithms that everything else asks: the JSON Web
-// Algorithms of RFC 7518, RFC 8037 and RFC 9864 that this code supports, what each needs of a key,
-// and those it refuses by name. Its main types are [Signature], [KeyManagement],
-// [ContentEncryption] and [Spec], which is an algorithm together with the kind of key it runs on.
+// Algorithms of RFC 7518, RFC 8037 and RFC 9864 that this code supports, the key encapsulation of
+// FIPS 203, what derives secrets, what each needs of a key, and those it refuses by name. Its main
+// types are [Signature], [KeyManagement], [ContentEncryption], [KEM], [Derivation] and [Spec], which
+// is an algorithm together with the kind of key it runs on.
 package alg
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
 )
 
-// KeyType is the "kty" of a JSON Web Key (RFC 7518 section 6.1, RFC 8037 section 2).
+// KeyType is the "kty" of a JSON Web Key (RFC 7518 section 6.1, RFC 8037 section 2, RFC 9964).
 type KeyType string
 
 // The key types.
@@ -19,6 +20,7 @@ const (
 	KeyTypeEC    KeyType = "EC"
 	KeyTypeOKP   KeyType = "OKP"
 	KeyTypeOctet KeyType = "oct"
+	KeyTypeAKP   KeyType = "AKP" // a key of one algorithm, which its "alg" names
 )
 
 // The curves.
@@ -244,6 +246,10 @@ func refusal(name string) string {
 		return "with password-based encryption a message chooses its own cost"
 	case "ES256K", "Ed448", "X25519", "X448":
 		return "its curve is not approved or not in the cryptographic module"
+	case "ML-KEM-512":
+		return "it is not in the cryptographic module; use ML-KEM-768"
+	case "HKDF-SHA1":
+		return "it uses SHA-1; use HKDF-SHA256"
 	default:
 		return ""
 	}

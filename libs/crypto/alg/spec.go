@@ -15,16 +15,18 @@ const (
 	UseEncrypt Use = "encrypt"
 	UseSign    Use = "sign"
 	UseMAC     Use = "mac"
+	UseKEM     Use = "kem"
+	UseDerive  Use = "derive"
 )
 
 // Spec is an algorithm together with the kind of key it runs on.
 type Spec struct {
 	// Algorithm is "enc/alg" for encryption, such as "A256GCM/ECDH-ES+A256KW",
-	// or the JWA name of a signature, such as "ES256".
+	// or the name of a signature, a key encapsulation or a derivation, such as "ES256".
 	Algorithm string
 	Use       Use
 	KeyType   KeyType
-	// KeySize is the length of an RSA modulus or of a symmetric key in bits; 0 where Curve says it.
+	// KeySize is the length of an RSA modulus or of a symmetric key in bits; 0 where Curve or KEM says it.
 	KeySize int
 	// Curve is set for the key types EC and OKP.
 	Curve string
@@ -33,6 +35,10 @@ type Spec struct {
 	KeyManagement     string
 	// Signature is the name for signatures and MACs.
 	Signature string
+	// KEM is the name for key encapsulation.
+	KEM string
+	// Derivation is the name for algorithms that derive secrets.
+	Derivation string
 	// DirectUse says that the stored key itself encrypts under random nonces, message after
 	// message (dir and AES-GCM key wrap): its uses must be counted and it must rotate well before
 	// 2^32 of them (SP 800-38D section 8.3).
@@ -43,6 +49,8 @@ type Spec struct {
 // encryption, as in RFC 7520 section 5.6.1, because that alone says how long the key is.
 func (s Spec) KeyAlgorithm() string {
 	switch {
+	case s.Use == UseKEM || s.Use == UseDerive:
+		return s.Algorithm
 	case s.Signature != "":
 		return s.Signature
 	case s.KeyManagement == "dir":
@@ -52,15 +60,43 @@ func (s Spec) KeyAlgorithm() string {
 	}
 }
 
-// ParseSpec resolves an algorithm, given as "enc/alg" or as the JWA name of a signature, for a key
-// of keySize bits (0 for the default) on the given curve (empty for the default). A size or curve
+// ParseSpec resolves an algorithm, given as "enc/alg" or by its name in one of the other tables, for a
+// key of keySize bits (0 for the default) on the given curve (empty for the default). A size or curve
 // that the algorithm cannot have is an error, as is an algorithm that is not supported; both carry
 // the code unsupported_algorithm.
 func ParseSpec(algorithm string, keySize int, curve string) (Spec, error) {
 	if enc, mgmt, found := strings.Cut(algorithm, "/"); found {
 		return encryptionSpec(enc, mgmt, keySize, curve)
 	}
-	return signatureSpec(algorithm, keySize, curve)
+	switch {
+	case slices.Contains(kemNames(), algorithm):
+		return kemSpec(algorithm, keySize, curve)
+	case slices.Contains(derivationNames(), algorithm):
+		return derivationSpec(algorithm, keySize, curve)
+	default:
+		return signatureSpec(algorithm, keySize, curve)
+	}
+}
+
+func kemSpec(name string, keySize int, curve string) (Spec, error) {
+	kem, err := LookupKEM(name)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Algorithm: kem.Name, Use: UseKEM, KeyType: kem.KeyType, KEM: kem.Name}
+	return spec.fit(keySize, nil, curve, nil)
+}
+
+func derivationSpec(name string, keySize int, curve string) (Spec, error) {
+	derivation, err := LookupDerivation(name)
+	if err != nil {
+		return Spec{}, err
+	}
+	spec := Spec{Algorithm: derivation.Name, Use: UseDerive, KeyType: derivation.KeyType, Derivation: derivation.Name}
+	if derivation.Family == HKDF {
+		return spec.fit(keySize, []int{derivation.Hash.Size() * 8}, curve, nil)
+	}
+	return spec.fit(keySize, nil, curve, agreementCurves())
 }
 
 func signatureSpec(name string, keySize int, curve string) (Spec, error) {
@@ -140,6 +176,7 @@ func Specs() []Spec {
 			algorithms = append(algorithms, enc+"/"+management)
 		}
 	}
+	algorithms = slices.Concat(algorithms, kemNames(), derivationNames())
 	var specs []Spec
 	for _, algorithm := range algorithms {
 		first, err := ParseSpec(algorithm, 0, "")
@@ -152,7 +189,7 @@ func Specs() []Spec {
 				first.KeySize = size
 				specs = append(specs, first)
 			}
-		case first.KeyType == KeyTypeEC && first.Use == UseEncrypt:
+		case first.KeyType == KeyTypeEC && first.Use != UseSign:
 			for _, curve := range agreementCurves() {
 				first.Curve = curve
 				specs = append(specs, first)
@@ -164,5 +201,5 @@ func Specs() []Spec {
 	return specs
 }
 
-// agreementCurves are the curves of ECDH-ES, the default first.
+// agreementCurves are the curves of ECDH-ES and ECDH, the default first.
 func agreementCurves() []string { return []string{CurveP256, CurveP384, CurveP521} }

@@ -1,6 +1,7 @@
 package jwk
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -43,11 +44,19 @@ func (k *Key) checkCertificates() error {
 		if err != nil {
 			return fault.New(fault.InvalidKey, "certificate %d cannot be parsed", i)
 		}
-		if i == 0 && !k.m.matches(certificate.PublicKey) {
+		if i == 0 && !k.certifiedBy(certificate) {
 			return fault.New(fault.InvalidKey, "the first certificate is for another key")
 		}
 	}
 	return nil
+}
+
+func (k *Key) certifiedBy(certificate *x509.Certificate) bool {
+	if k.m.kemPublic != nil { // crypto/x509 leaves keys it does not know as they stand
+		der, err := k.MarshalPKIX()
+		return err == nil && bytes.Equal(der, certificate.RawSubjectPublicKeyInfo)
+	}
+	return k.m.matches(certificate.PublicKey)
 }
 
 func (m *material) matches(public any) bool {

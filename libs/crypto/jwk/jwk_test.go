@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -49,6 +50,10 @@ func materials(t testing.TB) map[string]any {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	made["Ed25519"] = private
+	made["ML-KEM-768"], err = mlkem.GenerateKey768()
+	require.NoError(t, err)
+	made["ML-KEM-1024"], err = mlkem.GenerateKey1024()
+	require.NoError(t, err)
 	return made
 }
 
@@ -167,6 +172,8 @@ func TestFromMaterial_RefusesWithoutPanic(t *testing.T) {
 		&otherCurve,
 		&mixedEC, p224, &p224.PublicKey,
 		(*ecdh.PrivateKey)(nil), (*ecdh.PublicKey)(nil),
+		(*mlkem.DecapsulationKey768)(nil), (*mlkem.DecapsulationKey1024)(nil), (*mlkem.EncapsulationKey768)(nil), (*mlkem.EncapsulationKey1024)(nil),
+		&mlkem.DecapsulationKey768{}, &mlkem.DecapsulationKey1024{}, &mlkem.EncapsulationKey768{}, &mlkem.EncapsulationKey1024{},
 		ed, ed[:32], ed25519.PrivateKey(nil), ed25519.PublicKey(nil), ed25519.PublicKey(ed),
 		[]byte(nil),
 		[]byte{},
@@ -215,6 +222,27 @@ func TestAttributesMustFitTheKey(t *testing.T) {
 		{"oct", jwk.Attributes{Algorithm: "A128GCM"}, "invalid_jwk"},
 		{"oct", jwk.Attributes{Algorithm: "A256GCM", Use: "sig"}, "invalid_jwk"},
 		{"oct", jwk.Attributes{Algorithm: "none"}, "unsupported_algorithm"},
+		{"oct", jwk.Attributes{Algorithm: "HKDF-SHA256"}, ""},
+		{"oct", jwk.Attributes{Algorithm: "HKDF-SHA256", Use: "enc", Operations: []string{"deriveBits"}}, ""},
+		{"oct", jwk.Attributes{Algorithm: "HKDF-SHA256", Use: "sig"}, "invalid_jwk"},
+		{"oct", jwk.Attributes{Algorithm: "HKDF-SHA384"}, "invalid_jwk"},
+		{"oct", jwk.Attributes{Algorithm: "HKDF-SHA1"}, "unsupported_algorithm"},
+		{"oct", jwk.Attributes{Algorithm: "ECDH"}, "invalid_jwk"},
+		{"oct", jwk.Attributes{Algorithm: "ML-KEM-768"}, "invalid_jwk"},
+		{"P-384", jwk.Attributes{Algorithm: "ECDH"}, ""},
+		{"P-384", jwk.Attributes{Algorithm: "ECDH", Operations: []string{"sign"}}, "invalid_jwk"},
+		{"P-384", jwk.Attributes{Algorithm: "HKDF-SHA384"}, "invalid_jwk"},
+		{"Ed25519", jwk.Attributes{Algorithm: "ECDH"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{}, ""},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "ML-KEM-768", Use: "enc", Operations: []string{"decapsulateBits"}}, ""},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "ML-KEM-1024"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "ML-KEM-512"}, "unsupported_algorithm"},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "ES256"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "A256KW"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "A256GCM"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Algorithm: "ECDH-ES"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Use: "sig"}, "invalid_jwk"},
+		{"ML-KEM-768", jwk.Attributes{Operations: []string{"sign"}}, "invalid_jwk"},
 		{"oct", jwk.Attributes{Certificates: [][]byte{{1}}}, "invalid_jwk"},
 	} {
 		_, err := jwk.FromMaterial(made[c.material], c.attributes)
@@ -237,6 +265,7 @@ func TestPublic_TurnsOperationsRound(t *testing.T) {
 		{[]string{"sign", "verify", "custom"}, []string{"verify", "custom"}},
 		{[]string{"decrypt", "unwrapKey"}, []string{"encrypt", "wrapKey"}},
 		{[]string{"deriveKey", "deriveBits"}, nil},
+		{[]string{"decapsulateKey", "encapsulateKey", "decapsulateBits"}, []string{"encapsulateKey", "encapsulateBits"}},
 	} {
 		key := newKey(t, made["P-256"], jwk.Attributes{Operations: c.private})
 		public, err := key.Public()
@@ -258,7 +287,7 @@ func TestKeysDoNotShowTheirPrivatePart(t *testing.T) {
 		var members map[string]any
 		require.NoError(t, json.Unmarshal(text, &members))
 		var secrets []string
-		for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
+		for _, member := range []string{"d", "p", "q", "dp", "dq", "qi", "k", "priv"} {
 			if value, ok := members[member].(string); ok {
 				raw, err := base64.RawURLEncoding.DecodeString(value)
 				require.NoError(t, err)

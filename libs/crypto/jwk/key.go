@@ -1,6 +1,7 @@
-// Package jwk holds keys: RSA, elliptic curve, Ed25519 and symmetric ones, private or public, with
-// the attributes of a JSON Web Key. Its main type is [Key]. [Parse] reads the JSON form of RFC 7517,
-// RFC 7518 section 6 and RFC 8037 strictly; [FromMaterial] takes keys of the standard library.
+// Package jwk holds keys: RSA, elliptic curve, Ed25519, ML-KEM and symmetric ones, private or public,
+// with the attributes of a JSON Web Key. Its main type is [Key]. [Parse] reads the JSON form of
+// RFC 7517, RFC 7518 section 6, RFC 8037 and RFC 9964 strictly; [FromMaterial] takes keys of the
+// standard library; [ParsePKIX] and [ParsePEM] read public keys.
 //
 // A key says by itself nothing about its private part: fmt, slog and encoding/json show the public
 // part only. [Key.MarshalPrivate] is the one way to get at the rest as text.
@@ -10,6 +11,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/mlkem"
 	"crypto/rsa"
 	"slices"
 
@@ -22,7 +24,8 @@ type Attributes struct {
 	// ID is the "kid".
 	ID string
 	// Algorithm is the "alg": a signature, a key management algorithm, or for direct encryption the
-	// content encryption. "EdDSA" becomes "Ed25519" (RFC 9864).
+	// content encryption; a key encapsulation, which an ML-KEM key always names; a derivation of the
+	// table of package alg. "EdDSA" becomes "Ed25519" (RFC 9864).
 	Algorithm string
 	// Use is "sig" or "enc".
 	Use string
@@ -46,9 +49,10 @@ type Key struct {
 }
 
 // FromMaterial makes a key of *rsa.PrivateKey, *rsa.PublicKey, *ecdsa.PrivateKey, *ecdsa.PublicKey,
-// *ecdh.PrivateKey, *ecdh.PublicKey, ed25519.PrivateKey, ed25519.PublicKey or []byte (a symmetric
-// key), with the same checks as [Parse]. Byte slices are copied; the other kinds belong to the key
-// from then on. Errors carry the code invalid_jwk or unsupported_algorithm.
+// *ecdh.PrivateKey, *ecdh.PublicKey, ed25519.PrivateKey, ed25519.PublicKey, *mlkem.DecapsulationKey768,
+// *mlkem.DecapsulationKey1024, *mlkem.EncapsulationKey768, *mlkem.EncapsulationKey1024 or []byte (a
+// symmetric key), with the same checks as [Parse]. Byte slices are copied; the other kinds belong to
+// the key from then on. Errors carry the code invalid_jwk or unsupported_algorithm.
 func FromMaterial(keyMaterial any, attributes Attributes) (*Key, error) {
 	m, err := newMaterial(keyMaterial)
 	if err != nil {
@@ -58,8 +62,11 @@ func FromMaterial(keyMaterial any, attributes Attributes) (*Key, error) {
 }
 
 func newKey(m *material, attributes Attributes) (*Key, error) {
-	if attributes.Algorithm == "EdDSA" {
+	switch {
+	case attributes.Algorithm == "EdDSA":
 		attributes.Algorithm = "Ed25519"
+	case attributes.Algorithm == "" && m.parameterSet != "":
+		attributes.Algorithm = m.parameterSet
 	}
 	k := &Key{Attributes: attributes, m: m}
 	if err := k.checkPurpose(); err != nil {
@@ -89,6 +96,8 @@ func newMaterial(keyMaterial any) (*material, error) {
 		return edPrivateMaterial(v)
 	case ed25519.PublicKey:
 		return edPublicMaterial(v)
+	case *mlkem.DecapsulationKey768, *mlkem.DecapsulationKey1024, *mlkem.EncapsulationKey768, *mlkem.EncapsulationKey1024:
+		return kemMaterial(v)
 	case []byte:
 		return octetMaterial(slices.Clone(v))
 	default:
@@ -97,8 +106,9 @@ func newMaterial(keyMaterial any) (*material, error) {
 }
 
 // Material returns the key material: *rsa.PrivateKey, *rsa.PublicKey, *ecdsa.PrivateKey,
-// *ecdsa.PublicKey, ed25519.PrivateKey, ed25519.PublicKey or []byte. It is the key's own, not a copy,
-// and must not be changed.
+// *ecdsa.PublicKey, ed25519.PrivateKey, ed25519.PublicKey, *mlkem.DecapsulationKey768,
+// *mlkem.DecapsulationKey1024, *mlkem.EncapsulationKey768, *mlkem.EncapsulationKey1024 or []byte. It is
+// the key's own, not a copy, and must not be changed.
 func (k *Key) Material() any {
 	switch {
 	case k.m.rsaPrivate != nil:
@@ -113,6 +123,10 @@ func (k *Key) Material() any {
 		return ed25519.PrivateKey(k.m.edPrivate.bytes)
 	case k.m.edPublic != nil:
 		return k.m.edPublic
+	case k.m.kemPrivate != nil && k.m.kemPrivate.key != nil:
+		return k.m.kemPrivate.key
+	case k.m.kemPublic != nil:
+		return k.m.kemPublic
 	default:
 		return k.m.secret.bytes
 	}
@@ -132,12 +146,15 @@ func (k *Key) Type() alg.KeyType { return k.m.keyType }
 // Curve returns the curve of an EC or OKP key and "" for others.
 func (k *Key) Curve() string { return k.m.curve }
 
-// Size returns the length in bits of an RSA modulus or a symmetric key, and 0 for keys on a curve.
+// Size returns the length in bits of an RSA modulus or a symmetric key, and 0 for others.
 func (k *Key) Size() int { return k.m.size }
+
+// ParameterSet returns the parameter set of an ML-KEM key, such as "ML-KEM-768", and "" for others.
+func (k *Key) ParameterSet() string { return k.m.parameterSet }
 
 // IsPrivate says whether the key can decrypt or sign: a private or a symmetric key.
 func (k *Key) IsPrivate() bool {
-	return k.m.rsaPrivate != nil || k.m.ecPrivate != nil || k.m.edPrivate != nil || k.m.secret != nil
+	return k.m.rsaPrivate != nil || k.m.ecPrivate != nil || k.m.edPrivate != nil || k.m.kemPrivate != nil || k.m.secret != nil
 }
 
 // IsSymmetric says whether the key is a shared secret.

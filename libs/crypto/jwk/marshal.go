@@ -36,6 +36,8 @@ func (k *Key) MarshalPrivate() ([]byte, error) {
 		out = appendBytes(out, "k", k.m.secret.bytes)
 	case k.m.edPrivate != nil:
 		out = appendBytes(out, "d", k.m.edPrivate.bytes[:ed25519.SeedSize])
+	case k.m.kemPrivate != nil:
+		out = appendBytes(out, "priv", k.m.kemPrivate.seed)
 	case k.m.ecPrivate != nil:
 		scalar, err := k.m.ecPrivate.Bytes()
 		if err != nil {
@@ -66,7 +68,11 @@ func (k *Key) appendPublic(out []byte) []byte {
 		return out
 	}
 	out = k.appendIdentity(out)
-	for _, attribute := range [...][2]string{{"kid", k.ID}, {"use", k.Use}, {"alg", k.Algorithm}} {
+	algorithm := k.Algorithm
+	if k.m.parameterSet != "" {
+		algorithm = "" // a part of the identity, which has it already
+	}
+	for _, attribute := range [...][2]string{{"kid", k.ID}, {"use", k.Use}, {"alg", algorithm}} {
 		if attribute[1] != "" {
 			out = strictjson.AppendMember(out, attribute[0], attribute[1])
 		}
@@ -86,7 +92,7 @@ func (k *Key) appendPublic(out []byte) []byte {
 }
 
 // appendIdentity appends the required public members in lexicographic order, as RFC 7638 section 3.2
-// wants them.
+// wants them; RFC 9964 counts "alg" among those of an AKP key.
 func (k *Key) appendIdentity(out []byte) []byte {
 	switch k.m.keyType {
 	case alg.KeyTypeRSA:
@@ -107,6 +113,10 @@ func (k *Key) appendIdentity(out []byte) []byte {
 		out = strictjson.AppendMember(out, "crv", k.m.curve)
 		out = strictjson.AppendMember(out, "kty", "OKP")
 		return appendBytes(out, "x", k.m.edPublic)
+	case alg.KeyTypeAKP:
+		out = strictjson.AppendMember(out, "alg", k.m.parameterSet)
+		out = strictjson.AppendMember(out, "kty", "AKP")
+		return appendBytes(out, "pub", k.m.kemPublic.Bytes())
 	default:
 		return strictjson.AppendMember(out, "kty", "oct")
 	}
@@ -132,7 +142,7 @@ func (k *Key) String() string {
 	if k.IsPrivate() {
 		kind = "private"
 	}
-	return fmt.Sprintf("jwk(%s %s %s%d %q %q)", kind, k.m.keyType, k.m.curve, k.m.size, k.Algorithm, k.ID)
+	return fmt.Sprintf("jwk(%s %s %s%s%d %q %q)", kind, k.m.keyType, k.m.curve, k.m.parameterSet, k.m.size, k.Algorithm, k.ID)
 }
 
 // Format makes every verb of fmt print what String returns.

@@ -1,6 +1,7 @@
 package jwk
 
 import (
+	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -18,9 +19,10 @@ import (
 // kind is always set, the private one for private keys. Everything private is two pointers away from
 // a Key, where no verb of fmt follows, not even inside somebody's unexported field.
 type material struct {
-	keyType alg.KeyType
-	curve   string
-	size    int
+	keyType      alg.KeyType
+	curve        string
+	parameterSet string
+	size         int
 
 	rsaPrivate *rsa.PrivateKey
 	rsaPublic  *rsa.PublicKey
@@ -28,6 +30,8 @@ type material struct {
 	ecPublic   *ecdsa.PublicKey
 	edPrivate  *hidden
 	edPublic   ed25519.PublicKey
+	kemPrivate *kemPrivate
+	kemPublic  crypto.Encapsulator
 	secret     *hidden
 
 	agreement prepared[*ecdh.PrivateKey]
@@ -92,8 +96,8 @@ func (k *Key) AESGCM() (cipher.AEAD, error) {
 
 func (m *material) public() *material {
 	return &material{
-		keyType: m.keyType, curve: m.curve, size: m.size,
-		rsaPublic: m.rsaPublic, ecPublic: m.ecPublic, edPublic: m.edPublic,
+		keyType: m.keyType, curve: m.curve, parameterSet: m.parameterSet, size: m.size,
+		rsaPublic: m.rsaPublic, ecPublic: m.ecPublic, edPublic: m.edPublic, kemPublic: m.kemPublic,
 	}
 }
 
@@ -105,6 +109,10 @@ func (m *material) zero() {
 	}
 	if m.ecPrivate != nil {
 		zeroInt(m.ecPrivate.D) //nolint:staticcheck // the field is the only way to reach the scalar
+	}
+	if p := m.kemPrivate; p != nil {
+		clear(p.seed)
+		p.key = nil
 	}
 	if p := m.rsaPrivate; p != nil {
 		zeroInt(p.D, p.Precomputed.Dp, p.Precomputed.Dq, p.Precomputed.Qinv)

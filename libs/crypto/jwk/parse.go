@@ -58,7 +58,7 @@ type parsed struct {
 	attributes     Attributes
 	hasOtherPrimes bool
 
-	x, y, d, n, e, p, q, dp, dq, qi, k *string
+	x, y, d, n, e, p, q, dp, dq, qi, k, pub, priv *string
 }
 
 func (p *parsed) member(name, value []byte) (err error) {
@@ -118,6 +118,10 @@ func (p *parsed) keyMember(name string) **string {
 		return &p.qi
 	case "k":
 		return &p.k
+	case "pub":
+		return &p.pub
+	case "priv":
+		return &p.priv
 	default:
 		return nil
 	}
@@ -137,6 +141,8 @@ func (p *parsed) material() (*material, error) {
 		return parseEC(p)
 	case "OKP":
 		return parseOKP(p)
+	case "AKP":
+		return parseAKP(p)
 	case "oct":
 		secret, err := p.bytes("k", p.k, 0)
 		if err != nil {

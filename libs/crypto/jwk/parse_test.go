@@ -257,6 +257,7 @@ func FuzzParse(f *testing.F) {
 		ecPublic, ecPrivate, edPrivate, octSecret, `{"keys":[` + ecPublic + `]}`,
 		`{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAk"}`,
 		`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","x5c":["MIIB"],"x5t":"AAAA","x5t#S256":"AA"}`,
+		`{"kty":"AKP","alg":"ML-KEM-768","pub":"AAAA"}`, `{"kty":"AKP","alg":"ML-KEM-1024","pub":"AAAA","priv":"AAAA"}`, decapsulationKey(f, "ML-KEM-768"), decapsulationKey(f, "ML-KEM-1024"),
 		`{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAA","alg":"A128KW","key_ops":["wrapKey","\u0061"],"use":"enc","kid":"\ud83d\ude00"}`,
 	} {
 		f.Add([]byte(text))

@@ -7,7 +7,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
 )
 
-// Operations of RFC 7517 section 4.3.
+// Operations of RFC 7517 section 4.3, and those of key encapsulation as the Web Cryptography API names
+// them (WICG, Modern Algorithms in the Web Cryptography API).
 const (
 	OpSign       = "sign"
 	OpVerify     = "verify"
@@ -17,6 +18,11 @@ const (
 	OpUnwrapKey  = "unwrapKey"
 	OpDeriveKey  = "deriveKey"
 	OpDeriveBits = "deriveBits"
+
+	OpEncapsulateKey  = "encapsulateKey"
+	OpEncapsulateBits = "encapsulateBits"
+	OpDecapsulateKey  = "decapsulateKey"
+	OpDecapsulateBits = "decapsulateBits"
 )
 
 // useOf says to which use an operation belongs; "" for operations it does not know.
@@ -24,7 +30,8 @@ func useOf(operation string) string {
 	switch operation {
 	case OpSign, OpVerify:
 		return UseSignature
-	case OpEncrypt, OpDecrypt, OpWrapKey, OpUnwrapKey, OpDeriveKey, OpDeriveBits:
+	case OpEncrypt, OpDecrypt, OpWrapKey, OpUnwrapKey, OpDeriveKey, OpDeriveBits,
+		OpEncapsulateKey, OpEncapsulateBits, OpDecapsulateKey, OpDecapsulateBits:
 		return UseEncryption
 	default:
 		return ""
@@ -46,6 +53,10 @@ func publicOperations(operations []string, private bool) []string {
 			operation = OpEncrypt
 		case OpUnwrapKey:
 			operation = OpWrapKey
+		case OpDecapsulateKey:
+			operation = OpEncapsulateKey
+		case OpDecapsulateBits:
+			operation = OpEncapsulateBits
 		case OpDeriveKey, OpDeriveBits:
 			continue
 		}
@@ -121,6 +132,10 @@ func (k *Key) checkAlgorithm(name string) (use string, err error) {
 		if k.Type() != alg.KeyTypeOctet || k.Size() != content.KeySize {
 			misfits = misfit(k, name)
 		}
+	} else if kem, err := alg.LookupKEM(name); err == nil {
+		use, misfits = UseEncryption, k.FitsKEM(kem)
+	} else if derivation, err := alg.LookupDerivation(name); err == nil {
+		use, misfits = UseEncryption, k.FitsDerivation(derivation)
 	} else {
 		return "", err
 	}
@@ -152,10 +167,34 @@ func (k *Key) FitsKeyManagement(management alg.KeyManagement) error {
 	return nil
 }
 
+// FitsKEM returns nil if the algorithm can run on this key: its parameter set. The error's code is
+// key_mismatch.
+func (k *Key) FitsKEM(kem alg.KEM) error {
+	if k.Type() != kem.KeyType || k.ParameterSet() != kem.Name {
+		return misfit(k, kem.Name)
+	}
+	return nil
+}
+
+// FitsDerivation returns nil if the algorithm can run on this key: its type and, for HKDF, at least the
+// length of the hash. The error's code is key_mismatch.
+func (k *Key) FitsDerivation(derivation alg.Derivation) error {
+	if k.Type() != derivation.KeyType {
+		return misfit(k, derivation.Name)
+	}
+	if derivation.Family == alg.HKDF && k.Size() < derivation.Hash.Size()*8 {
+		return fault.New(fault.KeyMismatch, "a key of %d bits is shorter than the hash of %s", k.Size(), derivation.Name)
+	}
+	return nil
+}
+
 func misfit(k *Key, algorithm string) error {
-	description := k.Curve()
-	if description == "" {
+	switch {
+	case k.ParameterSet() != "":
+		return fault.New(fault.KeyMismatch, "an %s key does not fit %s", k.ParameterSet(), algorithm)
+	case k.Curve() != "":
+		return fault.New(fault.KeyMismatch, "an %s key on %s does not fit %s", k.Type(), k.Curve(), algorithm)
+	default:
 		return fault.New(fault.KeyMismatch, "an %s key of %d bits does not fit %s", k.Type(), k.Size(), algorithm)
 	}
-	return fault.New(fault.KeyMismatch, "an %s key on %s does not fit %s", k.Type(), description, algorithm)
 }
