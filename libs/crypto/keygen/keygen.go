@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
@@ -15,7 +16,8 @@ import (
 )
 
 // Generate makes a private or symmetric key for the spec, with "alg" and "use" set and
-// without "kid" (FIPS 186-5 sections A.1 to A.2; SP 800-133 section 6.1 for symmetric keys).
+// without "kid" (FIPS 186-5 sections A.1 to A.2; FIPS 203 section 7.1; SP 800-133 section 6.1 for
+// symmetric keys).
 // An RSA key takes from a tenth of a second to several seconds of CPU time.
 func Generate(spec alg.Spec) (*jwk.Key, error) {
 	material, err := generateMaterial(spec)
@@ -55,8 +57,21 @@ func generateMaterial(spec alg.Spec) (any, error) {
 		secret := make([]byte, spec.KeySize/8)
 		_, err := rand.Read(secret)
 		return secret, err
+	case alg.KeyTypeAKP:
+		return decapsulationKey(spec.KEM)
 	default:
 		return nil, fmt.Errorf("key type %q", spec.KeyType)
+	}
+}
+
+func decapsulationKey(kem string) (any, error) {
+	switch kem {
+	case "ML-KEM-768":
+		return mlkem.GenerateKey768()
+	case "ML-KEM-1024":
+		return mlkem.GenerateKey1024()
+	default:
+		return nil, fmt.Errorf("key encapsulation %q", kem)
 	}
 }
 
@@ -74,18 +89,21 @@ func ellipticCurve(name string) (elliptic.Curve, error) {
 }
 
 func attributes(spec alg.Spec) jwk.Attributes {
-	use := jwk.UseSignature
-	if spec.Use == alg.UseEncrypt {
-		use = jwk.UseEncryption
+	use := jwk.UseEncryption
+	if spec.Use == alg.UseSign || spec.Use == alg.UseMAC {
+		use = jwk.UseSignature
 	}
 	return jwk.Attributes{Algorithm: spec.KeyAlgorithm(), Use: use}
 }
 
 // Kind names the sort of key material that a spec runs on, such as "RSA-3072", "P-256",
-// "Ed25519" or "oct-256". Specs of one kind share a stock in a [Pool].
+// "Ed25519", "ML-KEM-768" or "oct-256". Specs of one kind share a stock in a [Pool].
 func Kind(spec alg.Spec) string {
-	if spec.Curve != "" {
+	switch {
+	case spec.Curve != "":
 		return spec.Curve
+	case spec.KEM != "":
+		return spec.KEM
 	}
 	return fmt.Sprintf("%s-%d", spec.KeyType, spec.KeySize)
 }

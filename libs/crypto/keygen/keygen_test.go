@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/derivation"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jws"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/kem"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/keygen"
 )
 
@@ -50,12 +52,13 @@ func TestGenerate_EverySpecGetsAWorkingKey(t *testing.T) {
 	}
 	assert.Subset(t, kinds, map[string]bool{
 		"RSA-2048": true, "RSA-3072": true, "P-256": true, "P-384": true, "P-521": true, "Ed25519": true, "oct-128": true, "oct-256": true, "oct-512": true,
+		"ML-KEM-768": true, "ML-KEM-1024": true,
 	})
 }
 
 func TestGenerate_KeysDifferAndSurviveTheirText(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"ES256", "Ed25519", "HS256", "A256GCM/A256KW", "A256GCM/dir", "A256GCM/ECDH-ES+A256KW"} {
+	for _, name := range []string{"ES256", "Ed25519", "HS256", "A256GCM/A256KW", "A256GCM/dir", "A256GCM/ECDH-ES+A256KW", "ML-KEM-768", "ML-KEM-1024", "HKDF-SHA256", "HKDF-SHA384", "HKDF-SHA512", "ECDH"} {
 		spec := parseSpec(t, name, 0)
 		one, err := keygen.Generate(spec)
 		require.NoError(t, err)
@@ -86,6 +89,8 @@ func TestGenerate_RefusesSpecsThatNobodyParsed(t *testing.T) {
 		{KeyType: alg.KeyTypeOctet},
 		{KeyType: alg.KeyTypeOctet, KeySize: 129},
 		{KeyType: alg.KeyTypeOctet, KeySize: -256},
+		{KeyType: alg.KeyTypeAKP},
+		{KeyType: alg.KeyTypeAKP, KEM: "ML-KEM-512"},
 	} {
 		_, err := keygen.Generate(spec)
 		require.Error(t, err)
@@ -94,7 +99,14 @@ func TestGenerate_RefusesSpecsThatNobodyParsed(t *testing.T) {
 
 func works(t *testing.T, spec alg.Spec, key *jwk.Key) {
 	t.Helper()
-	if spec.Use == alg.UseEncrypt {
+	switch spec.Use {
+	case alg.UseKEM:
+		encapsulates(t, key)
+		return
+	case alg.UseDerive:
+		derives(t, key)
+		return
+	case alg.UseEncrypt:
 		compact, err := jwe.Encrypt(key, jwe.Header{Algorithm: spec.KeyManagement, Encryption: spec.ContentEncryption}, []byte("text"))
 		require.NoError(t, err, spec.Algorithm)
 		plaintext, _, err := jwe.Decrypt(key, compact, jwe.Expect{Algorithm: spec.KeyManagement, Encryption: spec.ContentEncryption})
@@ -107,6 +119,32 @@ func works(t *testing.T, spec alg.Spec, key *jwk.Key) {
 	payload, _, err := jws.Verify(key, compact, jws.Expect{})
 	require.NoError(t, err, spec.Algorithm)
 	require.Equal(t, "text", string(payload))
+}
+
+func encapsulates(t *testing.T, key *jwk.Key) {
+	t.Helper()
+	public, err := key.Public()
+	require.NoError(t, err)
+	shared, ciphertext, err := kem.Encapsulate(public)
+	require.NoError(t, err)
+	got, err := kem.Decapsulate(key, ciphertext)
+	require.NoError(t, err)
+	require.Equal(t, shared, got)
+}
+
+func derives(t *testing.T, key *jwk.Key) {
+	t.Helper()
+	if key.IsSymmetric() {
+		out, err := derivation.HKDF(key, nil, []byte("info"), 32)
+		require.NoError(t, err)
+		require.Len(t, out, 32)
+		return
+	}
+	public, err := key.Public()
+	require.NoError(t, err)
+	shared, err := derivation.Agree(key, public)
+	require.NoError(t, err)
+	require.NotEmpty(t, shared)
 }
 
 func parseSpec(t *testing.T, algorithm string, size int) alg.Spec {

@@ -22,7 +22,7 @@ type Config struct {
 	Workers int
 	// Depths says how many keys of a kind, named as [Kind] does, are kept ready. A kind
 	// that is not named has its default: 4 RSA keys of 4096 bits and 8 of other sizes, 32
-	// keys on a curve, and no symmetric ones, which cost less to make than to keep.
+	// keys on a curve or for ML-KEM, and no symmetric ones, which cost less to make than to keep.
 	// 0 switches a kind off.
 	Depths map[string]int
 	// OnTheSpot is how many RSA keys are made for callers at the same time; 0 means half of

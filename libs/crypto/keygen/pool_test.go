@@ -89,6 +89,26 @@ func TestPool_GivesEachKeyOutOnce(t *testing.T) {
 	assert.Len(t, seen, 400)
 }
 
+func TestPool_KeepsKeysForEncapsulation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, keygen.Config{})
+		defer p.Close()
+		p.Ready()
+		small, large := parseSpec(t, "ML-KEM-768", 0), parseSpec(t, "ML-KEM-1024", 0)
+		take(t, p, small)
+		take(t, p, large)
+		synctest.Wait()
+		assert.Equal(t, map[string]int{"ML-KEM-768": 32, "ML-KEM-1024": 32}, p.Depths())
+		for _, spec := range []alg.Spec{small, large} {
+			key, err := p.Take(t.Context(), spec)
+			require.NoError(t, err)
+			assert.Equal(t, spec.Algorithm, key.Algorithm)
+			assert.Equal(t, spec.Algorithm, key.ParameterSet())
+		}
+	})
+}
+
 func TestPool_SymmetricKeysAreNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
