@@ -59,22 +59,11 @@ func Service() service.Service[Config] {
 			Summary: "Key management service: keys that encrypt and sign, and never leave",
 			Public:  defaultPublic, Admin: defaultAdmin, MTLS: defaultMTLS,
 			Document: document, Codes: httpapi.Codes(), Migrations: sqlstore.Migrations,
-			Scopes: scopes(), Operate: []string{keyring.OpCreate.Scope()}, Use: []string{
+			Scopes: keyring.Scopes(), Operate: []string{keyring.OpCreate.Scope()}, Use: []string{
 				keyring.OpEncrypt.Scope(), keyring.OpDecrypt.Scope(), keyring.OpSign.Scope(), keyring.OpVerify.Scope(),
 			},
 		},
 		Defaults: Defaults,
 		Build:    build,
 	}
-}
-
-// scopes are those that mean something to the KMS.
-func scopes() []string {
-	all := []string{keyring.ScopeAdmin}
-	for _, op := range []keyring.Operation{
-		keyring.OpRead, keyring.OpCreate, keyring.OpEncrypt, keyring.OpDecrypt, keyring.OpSign, keyring.OpVerify,
-	} {
-		all = append(all, op.Scope())
-	}
-	return all
 }

@@ -56,7 +56,7 @@ func (h *Operations) ListElasticKeys(ctx context.Context, request ListElasticKey
 	if err != nil {
 		return nil, err
 	}
-	keys, err := h.keys.List(ctx, who, filter, after, limit+1)
+	keys, err := h.keys.List(ctx, who, keyring.KeyList{Filter: filter, After: after, Limit: limit + 1})
 	if err != nil {
 		return nil, err
 	}

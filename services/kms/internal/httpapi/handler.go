@@ -53,6 +53,10 @@ func Codes() problem.Table {
 	return problem.Table{
 		"unsupported_algorithm": {Status: http.StatusBadRequest, Title: "The algorithm is not offered"},
 		"invalid_input":         {Status: http.StatusBadRequest, Title: "The algorithm does not take this input"},
+		"policy_refused":        {Status: http.StatusForbidden, Title: "The key's policy refuses it"},
+		"version_compromised":   {Status: http.StatusConflict, Title: "The version is compromised"},
+		"version_below_minimum": {Status: http.StatusConflict, Title: "The version is below the key's minimum"},
+		"usage_limit_reached":   {Status: http.StatusConflict, Title: "The version has had all its uses"},
 		"wrong_key_use":         {Status: http.StatusConflict, Title: "The key is for something else"},
 		"no_public_key":         {Status: http.StatusConflict, Title: "The key has no public part"},
 		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The ciphertext does not decrypt"},
@@ -65,7 +69,7 @@ func caller(ctx context.Context) (keyring.Caller, error) {
 	if !ok {
 		return keyring.Caller{}, problem.New(problem.Unauthenticated, "the request carries no credential")
 	}
-	return keyring.Caller{Tenant: principal.Tenant, Kind: principal.Kind, ID: principal.ID, Scopes: principal.Scopes}, nil
+	return keyring.Caller{Tenant: principal.Tenant, Kind: principal.Kind, ID: principal.ID, Scopes: principal.Scopes, Roles: principal.Roles}, nil
 }
 
 // objectKey is the kind of object that requests about keys have in the audit trail.

@@ -49,6 +49,7 @@ func (k *Keyring) Encrypt(ctx context.Context, caller Caller, ref Ref, plaintext
 	if err != nil {
 		return Encrypted{}, fmt.Errorf("encrypt: %w", err)
 	}
+	k.count(p, len(plaintext))
 	return Encrypted{Ciphertext: ciphertext, ElasticKeyID: p.key.ID, Version: p.version.Version}, nil
 }
 
@@ -65,6 +66,9 @@ func (k *Keyring) permitEncrypt(ctx context.Context, caller Caller, ref Ref) (pe
 		if err != nil || granted {
 			return p, err
 		}
+		if rotatable(p.key) != nil {
+			return permit{}, problem.New("usage_limit_reached", "version %d has encrypted as often as its algorithm allows, and the key gets no further version by itself", p.version.Version)
+		}
 		if _, err := k.rotate(ctx, p.key, p.version.Version); err != nil && !errors.Is(err, ErrStale) {
 			return permit{}, fmt.Errorf("rotate key %s at its limit of uses: %w", p.key.ID, err)
 		}
@@ -77,6 +81,8 @@ type Decrypted struct {
 	Plaintext    []byte
 	ElasticKeyID string
 	Version      int64
+	// Compromised tells that the version is, and that the caller was allowed to use it all the same.
+	Compromised bool
 }
 
 // Decrypt opens a compact JWE made under a version of the key. The header's `kid` finds the version; nothing else in it is believed: the
@@ -111,7 +117,8 @@ func (k *Keyring) Decrypt(ctx context.Context, caller Caller, ref Ref, ciphertex
 		clear(plaintext)
 		return Decrypted{}, errDecryption()
 	}
-	return Decrypted{Plaintext: plaintext, ElasticKeyID: p.key.ID, Version: p.version.Version}, nil
+	k.count(p, len(plaintext))
+	return Decrypted{Plaintext: plaintext, ElasticKeyID: p.key.ID, Version: p.version.Version, Compromised: p.overridden()}, nil
 }
 
 // permitNamed is permit for the version that a `kid` names. A message without one, as made outside with a public key, means the primary

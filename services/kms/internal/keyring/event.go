@@ -2,22 +2,28 @@ package keyring
 
 import "context"
 
-// Actions of an Event.
+// Actions of an Event, beside "key." and "version." with the name of a transition.
 const (
-	ActionCreate = "key.create"
-	ActionRotate = "key.rotate"
+	ActionCreate     = "key.create"
+	ActionUpdate     = "key.update"
+	ActionRotate     = "key.rotate"
+	ActionSetPrimary = "version.set-primary"
+	ActionAlias      = "alias.put"
+	ActionUnalias    = "alias.delete"
+	ActionNotice     = "key.rotation-due"
 )
 
 // Event is a change of a key.
 type Event struct {
 	Action  string
 	Key     ElasticKey
-	Version int64 // that was added
+	Version int64  // that it is about, or 0
+	Detail  string // a name or a reason, where the action alone does not tell
 }
 
 // Events records changes.
 type Events interface {
-	// Record stores the event in the transaction of ctx; an error undoes the change.
+	// Record stores the event in the transaction of ctx; an error undoes the change. Outside a request it is the service's own.
 	Record(ctx context.Context, e Event) error
 }
 

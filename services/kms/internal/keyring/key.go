@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -8,56 +9,53 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 )
 
-// ElasticStatus is the state of an elastic key.
-type ElasticStatus string
-
-// States of an elastic key. Only Active is reached by what this package does so far; every other one is refused by decide.
-const (
-	ElasticCreating        ElasticStatus = "creating"
-	ElasticPendingGenerate ElasticStatus = "pending_generate"
-	ElasticPendingImport   ElasticStatus = "pending_import"
-	ElasticGenerateFailed  ElasticStatus = "generate_failed"
-	ElasticImportFailed    ElasticStatus = "import_failed"
-	ElasticActive          ElasticStatus = "active"
-	ElasticDisabled        ElasticStatus = "disabled"
-	ElasticPendingDelete   ElasticStatus = "pending_delete"
-	ElasticDeleted         ElasticStatus = "deleted"
-)
-
-// VersionStatus is the state of a material key.
-type VersionStatus string
-
-// States of a material key.
-const (
-	VersionPendingImport    VersionStatus = "pending_import"
-	VersionEnabled          VersionStatus = "enabled"
-	VersionDisabled         VersionStatus = "disabled"
-	VersionCompromised      VersionStatus = "compromised"
-	VersionDestroyScheduled VersionStatus = "destroy_scheduled"
-	VersionDestroyed        VersionStatus = "destroyed"
-)
-
 // Origin says where a material key came from.
 type Origin string
 
-// OriginGenerated is a key made by this service.
-const OriginGenerated Origin = "generated"
+// Origins.
+const (
+	// OriginGenerated is a key made by this service.
+	OriginGenerated Origin = "generated"
+	// OriginImported is a key that a caller has brought.
+	OriginImported Origin = "imported"
+	// OriginPublic is the public part alone of a key that is elsewhere: it verifies or encrypts.
+	OriginPublic Origin = "imported_public"
+)
 
 // ElasticKey is a key ring: a name, a policy and its versions.
 type ElasticKey struct {
-	Tenant         string
-	ID             string // UUIDv7
-	Name           string // unique in the tenant
-	Description    string
-	Algorithm      string // "enc/alg" or a JWA signature name
-	KeySize        int    // bits of an RSA modulus, otherwise 0
-	Curve          string // NIST name of an elliptic curve, otherwise empty
-	Use            alg.Use
-	Status         ElasticStatus
-	PrimaryVersion int64
-	VersionCount   int64 // versions ever made; a number is never used twice
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	Tenant      string
+	ID          string // UUIDv7
+	Name        string // unique in the tenant, among aliases too
+	Description string
+	Tags        map[string]string
+	Algorithm   string // "enc/alg", a JWA signature name, or one of alg's own
+	KeySize     int    // bits of an RSA modulus, otherwise 0
+	Curve       string // NIST name of an elliptic curve, otherwise empty
+	Use         alg.Use
+	Status      ElasticStatus
+	// Origin is where versions come from: OriginGenerated, or OriginImported for a key whose every version is brought.
+	Origin Origin
+	// Exportable tells whether versions may leave, wrapped. It is settled when the key is made.
+	Exportable bool
+	// VersioningAllowed lets further versions be added, ImportAllowed lets them be brought.
+	VersioningAllowed bool
+	ImportAllowed     bool
+	PrimaryVersion    int64 // 0 before the first import
+	VersionCount      int64 // versions ever made; a number is never used twice
+	// MinDecryptVersion and MinEncryptVersion are the lowest versions that may still read and make; 0: any.
+	MinDecryptVersion int64
+	MinEncryptVersion int64
+	Policy            Policy
+	Rotation          Rotation
+	// NextRotationAt is when the key rotates by age; zero: it does not.
+	NextRotationAt time.Time
+	// DeleteAt is when the key ends, in state pending_delete; zero otherwise.
+	DeleteAt  time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// Revision counts changes of the key, not of its versions.
+	Revision int64
 }
 
 // Spec is the key's entry in the algorithm table.
@@ -74,14 +72,33 @@ type MaterialKey struct {
 	Status       VersionStatus
 	Origin       Origin
 	Exportable   bool
-	WrappedKey   string // JWE of the private JWK, made by the barrier
-	CreatedAt    time.Time
+	// WrappedKey is the JWE of the private JWK, made by the barrier; empty when there is none (any more).
+	WrappedKey string
+	// Commitment tells, to whoever has the barrier, whether material that is brought again is the same; empty for material of our own.
+	Commitment string
+	// WasCompromised remembers the mark while the version is scheduled for destruction.
+	WasCompromised bool
+	// DestroyAt is when the version ends, in state destroy_scheduled. ExpiresAt is when imported material is forgotten. Zero: not.
+	DestroyAt time.Time
+	ExpiresAt time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Uses is what a version has done. It may be over after a crash for keys that are used directly, and lack the last seconds for others.
+type Uses struct {
+	Count      int64
+	Bytes      int64
+	LastUsedAt time.Time
 }
 
 // KeyID is the version's `kid`: "{elastic key id}.{version}".
 func (m MaterialKey) KeyID() string {
 	return m.ElasticKeyID + "." + strconv.FormatInt(m.Version, 10)
 }
+
+// title is how errors call the version.
+func (m MaterialKey) title() string { return fmt.Sprintf("version %d", m.Version) }
 
 // parseKeyID splits a `kid` made by KeyID.
 func parseKeyID(kid string) (elasticID string, version int64, ok bool) {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 // Barrier seals what the keyring stores. Every method fails with barrier.ErrSealed while it is sealed.
@@ -36,6 +39,8 @@ type Config struct {
 	Grants Grants
 	// Events takes a record of each change in its transaction; nil for none.
 	Events Events
+	// Waits is the shortest wait before the end of a key that a tenant allows; nil for MinWait.
+	Waits func(ctx context.Context, tenant string) (time.Duration, error)
 	// Measure is told of each use of a private key; nil for silence.
 	Measure func(ctx context.Context, op Operation, algorithm string)
 	// Now is the clock.
@@ -59,10 +64,12 @@ type Keyring struct {
 	generator Generator
 	grants    Grants
 	events    Events
+	waits     func(ctx context.Context, tenant string) (time.Duration, error)
 	measure   func(ctx context.Context, op Operation, algorithm string)
 	now       func() time.Time
 	cache     *materialCache
 	uses      *useCounter
+	tally     *tally
 }
 
 // New returns a Keyring; an error names what Config lacks.
@@ -82,10 +89,12 @@ func New(cfg Config) (*Keyring, error) {
 		generator: cfg.Generator,
 		grants:    cfg.Grants,
 		events:    cfg.Events,
+		waits:     cfg.Waits,
 		measure:   cfg.Measure,
 		now:       cfg.Now,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
+		tally:     newTally(),
 	}, nil
 }
 
@@ -108,6 +117,9 @@ type permit struct {
 	spec    alg.Spec
 }
 
+// overridden tells that the version is compromised, and used all the same.
+func (p permit) overridden() bool { return p.version.Status == VersionCompromised }
+
 // permit loads the facts about a version (0: the primary one) in one statement and decides on them.
 func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref Ref, version int64) (permit, error) {
 	refusal, err := k.consider(caller, op, ref)
@@ -116,7 +128,7 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 	}
 	key, material, err := k.store.KeyVersion(ctx, caller.Tenant, ref, version)
 	if errors.Is(err, ErrNotFound) {
-		return permit{}, orNotFound(refusal)
+		return permit{}, k.missing(ctx, caller, op, ref, version, refusal)
 	}
 	if err != nil {
 		return permit{}, fmt.Errorf("load key version: %w", err)
@@ -127,6 +139,7 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 		}
 	}
 	if err := decide(caller, op, key, &material); err != nil {
+		k.refused(key, op)
 		return permit{}, err
 	}
 	spec, err := key.Spec()
@@ -134,6 +147,25 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 		return permit{}, fmt.Errorf("key %s: %w", key.ID, err)
 	}
 	return permit{op: op, key: key, version: material, spec: spec}, nil
+}
+
+// missing is the answer where there is no such version. A key that awaits its first import exists all the same, and says so.
+func (k *Keyring) missing(ctx context.Context, caller Caller, op Operation, ref Ref, version int64, refusal error) error {
+	if version != 0 {
+		return orNotFound(refusal)
+	}
+	key, err := k.permitKey(ctx, caller, op, ref)
+	if err != nil {
+		return err
+	}
+	return errState("the key", string(key.Status), string(op), "one with a version")
+}
+
+// refused counts that somebody wanted to use a key which is to be deleted: perhaps it should not be.
+func (k *Keyring) refused(key ElasticKey, op Operation) {
+	if key.Status == ElasticPendingDelete && op.uses() {
+		k.tally.add(slotOfKey(key), VersionUses{ElasticKeyID: key.ID}, 1, 0, k.instant())
+	}
 }
 
 // permitKey is permit for operations on the key as a whole.
@@ -156,6 +188,33 @@ func (k *Keyring) permitKey(ctx context.Context, caller Caller, op Operation, re
 	}
 	return key, decide(caller, op, key, nil)
 }
+
+// version finds a version by number or UUID for something that is done to it, not with it.
+func (k *Keyring) version(ctx context.Context, caller Caller, op Operation, ref Ref, version string) (ElasticKey, MaterialKey, error) {
+	key, err := k.permitKey(ctx, caller, op, ref)
+	if err != nil {
+		return ElasticKey{}, MaterialKey{}, err
+	}
+	var material MaterialKey
+	if isUUID(version) {
+		material, err = k.store.MaterialKeyByID(ctx, key.Tenant, key.ID, strings.ToLower(version))
+	} else {
+		number, parsing := strconv.ParseInt(version, 10, 64)
+		if parsing != nil || number < 1 || strconv.FormatInt(number, 10) != version {
+			return ElasticKey{}, MaterialKey{}, errNoVersion()
+		}
+		_, material, err = k.store.KeyVersion(ctx, key.Tenant, Ref(key.ID), number)
+	}
+	if errors.Is(err, ErrNotFound) {
+		return ElasticKey{}, MaterialKey{}, errNoVersion()
+	}
+	if err != nil {
+		return ElasticKey{}, MaterialKey{}, fmt.Errorf("load version: %w", err)
+	}
+	return key, material, nil
+}
+
+func errNoVersion() error { return problem.New("not_found", "no such version") }
 
 // consider is the first part of a permit, before anything is read. A caller without the scope gets on, with the refusal that is his unless
 // a grant on the key helps him: he does not learn which keys exist.

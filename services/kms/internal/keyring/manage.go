@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -25,7 +23,16 @@ type NewKey struct {
 	Description string
 	Algorithm   string
 	KeySize     int    // bits of an RSA modulus; 0: default
-	Curve       string // of an ECDH-ES key; empty: default
+	Curve       string // of an EC key; empty: default
+	Tags        map[string]string
+	// Origin is OriginGenerated ("" too), or OriginImported for a key that gets its versions by import.
+	Origin     Origin
+	Exportable bool
+	// FixedVersion denies further versions, NoImport their import.
+	FixedVersion bool
+	NoImport     bool
+	Policy       Policy
+	Rotation     Rotation
 }
 
 // Create makes an elastic key and its version 1. Both are stored, or neither.
@@ -36,10 +43,11 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	if err := checkName(ask.Name); err != nil {
 		return ElasticKey{}, err
 	}
-	if err := checkDescription(ask.Description); err != nil {
+	spec, err := alg.ParseSpec(ask.Algorithm, ask.KeySize, ask.Curve)
+	if err != nil {
 		return ElasticKey{}, err
 	}
-	spec, err := alg.ParseSpec(ask.Algorithm, ask.KeySize, ask.Curve)
+	key, err := k.newElastic(caller, ask, spec)
 	if err != nil {
 		return ElasticKey{}, err
 	}
@@ -50,45 +58,59 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	if _, err := k.store.ElasticKey(ctx, caller.Tenant, Ref(ask.Name)); err == nil {
 		return ElasticKey{}, errNameTaken()
 	}
-	now := k.instant()
-	key := ElasticKey{
-		Tenant:         caller.Tenant,
-		Name:           ask.Name,
-		Description:    ask.Description,
-		Algorithm:      spec.Algorithm,
-		KeySize:        rsaBits(spec),
-		Curve:          spec.Curve,
-		Use:            spec.Use,
-		Status:         ElasticActive,
-		PrimaryVersion: 1,
-		VersionCount:   1,
-		CreatedAt:      now,
-		UpdatedAt:      now,
-	}
-	if key.ID, err = newID(); err != nil {
-		return ElasticKey{}, err
+	if key.Origin == OriginImported {
+		return key, k.insert(ctx, key, nil)
 	}
 	draft, err := k.newDraft(ctx, key)
 	if err != nil {
 		return ElasticKey{}, err
 	}
 	defer draft.material.Zero()
-	err = k.store.InTx(ctx, func(ctx context.Context) error {
+	return key, k.insert(ctx, key, &draft)
+}
+
+// newElastic is the key that was asked for, before it has a version.
+func (k *Keyring) newElastic(caller Caller, ask NewKey, spec alg.Spec) (ElasticKey, error) {
+	now := k.instant()
+	key := ElasticKey{
+		Tenant: caller.Tenant, Name: ask.Name, Description: ask.Description, Tags: ask.Tags,
+		Algorithm: spec.Algorithm, KeySize: rsaBits(spec), Curve: spec.Curve, Use: spec.Use,
+		Status: ElasticActive, Origin: OriginGenerated, Exportable: ask.Exportable,
+		VersioningAllowed: !ask.FixedVersion, ImportAllowed: ask.Origin == OriginImported || !ask.NoImport,
+		PrimaryVersion: 1, VersionCount: 1, Policy: ask.Policy, Rotation: ask.Rotation, NextRotationAt: ask.Rotation.next(now),
+		CreatedAt: now, UpdatedAt: now, Revision: 1,
+	}
+	if ask.Origin == OriginImported {
+		key.Status, key.Origin, key.PrimaryVersion, key.VersionCount = ElasticPendingImport, OriginImported, 0, 0
+	}
+	if err := key.check(); err != nil {
+		return ElasticKey{}, err
+	}
+	var err error
+	key.ID, err = newID()
+	return key, err
+}
+
+// insert stores a new key with its first version, if there is one yet. Both are stored, or neither.
+func (k *Keyring) insert(ctx context.Context, key ElasticKey, first *draft) error {
+	err := k.store.InTx(ctx, func(ctx context.Context) error {
 		if err := k.store.InsertElasticKey(ctx, key); err != nil {
 			return err
 		}
-		if _, err := draft.store(ctx, k.store, key, 1); err != nil {
-			return err
+		if first != nil {
+			if _, err := first.store(ctx, k.store, key, 1); err != nil {
+				return err
+			}
 		}
-		return k.record(ctx, Event{Action: ActionCreate, Key: key, Version: 1})
+		return k.record(ctx, Event{Action: ActionCreate, Key: key, Version: key.VersionCount})
 	})
 	if errors.Is(err, ErrNameTaken) {
-		return ElasticKey{}, errNameTaken()
+		return errNameTaken()
 	}
 	if err != nil {
-		return ElasticKey{}, fmt.Errorf("store key: %w", err)
+		return fmt.Errorf("store key: %w", err)
 	}
-	return key, nil
+	return nil
 }
 
 // Rotate adds a version and makes it primary.
@@ -97,15 +119,34 @@ func (k *Keyring) Rotate(ctx context.Context, caller Caller, ref Ref) (MaterialK
 	if err != nil {
 		return MaterialKey{}, err
 	}
+	if err := rotatable(key); err != nil {
+		return MaterialKey{}, err
+	}
 	version, err := k.rotate(ctx, key, 0)
 	if errors.Is(err, ErrStale) {
 		// Its state changed between the decision and the update: the decision is made again, on what is there now.
-		if _, err := k.permitKey(ctx, caller, OpRotate, ref); err != nil {
+		if key, err = k.permitKey(ctx, caller, OpRotate, ref); err != nil {
 			return MaterialKey{}, err
 		}
-		return MaterialKey{}, problem.New("conflict", "the key changed meanwhile; try again")
+		if err := rotatable(key); err != nil {
+			return MaterialKey{}, err
+		}
+		return MaterialKey{}, errConflict()
 	}
 	return version, err
+}
+
+// rotatable tells whether the key may get a version that is generated.
+func rotatable(key ElasticKey) error {
+	switch {
+	case key.Status != ElasticActive:
+		return errState("the key", string(key.Status), string(OpRotate), string(ElasticActive))
+	case !key.VersioningAllowed:
+		return problem.New("policy_refused", "the key does not allow further versions")
+	case key.Origin == OriginImported:
+		return problem.New("policy_refused", "the key's versions are imported")
+	}
+	return nil
 }
 
 // rotate adds a version to key if its status, and its primary version where ifPrimary is not 0, are still what the caller saw;
@@ -116,7 +157,7 @@ func (k *Keyring) rotate(ctx context.Context, key ElasticKey, ifPrimary int64) (
 		return MaterialKey{}, err
 	}
 	defer draft.material.Zero()
-	key.UpdatedAt = k.instant()
+	key.UpdatedAt, key.NextRotationAt = k.instant(), key.Rotation.next(k.instant())
 	var version MaterialKey
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
 		number, err := k.store.AddVersion(ctx, key, ifPrimary)
@@ -162,7 +203,7 @@ func (k *Keyring) newDraft(ctx context.Context, key ElasticKey) (draft, error) {
 	}
 	version := MaterialKey{
 		Tenant: key.Tenant, ElasticKeyID: key.ID, ID: id,
-		Status: VersionEnabled, Origin: OriginGenerated, CreatedAt: k.instant(),
+		Status: VersionEnabled, Origin: OriginGenerated, Exportable: key.Exportable, CreatedAt: k.instant(), UpdatedAt: k.instant(),
 	}
 	return draft{version: version, wrapper: wrapper, material: material}, nil
 }
@@ -199,10 +240,10 @@ func newID() (string, error) {
 	return id.String(), nil
 }
 
-// checkDescription holds a description to what every database can keep: PostgreSQL's text has no U+0000.
+// checkDescription holds a description to what every database can keep.
 func checkDescription(text string) error {
-	if len(text) > maxDescription || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return problem.New("validation_failed", "a description is UTF-8 of at most %d bytes, without U+0000", maxDescription)
+	if len(text) > maxDescription || !storable(text) {
+		return invalidMember("/description", "a description is UTF-8 of at most %d bytes, without U+0000", maxDescription)
 	}
 	return nil
 }

@@ -79,6 +79,9 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if k.barrier.Sealed() {
 		return nil, barrier.ErrSealed
 	}
+	if p.version.WrappedKey == "" {
+		return nil, errState(p.version.title(), string(p.version.Status), string(p.op), string(VersionEnabled))
+	}
 	if k.measure != nil {
 		k.measure(ctx, p.op, p.key.Algorithm)
 	}

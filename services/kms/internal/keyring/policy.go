@@ -8,29 +8,13 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
-// Operation is something a caller asks of a key.
-type Operation string
-
-// Operations.
-const (
-	OpCreate  Operation = "create"
-	OpRead    Operation = "read"
-	OpRotate  Operation = "rotate"
-	OpEncrypt Operation = "encrypt"
-	OpDecrypt Operation = "decrypt"
-	OpSign    Operation = "sign"
-	OpVerify  Operation = "verify"
-)
-
-// ScopeAdmin allows every operation of the KMS.
-const ScopeAdmin = "kms:admin"
-
 // Caller is who asks: an authenticated principal of one tenant.
 type Caller struct {
 	Tenant string
 	Kind   string
 	ID     string
 	Scopes []string
+	Roles  []string
 
 	// granted is what a grant lets the caller do to the key at hand.
 	granted Operation
@@ -42,30 +26,10 @@ type Grants interface {
 	Allowed(ctx context.Context, caller Caller, scope string, key ElasticKey) (bool, error)
 }
 
-// Scope is the scope that allows op beside ScopeAdmin.
-func (op Operation) Scope() string {
-	switch op {
-	case OpCreate, OpRotate:
-		return "kms:write"
-	case OpRead:
-		return "kms:read"
-	case OpEncrypt, OpDecrypt, OpSign, OpVerify:
-		return "kms:" + string(op)
-	}
-	return ""
-}
-
 // fits tells whether op may be done with a key of this use. A JWS under HS256 is made and checked by sign and verify like any other.
 func (op Operation) fits(use alg.Use) bool {
-	switch op {
-	case OpEncrypt, OpDecrypt:
-		return use == alg.UseEncrypt
-	case OpSign, OpVerify:
-		return use == alg.UseSign || use == alg.UseMAC
-	case OpCreate, OpRead, OpRotate:
-		return true
-	}
-	return false
+	fits := op.attributes().fits
+	return len(fits) == 0 || slices.Contains(fits, use)
 }
 
 // decideScope is the part of the decision that needs no key. It denies by default: an operation without a scope is nobody's.
@@ -81,7 +45,8 @@ func decideScope(caller Caller, op Operation) error {
 }
 
 // decide is the choke point's rule: may caller do op to this key and version? version is nil where op concerns the whole key.
-// It is a pure function of facts read for this request.
+// It is a pure function of facts read for this request. What an operation that manages needs of a state is said by the table of
+// transitions, which the change itself holds to.
 func decide(caller Caller, op Operation, key ElasticKey, version *MaterialKey) error {
 	if err := decideScope(caller, op); err != nil {
 		return err
@@ -89,26 +54,57 @@ func decide(caller Caller, op Operation, key ElasticKey, version *MaterialKey) e
 	if key.Tenant != caller.Tenant || key.Status == ElasticDeleted {
 		return errNotFound()
 	}
-	if op == OpRead {
+	if !op.uses() {
 		return nil
 	}
 	if !op.fits(key.Use) {
 		return problem.New("wrong_key_use", "the key is for %s; it cannot %s", useNoun(key.Use), op)
 	}
-	if key.Status != ElasticActive {
-		return problem.New("invalid_state", "the key is %s; to %s it must be %s", key.Status, op, ElasticActive)
+	if err := key.Policy.admits(caller, op); err != nil {
+		return err
 	}
-	if version != nil && version.Status != VersionEnabled {
-		return problem.New("invalid_state", "version %d is %s; to %s it must be %s", version.Version, version.Status, op, VersionEnabled)
+	if key.Status != ElasticActive {
+		return errState("the key", string(key.Status), string(op), string(ElasticActive))
+	}
+	if version == nil {
+		return nil
+	}
+	return decideVersion(caller, op, key, *version)
+}
+
+// decideVersion is the part of the decision that concerns one version.
+func decideVersion(caller Caller, op Operation, key ElasticKey, version MaterialKey) error {
+	makes := op.attributes().makes
+	switch {
+	case version.Status == VersionEnabled:
+	case version.Status == VersionCompromised && !makes && slices.Contains(caller.Scopes, ScopeCompromised):
+	case version.Status == VersionCompromised && !makes:
+		return problem.New("version_compromised", "version %d is compromised; to %s what it has made takes the scope %s", version.Version, op, ScopeCompromised)
+	default:
+		return errState(version.title(), string(version.Status), string(op), string(VersionEnabled))
+	}
+	floor := key.MinDecryptVersion
+	if makes {
+		floor = key.MinEncryptVersion
+	}
+	if version.Version < floor {
+		return problem.New("version_below_minimum", "version %d is below the key's minimum of %d; it cannot %s any more", version.Version, floor, op)
 	}
 	return nil
 }
 
 func useNoun(use alg.Use) string {
-	if use == alg.UseEncrypt {
+	switch use {
+	case alg.UseEncrypt:
 		return "encryption"
+	case alg.UseKEM:
+		return "key encapsulation"
+	case alg.UseDerive:
+		return "key derivation"
+	case alg.UseSign, alg.UseMAC:
+		return "signatures"
 	}
-	return "signatures"
+	return string(use)
 }
 
 func errNotFound() error {

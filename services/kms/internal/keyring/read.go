@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
@@ -19,26 +17,39 @@ func (k *Keyring) Get(ctx context.Context, caller Caller, ref Ref) (ElasticKey, 
 	return k.permitKey(ctx, caller, OpRead, ref)
 }
 
-// List reads up to limit elastic keys in order of creation, from after the id given. A filter that nothing can match matches nothing.
-func (k *Keyring) List(ctx context.Context, caller Caller, filter Filter, afterID string, limit int) ([]ElasticKey, error) {
+// List reads part of the list of elastic keys. A filter that nothing can match matches nothing.
+func (k *Keyring) List(ctx context.Context, caller Caller, list KeyList) ([]ElasticKey, error) {
 	if err := decideScope(caller, OpRead); err != nil {
 		return nil, err
 	}
-	if filter.Name != "" && !validName(filter.Name) {
+	if list.Name != "" && !validName(list.Name) || list.ID != "" && !isUUID(list.ID) || !storable(list.TagName) || !storable(list.TagValue) {
 		return nil, nil
 	}
-	if filter.Algorithm != "" {
-		spec, err := alg.ParseSpec(filter.Algorithm, 0, "")
+	list.ID = strings.ToLower(list.ID)
+	if list.Algorithm != "" {
+		spec, err := alg.ParseSpec(list.Algorithm, 0, "")
 		if err != nil {
 			return nil, nil //nolint:nilerr // no key has the algorithm
 		}
-		filter.Algorithm = spec.Algorithm
+		list.Algorithm = spec.Algorithm
 	}
-	keys, err := k.store.ElasticKeys(ctx, caller.Tenant, filter, afterID, limit)
+	keys, err := k.store.ElasticKeys(ctx, caller.Tenant, list)
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	return keys, nil
+}
+
+// AllVersions reads up to limit versions of all keys in order of creation, from after the id given.
+func (k *Keyring) AllVersions(ctx context.Context, caller Caller, filter VersionFilter, afterID string, limit int) ([]MaterialKey, error) {
+	if err := decideScope(caller, OpRead); err != nil {
+		return nil, err
+	}
+	versions, err := k.store.AllMaterialKeys(ctx, caller.Tenant, filter, afterID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	return versions, nil
 }
 
 // Versions reads up to limit versions of a key, newest first, below the version given (0: from the newest), with the key they belong to.
@@ -56,23 +67,7 @@ func (k *Keyring) Versions(ctx context.Context, caller Caller, ref Ref, below in
 
 // Version reads one version by number or UUID, with the key it belongs to.
 func (k *Keyring) Version(ctx context.Context, caller Caller, ref Ref, version string) (ElasticKey, MaterialKey, error) {
-	if isUUID(version) {
-		key, err := k.permitKey(ctx, caller, OpRead, ref)
-		if err != nil {
-			return ElasticKey{}, MaterialKey{}, err
-		}
-		material, err := k.store.MaterialKeyByID(ctx, key.Tenant, key.ID, strings.ToLower(version))
-		if errors.Is(err, ErrNotFound) {
-			return ElasticKey{}, MaterialKey{}, errNotFound()
-		}
-		return key, material, err
-	}
-	number, err := strconv.ParseInt(version, 10, 64)
-	if err != nil || number < 1 || strconv.FormatInt(number, 10) != version {
-		return ElasticKey{}, MaterialKey{}, errNotFound()
-	}
-	p, err := k.permit(ctx, caller, OpRead, ref, number)
-	return p.key, p.version, err
+	return k.version(ctx, caller, OpRead, ref, version)
 }
 
 // PublicKey is the public part of a version.

@@ -65,6 +65,7 @@ func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequ
 		return Signed{}, err
 	}
 	defer held.release()
+	k.count(p, len(ask.Payload))
 	signed := Signed{Algorithm: p.spec.Signature, ElasticKeyID: p.key.ID, Version: p.version.Version}
 	if ask.Format == FormatJWS {
 		header := jws.Header{Algorithm: p.spec.Signature, KeyID: p.version.KeyID(), Type: ask.Type}

@@ -17,7 +17,7 @@ const (
 
 // useCounter hands out uses of directly used keys from blocks reserved in the database.
 type useCounter struct {
-	store MaterialKeyStore
+	store UseStore
 
 	mu     sync.Mutex
 	blocks map[slot]*useBlockLeft
@@ -29,7 +29,7 @@ type useBlockLeft struct {
 	left int64
 }
 
-func newUseCounter(store MaterialKeyStore) *useCounter {
+func newUseCounter(store UseStore) *useCounter {
 	return &useCounter{store: store, blocks: map[slot]*useBlockLeft{}}
 }
 

@@ -20,7 +20,7 @@ const maxVersions = 256
 type Facts struct {
 	*Store
 
-	ids   *changes.Cache[string] // by name, which no key changes and none takes over
+	ids   *changes.Cache[string] // by name or alias
 	rings *changes.Cache[*ring]  // by id
 }
 
@@ -38,7 +38,7 @@ type ring struct {
 func NewFacts(store *Store, follower *changes.Follower, capacity int) *Facts {
 	return &Facts{
 		Store: store,
-		ids:   changes.NewCache[string](follower, []string{changeKey}, capacity),
+		ids:   changes.NewCache[string](follower, []string{changeName}, capacity),
 		rings: changes.NewCache[*ring](follower, []string{changeKey}, capacity),
 	}
 }

@@ -2,23 +2,26 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/database"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
+// materialColumns are the columns of a material key, in the order of materialTarget.columns.
+const materialColumns = `m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.commitment,
+	m.was_compromised, m.destroy_at, m.expires_at, m.created_at, m.updated_at`
+
 // InsertMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
-	ctx = database.WithTenant(ctx, key.Tenant)
-	_, err := s.db.Exec(ctx, `
-		INSERT INTO material_keys (tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, use_count, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9)`,
-		key.Tenant, key.ElasticKeyID, key.Version, key.ID, string(key.Status), string(key.Origin), key.Exportable, key.WrappedKey,
-		database.Micros(key.CreatedAt))
+	_, err := s.db.Exec(database.WithTenant(ctx, key.Tenant), `
+		INSERT INTO material_keys (tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, commitment, was_compromised,
+			destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, $13, $14)`,
+		key.Tenant, key.ElasticKeyID, key.Version, key.ID, string(key.Status), string(key.Origin), key.Exportable, key.WrappedKey, key.Commitment,
+		key.WasCompromised, micros(key.DestroyAt), micros(key.ExpiresAt), micros(key.CreatedAt), micros(key.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("insert material key: %w", err)
 	}
@@ -27,12 +30,11 @@ func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) 
 
 // MaterialKeys implements keyring.MaterialKeyStore.
 func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, below int64, limit int) ([]keyring.MaterialKey, error) {
-	ctx = database.WithTenant(ctx, tenant)
-	rows, err := s.db.Query(ctx, `
-		SELECT tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, created_at
-		FROM material_keys
-		WHERE tenant_id = $1 AND elastic_key_id = $2 AND ($3 = 0 OR version < $3)
-		ORDER BY version DESC
+	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
+		SELECT `+materialColumns+`
+		FROM material_keys m
+		WHERE m.tenant_id = $1 AND m.elastic_key_id = $2 AND ($3 = 0 OR m.version < $3)
+		ORDER BY m.version DESC
 		LIMIT $4`,
 		tenant, elasticID, below, int64(limit))
 	if err != nil {
@@ -41,13 +43,30 @@ func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, belo
 	return collect(rows, scanMaterial)
 }
 
+// AllMaterialKeys implements keyring.MaterialKeyStore.
+func (s *Store) AllMaterialKeys(
+	ctx context.Context, tenant string, filter keyring.VersionFilter, afterID string, limit int,
+) ([]keyring.MaterialKey, error) {
+	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
+		SELECT `+materialColumns+`
+		FROM material_keys m
+		JOIN elastic_keys e ON e.tenant_id = m.tenant_id AND e.id = m.elastic_key_id
+		WHERE m.tenant_id = $1 AND m.id > $2 AND ($3 = '' OR m.status = $3) AND ($4 = '' OR e.algorithm = $4) AND e.status <> 'deleted'
+		ORDER BY m.id
+		LIMIT $5`,
+		tenant, afterID, string(filter.Status), filter.Algorithm, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("select material keys of all keys: %w", err)
+	}
+	return collect(rows, scanMaterial)
+}
+
 // MaterialKeyByID implements keyring.MaterialKeyStore.
 func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id string) (keyring.MaterialKey, error) {
-	ctx = database.WithTenant(ctx, tenant)
-	key, err := scanMaterial(s.db.QueryRow(ctx, `
-		SELECT tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, created_at
-		FROM material_keys
-		WHERE tenant_id = $1 AND elastic_key_id = $2 AND id = $3`,
+	key, err := scanMaterial(s.db.QueryRow(database.WithTenant(ctx, tenant), `
+		SELECT `+materialColumns+`
+		FROM material_keys m
+		WHERE m.tenant_id = $1 AND m.elastic_key_id = $2 AND m.id = $3`,
 		tenant, elasticID, id))
 	if err != nil {
 		return keyring.MaterialKey{}, notFound(err)
@@ -57,74 +76,99 @@ func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id strin
 
 // KeyVersion implements keyring.MaterialKeyStore.
 func (s *Store) KeyVersion(ctx context.Context, tenant string, ref keyring.Ref, version int64) (keyring.ElasticKey, keyring.MaterialKey, error) {
-	ctx = database.WithTenant(ctx, tenant)
 	query, value := selectVersionByName, string(ref)
 	if id, ok := ref.ID(); ok {
 		query, value = selectVersionByID, id
 	}
 	var elastic elasticTarget
 	var material materialTarget
-	err := s.db.QueryRow(ctx, query, tenant, value, version).Scan(append(elastic.columns(), material.columns()...)...)
+	err := s.db.QueryRow(database.WithTenant(ctx, tenant), query, tenant, value, version).Scan(append(elastic.columns(), material.columns()...)...)
 	if err != nil {
 		return keyring.ElasticKey{}, keyring.MaterialKey{}, notFound(err)
 	}
-	return elastic.elastic(), material.material(), nil
+	key, err := elastic.elastic()
+	return key, material.material(), err
 }
 
 const (
 	selectVersionByID = `
-		SELECT e.tenant_id, e.id, e.name, e.description, e.algorithm, e.key_size, e.curve, e.key_use, e.status, e.primary_version, e.version_count,
-			e.created_at, e.updated_at,
-			m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.created_at
+		SELECT ` + elasticColumns + `, ` + materialColumns + `
 		FROM elastic_keys e
 		JOIN material_keys m ON m.tenant_id = e.tenant_id AND m.elastic_key_id = e.id
 		WHERE e.tenant_id = $1 AND e.id = $2 AND m.version = CASE WHEN $3 = 0 THEN e.primary_version ELSE $3 END`
 	selectVersionByName = `
-		SELECT e.tenant_id, e.id, e.name, e.description, e.algorithm, e.key_size, e.curve, e.key_use, e.status, e.primary_version, e.version_count,
-			e.created_at, e.updated_at,
-			m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.created_at
-		FROM elastic_keys e
+		SELECT ` + elasticColumns + `, ` + materialColumns + `
+		FROM key_names n
+		JOIN elastic_keys e ON e.tenant_id = n.tenant_id AND e.id = n.elastic_key_id
 		JOIN material_keys m ON m.tenant_id = e.tenant_id AND m.elastic_key_id = e.id
-		WHERE e.tenant_id = $1 AND e.name = $2 AND m.version = CASE WHEN $3 = 0 THEN e.primary_version ELSE $3 END`
+		WHERE n.tenant_id = $1 AND n.name = $2 AND m.version = CASE WHEN $3 = 0 THEN e.primary_version ELSE $3 END`
 )
 
-// ReserveUses implements keyring.MaterialKeyStore.
-func (s *Store) ReserveUses(ctx context.Context, key keyring.MaterialKey, n int64) (int64, error) {
-	ctx = database.WithTenant(ctx, key.Tenant)
-	var total int64
-	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		return s.db.QueryRow(ctx, `
-			UPDATE material_keys SET use_count = use_count + $4
-			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3
-			RETURNING use_count`,
-			key.Tenant, key.ElasticKeyID, key.Version, n).Scan(&total)
+// MoveMaterialKey implements keyring.MaterialKeyStore.
+func (s *Store) MoveMaterialKey(
+	ctx context.Context, key keyring.MaterialKey, t keyring.Transition[keyring.VersionStatus], destroyAt, now time.Time,
+) (moved keyring.MaterialKey, err error) {
+	from := states(t)
+	// A version that was compromised comes back from its scheduled destruction as what it was.
+	err = s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
+		moved, err = scanMaterial(s.db.QueryRow(ctx, `
+			UPDATE material_keys AS m
+			SET status = CASE WHEN $4 = 'disabled' AND was_compromised THEN 'compromised' ELSE $4 END,
+				was_compromised = was_compromised OR $4 = 'compromised',
+				wrapped_key = CASE WHEN $4 IN ('destroyed', 'pending_import') THEN '' ELSE wrapped_key END,
+				expires_at = CASE WHEN $4 IN ('destroyed', 'pending_import') THEN 0 ELSE expires_at END,
+				destroy_at = $5, updated_at = $6
+			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status IN ($7, $8, $9, $10, $11)
+				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
+			RETURNING `+materialColumns,
+			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4]))
+		if err != nil {
+			return err
+		}
+		return s.noteKey(ctx, key.Tenant, key.ElasticKeyID)
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, keyring.ErrNotFound
-	}
-	if err != nil {
-		return 0, fmt.Errorf("reserve uses: %w", err)
-	}
-	return total, nil
+	return moved, stale("move material key", err)
+}
+
+// FillMaterialKey implements keyring.MaterialKeyStore.
+func (s *Store) FillMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
+	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
+		var id string
+		err := s.db.QueryRow(ctx, `
+			UPDATE material_keys
+			SET status = 'enabled', wrapped_key = $4, expires_at = $5, updated_at = $6
+			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status = 'pending_import'
+			RETURNING id`,
+			key.Tenant, key.ElasticKeyID, key.Version, key.WrappedKey, micros(key.ExpiresAt), micros(key.UpdatedAt)).Scan(&id)
+		if err != nil {
+			return err
+		}
+		return s.noteKey(ctx, key.Tenant, key.ElasticKeyID)
+	})
+	return stale("fill material key", err)
 }
 
 // materialTarget receives the columns of a material key.
 type materialTarget struct {
-	key            keyring.MaterialKey
-	status, origin string
-	created        int64
+	key                              keyring.MaterialKey
+	status, origin                   string
+	destroy, expires, created, saved int64
 }
 
 func (t *materialTarget) columns() []any {
 	k := &t.key
-	return []any{&k.Tenant, &k.ElasticKeyID, &k.Version, &k.ID, &t.status, &t.origin, &k.Exportable, &k.WrappedKey, &t.created}
+	return []any{
+		&k.Tenant, &k.ElasticKeyID, &k.Version, &k.ID, &t.status, &t.origin, &k.Exportable, &k.WrappedKey, &k.Commitment,
+		&k.WasCompromised, &t.destroy, &t.expires, &t.created, &t.saved,
+	}
 }
 
 func (t *materialTarget) material() keyring.MaterialKey {
-	t.key.Status = keyring.VersionStatus(t.status)
-	t.key.Origin = keyring.Origin(t.origin)
-	t.key.CreatedAt = database.Time(t.created)
-	return t.key
+	k := &t.key
+	k.Status, k.Origin = keyring.VersionStatus(t.status), keyring.Origin(t.origin)
+	k.DestroyAt, k.ExpiresAt = moment(t.destroy), moment(t.expires)
+	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
+	return *k
 }
 
 func scanMaterial(r row) (keyring.MaterialKey, error) {

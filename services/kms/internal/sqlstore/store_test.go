@@ -72,7 +72,11 @@ func elastic(t *testing.T, tenant, name string) keyring.ElasticKey {
 	at := time.Date(2026, 11, 2, 9, 30, 0, 123456000, time.UTC)
 	return keyring.ElasticKey{
 		Tenant: tenant, ID: newID(t), Name: name, Description: "for \"" + name + "\"", Algorithm: "A256GCM/RSA-OAEP-256", KeySize: 3072,
-		Use: alg.UseEncrypt, Status: keyring.ElasticActive, PrimaryVersion: 1, VersionCount: 1, CreatedAt: at, UpdatedAt: at.Add(time.Second),
+		Use: alg.UseEncrypt, Status: keyring.ElasticActive, Origin: keyring.OriginGenerated,
+		VersioningAllowed: true, ImportAllowed: true, Exportable: true, Tags: map[string]string{"team": "pay"}, PrimaryVersion: 1, VersionCount: 1,
+		Policy:   keyring.Policy{Operations: []keyring.Operation{keyring.OpEncrypt}, Quorum: &keyring.Quorum{Approvals: 1, Approvers: []string{"x"}}},
+		Rotation: keyring.Rotation{Every: time.Hour, Uses: 5, Bytes: 6, NotifyBefore: time.Minute}, NextRotationAt: at.Add(time.Hour),
+		CreatedAt: at, UpdatedAt: at.Add(time.Second), Revision: 1,
 	}
 }
 
@@ -80,7 +84,8 @@ func material(t *testing.T, key keyring.ElasticKey, version int64) keyring.Mater
 	t.Helper()
 	return keyring.MaterialKey{
 		Tenant: key.Tenant, ElasticKeyID: key.ID, ID: newID(t), Version: version, Status: keyring.VersionEnabled,
-		Origin: keyring.OriginGenerated, Exportable: true, WrappedKey: "ey..wrapped", CreatedAt: key.CreatedAt,
+		Origin: keyring.OriginGenerated, Exportable: true, WrappedKey: "ey..wrapped", Commitment: "c",
+		ExpiresAt: key.CreatedAt.Add(time.Hour), CreatedAt: key.CreatedAt, UpdatedAt: key.UpdatedAt,
 	}
 }
 
@@ -147,7 +152,7 @@ func TestStore_TenantsDoNotSeeEachOther(t *testing.T) {
 		foreign.Tenant = "b"
 		_, err = store.ReserveUses(t.Context(), foreign, 1)
 		assert.ErrorIs(t, err, keyring.ErrNotFound)
-		mine, err := store.ElasticKeys(t.Context(), "b", keyring.Filter{}, "", 10)
+		mine, err := store.ElasticKeys(t.Context(), "b", keyring.KeyList{After: "", Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, mine, 1)
 		assert.Equal(t, other.ID, mine[0].ID)
@@ -280,7 +285,7 @@ func TestStore_ListsInPagesAndFilters(t *testing.T) {
 		var got []string
 		after := ""
 		for {
-			page, err := store.ElasticKeys(t.Context(), "a", keyring.Filter{}, after, 2)
+			page, err := store.ElasticKeys(t.Context(), "a", keyring.KeyList{After: after, Limit: 2})
 			require.NoError(t, err)
 			if len(page) == 0 {
 				break
@@ -293,7 +298,7 @@ func TestStore_ListsInPagesAndFilters(t *testing.T) {
 		assert.Equal(t, want, got, "in order of creation, each once")
 
 		names := func(filter keyring.Filter) (names []string) {
-			page, err := store.ElasticKeys(t.Context(), "a", filter, "", 10)
+			page, err := store.ElasticKeys(t.Context(), "a", keyring.KeyList{Filter: filter, Limit: 10})
 			require.NoError(t, err)
 			for _, key := range page {
 				names = append(names, key.Name)

@@ -79,12 +79,10 @@ func (v *Values) Next(ctx context.Context, after string, limit int) ([]rewrap.It
 // of lists a tenant's versions after a place.
 func (v *Values) of(ctx context.Context, at place, limit int) ([]rewrap.Item, error) {
 	rows, err := v.store.db.Query(database.WithTenant(ctx, at.tenant), `
-		SELECT e.tenant_id, e.id, e.name, e.description, e.algorithm, e.key_size, e.curve, e.key_use, e.status, e.primary_version, e.version_count,
-			e.created_at, e.updated_at,
-			m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.created_at
+		SELECT `+elasticColumns+`, `+materialColumns+`
 		FROM material_keys m
 		JOIN elastic_keys e ON e.tenant_id = m.tenant_id AND e.id = m.elastic_key_id
-		WHERE m.tenant_id = $1 AND (m.elastic_key_id > $2 OR (m.elastic_key_id = $2 AND m.version > $3))
+		WHERE m.tenant_id = $1 AND m.wrapped_key <> '' AND (m.elastic_key_id > $2 OR (m.elastic_key_id = $2 AND m.version > $3))
 		ORDER BY m.elastic_key_id, m.version
 		LIMIT $4`, at.tenant, at.key, at.version, int64(limit))
 	if err != nil {
@@ -96,7 +94,11 @@ func (v *Values) of(ctx context.Context, at place, limit int) ([]rewrap.Item, er
 		if err := r.Scan(append(elastic.columns(), material.columns()...)...); err != nil {
 			return rewrap.Item{}, fmt.Errorf("read wrapped key: %w", err)
 		}
-		key, version := elastic.elastic(), material.material()
+		key, err := elastic.elastic()
+		if err != nil {
+			return rewrap.Item{}, err
+		}
+		version := material.material()
 		position := place{tenant: version.Tenant, key: version.ElasticKeyID, version: version.Version}
 		return rewrap.Item{Position: position.String(), Binding: keyring.Binding(key, version), JWE: version.WrappedKey}, nil
 	})

@@ -1,36 +1,89 @@
--- Elastic keys and their versions. One text for SQLite and PostgreSQL; times are microseconds since 1970, UTC.
+-- Elastic keys and their versions. One text for SQLite and PostgreSQL; times are microseconds since 1970, UTC, and 0 is no time.
 
 -- +goose Up
 CREATE TABLE elastic_keys (
-    tenant_id       TEXT   NOT NULL,
-    id              TEXT   NOT NULL,
-    name            TEXT   NOT NULL,
-    description     TEXT   NOT NULL,
-    algorithm       TEXT   NOT NULL,
-    key_size        BIGINT NOT NULL,
-    curve           TEXT   NOT NULL,
-    key_use         TEXT   NOT NULL,
-    status          TEXT   NOT NULL,
-    primary_version BIGINT NOT NULL,
-    version_count   BIGINT NOT NULL,
-    created_at      BIGINT NOT NULL,
-    updated_at      BIGINT NOT NULL,
+    tenant_id           TEXT    NOT NULL,
+    id                  TEXT    NOT NULL,
+    name                TEXT    NOT NULL, -- the id once the key is deleted
+    description         TEXT    NOT NULL,
+    tags                TEXT    NOT NULL, -- JSON; key_tags finds keys by them
+    algorithm           TEXT    NOT NULL,
+    key_size            BIGINT  NOT NULL,
+    curve               TEXT    NOT NULL,
+    key_use             TEXT    NOT NULL,
+    status              TEXT    NOT NULL,
+    origin              TEXT    NOT NULL,
+    exportable          BOOLEAN NOT NULL,
+    versioning_allowed  BOOLEAN NOT NULL,
+    import_allowed      BOOLEAN NOT NULL,
+    primary_version     BIGINT  NOT NULL,
+    version_count       BIGINT  NOT NULL,
+    min_decrypt_version BIGINT  NOT NULL,
+    min_encrypt_version BIGINT  NOT NULL,
+    policy              TEXT    NOT NULL, -- JSON
+    rotation_every      BIGINT  NOT NULL, -- microseconds
+    rotation_uses       BIGINT  NOT NULL,
+    rotation_bytes      BIGINT  NOT NULL,
+    notify_before       BIGINT  NOT NULL, -- microseconds
+    next_rotation_at    BIGINT  NOT NULL,
+    notified_at         BIGINT  NOT NULL, -- for the rotation at this time an event has been written
+    delete_at           BIGINT  NOT NULL,
+    refused_uses        BIGINT  NOT NULL, -- while the key waited for its deletion
+    refused_at          BIGINT  NOT NULL,
+    created_at          BIGINT  NOT NULL,
+    updated_at          BIGINT  NOT NULL,
+    revision            BIGINT  NOT NULL,
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, name)
 );
+CREATE INDEX elastic_keys_by_rotation ON elastic_keys (tenant_id, next_rotation_at) WHERE next_rotation_at > 0;
+CREATE INDEX elastic_keys_by_deletion ON elastic_keys (tenant_id, delete_at) WHERE delete_at > 0;
+CREATE INDEX elastic_keys_by_usage ON elastic_keys (tenant_id, id) WHERE rotation_uses > 0 OR rotation_bytes > 0;
+
+-- Names and aliases are one name space.
+CREATE TABLE key_names (
+    tenant_id      TEXT    NOT NULL,
+    name           TEXT    NOT NULL,
+    elastic_key_id TEXT    NOT NULL,
+    alias          BOOLEAN NOT NULL,
+    created_at     BIGINT  NOT NULL,
+    updated_at     BIGINT  NOT NULL,
+    PRIMARY KEY (tenant_id, name),
+    FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
+);
+CREATE INDEX key_names_by_key ON key_names (tenant_id, elastic_key_id, name);
+
+CREATE TABLE key_tags (
+    tenant_id      TEXT NOT NULL,
+    name           TEXT NOT NULL,
+    value          TEXT NOT NULL,
+    elastic_key_id TEXT NOT NULL,
+    PRIMARY KEY (tenant_id, name, elastic_key_id),
+    FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
+);
+CREATE INDEX key_tags_by_key ON key_tags (tenant_id, elastic_key_id);
 
 CREATE TABLE material_keys (
-    tenant_id      TEXT    NOT NULL,
-    elastic_key_id TEXT    NOT NULL,
-    version        BIGINT  NOT NULL,
-    id             TEXT    NOT NULL,
-    status         TEXT    NOT NULL,
-    origin         TEXT    NOT NULL,
-    exportable     BOOLEAN NOT NULL,
-    wrapped_key    TEXT    NOT NULL,
-    use_count      BIGINT  NOT NULL,
-    created_at     BIGINT  NOT NULL,
+    tenant_id       TEXT    NOT NULL,
+    elastic_key_id  TEXT    NOT NULL,
+    version         BIGINT  NOT NULL,
+    id              TEXT    NOT NULL,
+    status          TEXT    NOT NULL,
+    origin          TEXT    NOT NULL,
+    exportable      BOOLEAN NOT NULL,
+    wrapped_key     TEXT    NOT NULL, -- empty when the material is gone
+    commitment      TEXT    NOT NULL,
+    was_compromised BOOLEAN NOT NULL,
+    destroy_at      BIGINT  NOT NULL,
+    expires_at      BIGINT  NOT NULL,
+    use_count       BIGINT  NOT NULL,
+    byte_count      BIGINT  NOT NULL,
+    last_used_at    BIGINT  NOT NULL,
+    created_at      BIGINT  NOT NULL,
+    updated_at      BIGINT  NOT NULL,
     PRIMARY KEY (tenant_id, elastic_key_id, version),
     UNIQUE (tenant_id, id),
     FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
 );
+CREATE INDEX material_keys_by_destruction ON material_keys (tenant_id, destroy_at) WHERE destroy_at > 0;
+CREATE INDEX material_keys_by_expiry ON material_keys (tenant_id, expires_at) WHERE expires_at > 0;

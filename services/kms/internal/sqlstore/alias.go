@@ -1,0 +1,124 @@
+package sqlstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cryptoutil/cryptoutil/libs/database"
+	"github.com/cryptoutil/cryptoutil/libs/database/changes"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+)
+
+// changeName is the kind under which a change of what a name stands for is in the change sequence.
+const changeName = "kms/name"
+
+const aliasColumns = `n.tenant_id, n.name, n.elastic_key_id, n.created_at, n.updated_at`
+
+// PutAlias implements keyring.AliasStore.
+func (s *Store) PutAlias(ctx context.Context, alias keyring.Alias, expected string) error {
+	err := s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
+		var moved int64
+		if expected != "" {
+			result, err := s.db.Exec(ctx, `
+				UPDATE key_names SET elastic_key_id = $4, updated_at = $5
+				WHERE tenant_id = $1 AND name = $2 AND alias AND elastic_key_id = $3
+					AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')`,
+				alias.Tenant, alias.Name, expected, alias.ElasticKeyID, micros(alias.UpdatedAt))
+			if err != nil {
+				return err
+			}
+			if moved, err = result.RowsAffected(); err != nil {
+				return err
+			}
+		} else {
+			result, err := s.db.Exec(ctx, `
+				INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, created_at, updated_at)
+				SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $3 AND e.status <> 'deleted'`,
+				alias.Tenant, alias.Name, alias.ElasticKeyID, micros(alias.CreatedAt), micros(alias.UpdatedAt))
+			if err != nil {
+				return err
+			}
+			if moved, err = result.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		if moved == 0 {
+			return keyring.ErrStale
+		}
+		return changes.Note(ctx, s.db, alias.Tenant, changeName, alias.Name)
+	})
+	if database.IsUniqueViolation(err) {
+		return keyring.ErrNameTaken
+	}
+	if err != nil {
+		return fmt.Errorf("put alias: %w", err)
+	}
+	return nil
+}
+
+// DeleteAlias implements keyring.AliasStore.
+func (s *Store) DeleteAlias(ctx context.Context, tenant, name string) error {
+	return s.db.InTx(database.WithTenant(ctx, tenant), func(ctx context.Context) error {
+		result, err := s.db.Exec(ctx, `DELETE FROM key_names WHERE tenant_id = $1 AND name = $2 AND alias`, tenant, name)
+		if err != nil {
+			return fmt.Errorf("delete alias: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return orMissing(err)
+		}
+		return changes.Note(ctx, s.db, tenant, changeName, name)
+	})
+}
+
+func orMissing(err error) error {
+	if err != nil {
+		return err
+	}
+	return keyring.ErrNotFound
+}
+
+// Alias implements keyring.AliasStore.
+func (s *Store) Alias(ctx context.Context, tenant, name string) (keyring.Alias, error) {
+	alias, err := scanAlias(s.db.QueryRow(database.WithTenant(ctx, tenant), `
+		SELECT `+aliasColumns+` FROM key_names n WHERE n.tenant_id = $1 AND n.name = $2 AND n.alias`, tenant, name))
+	if err != nil {
+		return keyring.Alias{}, notFound(err)
+	}
+	return alias, nil
+}
+
+// Aliases implements keyring.AliasStore.
+func (s *Store) Aliases(ctx context.Context, tenant, elasticID, after string, limit int) ([]keyring.Alias, error) {
+	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
+		SELECT `+aliasColumns+`
+		FROM key_names n
+		WHERE n.tenant_id = $1 AND ($2 = '' OR n.elastic_key_id = $2) AND n.name > $3 AND n.alias
+		ORDER BY n.name
+		LIMIT $4`, tenant, elasticID, after, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("select aliases: %w", err)
+	}
+	return collect(rows, scanAlias)
+}
+
+func scanAlias(r row) (alias keyring.Alias, err error) {
+	var created, updated int64
+	if err := r.Scan(&alias.Tenant, &alias.Name, &alias.ElasticKeyID, &created, &updated); err != nil {
+		return keyring.Alias{}, fmt.Errorf("read alias: %w", err)
+	}
+	alias.CreatedAt, alias.UpdatedAt = moment(created), moment(updated)
+	return alias, nil
+}
+
+// names are all that a key is called, aliases included.
+func (s *Store) names(ctx context.Context, tenant, id string) ([]string, error) {
+	rows, err := s.db.Query(ctx, `SELECT name FROM key_names WHERE tenant_id = $1 AND elastic_key_id = $2`, tenant, id)
+	if err != nil {
+		return nil, fmt.Errorf("select names: %w", err)
+	}
+	return collect(rows, func(r row) (name string, err error) {
+		err = r.Scan(&name)
+		return name, err
+	})
+}

@@ -1,0 +1,121 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/database"
+
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
+)
+
+// row is what sql.Row and sql.Rows have in common.
+type row interface {
+	Scan(dest ...any) error
+}
+
+// elasticTarget receives the columns of an elastic key.
+type elasticTarget struct {
+	key                                      keyring.ElasticKey
+	size                                     int64
+	use, status, origin, tags, policy        string
+	every, notify, next, del, created, saved int64
+}
+
+func (t *elasticTarget) columns() []any {
+	k := &t.key
+	return []any{
+		&k.Tenant, &k.ID, &k.Name, &k.Description, &t.tags, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &t.origin, &k.Exportable,
+		&k.VersioningAllowed, &k.ImportAllowed, &k.PrimaryVersion, &k.VersionCount, &k.MinDecryptVersion, &k.MinEncryptVersion, &t.policy,
+		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &t.created, &t.saved, &k.Revision,
+	}
+}
+
+func (t *elasticTarget) elastic() (keyring.ElasticKey, error) {
+	k := &t.key
+	k.KeySize = int(t.size)
+	k.Use = alg.Use(t.use)
+	k.Status, k.Origin = keyring.ElasticStatus(t.status), keyring.Origin(t.origin)
+	k.Rotation.Every, k.Rotation.NotifyBefore = duration(t.every), duration(t.notify)
+	k.NextRotationAt, k.DeleteAt = moment(t.next), moment(t.del)
+	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
+	if err := json.Unmarshal([]byte(t.tags), &k.Tags); err != nil {
+		return keyring.ElasticKey{}, fmt.Errorf("read tags of key %s: %w", k.ID, err)
+	}
+	if err := json.Unmarshal([]byte(t.policy), &k.Policy); err != nil {
+		return keyring.ElasticKey{}, fmt.Errorf("read policy of key %s: %w", k.ID, err)
+	}
+	return *k, nil
+}
+
+func scanElastic(r row) (keyring.ElasticKey, error) {
+	var target elasticTarget
+	if err := r.Scan(target.columns()...); err != nil {
+		return keyring.ElasticKey{}, fmt.Errorf("read elastic key: %w", err)
+	}
+	return target.elastic()
+}
+
+// encodeElastic is what is stored of a key as JSON.
+func encodeElastic(key keyring.ElasticKey) (tags, policy string, err error) {
+	encodedTags, err := json.Marshal(key.Tags)
+	if err != nil {
+		return "", "", fmt.Errorf("encode tags: %w", err)
+	}
+	encodedPolicy, err := json.Marshal(key.Policy)
+	if err != nil {
+		return "", "", fmt.Errorf("encode policy: %w", err)
+	}
+	return string(encodedTags), string(encodedPolicy), nil
+}
+
+// micros and moment are a time as it is stored; zero is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return database.Micros(t)
+}
+
+func moment(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return database.Time(us)
+}
+
+func duration(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
+
+// maxFrom is how many states a transition may begin in, for a statement's constant text.
+const maxFrom = 5
+
+// states are those that a transition begins in; "" stands for none.
+func states[S ~string](t keyring.Transition[S]) (from [maxFrom]string) {
+	if len(t.From) > maxFrom {
+		panic("sqlstore: a transition begins in more states than a statement has room for")
+	}
+	for i, s := range t.From {
+		from[i] = string(s)
+	}
+	return from
+}
+
+// collect reads every row and closes rows.
+func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	return all, nil
+}
