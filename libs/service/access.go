@@ -11,6 +11,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/accesstoken"
+	"github.com/cryptoutil/cryptoutil/libs/auth/admin"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
@@ -69,7 +70,7 @@ func (p *Platform) openRealms(ctx context.Context, cfg *Config) (err error) {
 	}
 	p.directory, err = directory.New(directory.Config{
 		DB: p.DB, Barrier: p.Barrier, Changes: p.Changes, Secrets: secrets, Passwords: passwords, Product: p.description.Product,
-		Roles: p.description.roles(), Record: p.recordDirectory, End: p.endSessions, Now: p.Now, Log: p.Log,
+		Roles: p.description.roles(), Record: admin.Recorder(p.Audit), End: p.endSessions, Now: p.Now, Log: p.Log,
 	})
 	if err != nil {
 		return err
@@ -195,18 +196,6 @@ func (r sessionRecorder) Record(ctx context.Context, e session.Event) error {
 		event.Fields = append(event.Fields, audit.Text("reason", e.Reason))
 	}
 	return r.record(ctx, event)
-}
-
-// recordDirectory writes changes of users, clients, tokens, roles and grants into the audit trail.
-func (p *Platform) recordDirectory(ctx context.Context, e directory.Event) error {
-	event := audit.Event{Action: e.Action, Object: audit.Object{Kind: e.ObjectKind, ID: e.ObjectID}}
-	if e.By != nil {
-		event.Tenant, event.Actor = e.By.Tenant, actorOf(e.By)
-	}
-	for i, scope := range e.Scopes {
-		event.Fields = append(event.Fields, audit.Text(fmt.Sprintf("scope_%d", i+1), scope))
-	}
-	return p.record(ctx, event)
 }
 
 var errNoPrincipal = errors.New("nobody is authenticated")

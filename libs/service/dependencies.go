@@ -67,7 +67,7 @@ func (p *Platform) features(cfg *Config) func(name string) bool {
 func (i *Instance) addAdministration(d *server.Deps) error {
 	p := i.platform
 	operations, err := admin.New(admin.Config{
-		DB: p.DB, Directory: p.directory, Sessions: p.sessions, Tenants: p.tenants, Audit: p.Audit, Record: p.recordDirectory, Cursors: p.Cursors, Now: p.Now,
+		DB: p.DB, Directory: p.directory, Sessions: p.sessions, Tenants: p.tenants, Audit: p.Audit, Record: admin.Recorder(p.Audit), Cursors: p.Cursors, Now: p.Now,
 	})
 	if err != nil {
 		return err

@@ -49,7 +49,6 @@ func (o *Operations) record(ctx context.Context, by *server.Principal, action, i
 		return nil
 	}
 	server.Annotate(ctx, "tenant", id, 0)
-	server.MarkRecorded(ctx)
 	return o.cfg.Record(database.WithTenant(ctx, by.Tenant), directory.Event{Action: action, By: by, ObjectKind: "tenant", ObjectID: id})
 }
 

@@ -128,7 +128,6 @@ func (d *Directory) change(ctx context.Context, tenant string, fn func(ctx conte
 				return fmt.Errorf("record %s: %w", event.Action, err)
 			}
 			server.Annotate(ctx, event.ObjectKind, event.ObjectID, 0)
-			server.MarkRecorded(ctx)
 		}
 		for _, n := range notes {
 			if err := changes.Note(ctx, d.db, n.tenant, n.kind, n.id); err != nil {

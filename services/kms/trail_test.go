@@ -1,0 +1,91 @@
+package kms_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+)
+
+// maxAuditText is how many bytes of a text the audit trail keeps.
+const maxAuditText = 512
+
+// trailOf are the events of a request, of those that are in the trail by now.
+func (s *service) trailOf(t testing.TB, request answer) (events []map[string]any) {
+	t.Helper()
+	for _, item := range s.ask(t, http.MethodGet, "audit/events?limit=1000&newest=true", nil).done(t, http.StatusOK).items(t) {
+		if event := item["event"].(map[string]any); event["request_id"] == request.header.Get("X-Request-Id") {
+			events = append(events, event)
+		}
+	}
+	return events
+}
+
+// A change of rights is one event however many scopes it is about, and not a second one because the request was observed as well.
+func TestTrail_ChangesOfRightsAreOneEventWhateverTheirScopes(t *testing.T) {
+	t.Parallel()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, engine)
+			certificate := administer(t, &cfg)
+			s := run(t, cfg, files).as(t, certificate)
+			var scopes []string
+			for i := range 60 {
+				scopes = append(scopes, fmt.Sprintf("kms:scope-%d", i))
+			}
+			few := []string{"kms:read", "kms:verify"}
+			changes := []struct {
+				action, path string
+				scopes       []string
+				made         answer
+			}{
+				{action: "role.create", path: "roles", scopes: scopes},
+				{action: "client.create", path: "clients", scopes: scopes},
+				{action: "role.create", path: "roles", scopes: few},
+				{action: "tenant.create", path: "tenants"},
+			}
+			for i, change := range changes {
+				body := map[string]any{"name": fmt.Sprintf("name-%d", i), "scopes": change.scopes}
+				if change.scopes == nil {
+					body = map[string]any{"id": "acme"}
+				}
+				changes[i].made = s.ask(t, http.MethodPost, change.path, body).done(t, http.StatusCreated)
+			}
+			// What is observed of requests arrives in their order: once this refusal is there, nothing is on its way any more.
+			refused := s.ask(t, http.MethodPost, "roles", map[string]any{"name": "name-0", "scopes": few}).done(t, http.StatusConflict)
+			require.Eventually(t, func() bool {
+				return len(s.trailOf(t, refused)) == 1 && len(s.trailOf(t, changes[3].made)) > 0
+			}, 10*time.Second, 20*time.Millisecond)
+			for _, change := range changes {
+				events := s.trailOf(t, change.made)
+				require.Len(t, events, 1, change.action)
+				event := events[0]
+				assert.Equal(t, change.action, event["action"])
+				assert.Equal(t, change.made.member(t, "id"), event["object"].(map[string]any)["id"])
+				assert.Equal(t, map[string]any{"kind": "client", "id": "root.example"}, event["actor"])
+				want := strings.Join(change.scopes, " ")
+				if want == "" {
+					assert.NotContains(t, event, "fields")
+					continue
+				}
+				got := event["fields"].(map[string]any)["scopes"].(string)
+				if len(want) > maxAuditText {
+					assert.LessOrEqual(t, len(got), maxAuditText)
+					assert.True(t, utf8.ValidString(got))
+					assert.True(t, strings.HasPrefix(want, strings.TrimSuffix(got, "…")), got)
+					assert.True(t, strings.HasSuffix(got, "…"), "whoever reads it sees that there were more: %s", got)
+				} else {
+					assert.Equal(t, want, got)
+				}
+			}
+		})
+	}
+}
