@@ -213,20 +213,3 @@ func TestConfig_ValidateReloadable(t *testing.T) {
 		"cors.origins[4]", "cors.origins[5]", "cors.origins[6]", "cors.origins[8]", "cors.origins[9]", "rates.per_user", "rates.per_client", "step_up.person",
 	}, paths)
 }
-
-func TestLocalLimiter(t *testing.T) {
-	t.Parallel()
-	now := newClock()
-	l, err := server.NewLocalLimiter(100, now.Now)
-	require.NoError(t, err)
-	var _ server.Limiter = l
-	rate := server.Rate{Limit: 1, Per: time.Minute, Burst: 2}
-	v, err := l.Allow(t.Context(), "k", rate, 2)
-	require.NoError(t, err)
-	assert.Equal(t, server.Verdict{Allowed: true, Limit: 2, ResetAfter: 2 * time.Minute}, v)
-	v, err = l.Allow(t.Context(), "k", rate, 1)
-	require.NoError(t, err)
-	assert.Equal(t, server.Verdict{Limit: 2, ResetAfter: 2 * time.Minute, RetryAfter: time.Minute}, v)
-	_, err = server.NewLocalLimiter(1, nil)
-	require.Error(t, err)
-}

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -98,26 +96,4 @@ func tellRate(h http.Header, name string, rate gcra.Rate, verdict gcra.Verdict) 
 	h["Ratelimit-Policy"] = []string{`"` + name + `";q=` + strconv.Itoa(rate.Limit) + `;w=` + strconv.FormatInt(window, 10)}
 	reset := int64((verdict.ResetAfter + time.Second - 1) / time.Second)
 	h["Ratelimit"] = []string{`"` + name + `";r=` + strconv.Itoa(verdict.Remaining) + `;t=` + strconv.FormatInt(reset, 10)}
-}
-
-// LocalLimiter is a Limiter in process, for services that have no other and for tests. Each replica counts for itself.
-type LocalLimiter struct {
-	keys *gcra.Limiter[string]
-	now  func() time.Time
-}
-
-// NewLocalLimiter returns a LocalLimiter that remembers about so many keys.
-func NewLocalLimiter(keys int, now func() time.Time) (*LocalLimiter, error) {
-	if now == nil {
-		return nil, errors.New("new limiter: a clock is required")
-	}
-
-	return &LocalLimiter{keys: gcra.New[string](keys), now: now}, nil
-}
-
-// Allow implements Limiter.
-func (l *LocalLimiter) Allow(_ context.Context, key string, rate Rate, cost int) (Verdict, error) {
-	v := l.keys.Take(key, gcra.Rate(rate), cost, l.now())
-
-	return Verdict{Allowed: v.Allowed, Limit: rate.Burst, Remaining: v.Remaining, ResetAfter: v.ResetAfter, RetryAfter: v.RetryAfter}, nil
 }

@@ -95,20 +95,6 @@ func (m *Manager) writingKey(ctx context.Context, tenant string, format Format) 
 	return m.makeKey(ctx, tenant, format, newest)
 }
 
-// RotateKeys gives the tenant new keys for the formats that it has keys for. Tokens that the old ones made stay good.
-func (m *Manager) RotateKeys(ctx context.Context, tenant string) error {
-	for _, format := range []Format{JWS, JWE} {
-		newest, err := m.newestKey(ctx, tenant, format)
-		if err == nil && newest != nil {
-			_, err = m.makeKey(ctx, tenant, format, newest)
-		}
-		if err != nil {
-			return fmt.Errorf("rotate session keys: %w", err)
-		}
-	}
-	return nil
-}
-
 // makeKey adds the version after a key. If another replica is faster, its key is the one.
 func (m *Manager) makeKey(ctx context.Context, tenant string, format Format, after *tokenKey) (*tokenKey, error) {
 	made := &tokenKey{tenant: tenant, format: format, version: 1, createdAt: m.deps.Now()}

@@ -56,12 +56,6 @@ func (c *chains) put(h head) {
 	}
 }
 
-func (c *chains) forget(tenant string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.heads, tenant)
-}
-
 // readHead reads the row of a chain. Whether its MAC is right is authentic.
 func (l *Log) readHead(ctx context.Context, k *openKeys, tenant string) (h head, authentic bool, err error) {
 	h.tenant = tenant

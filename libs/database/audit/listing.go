@@ -3,10 +3,8 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -134,27 +132,6 @@ func (r *record) columns() [5]string {
 		c[3], c[4] = r.Object.Kind, r.Object.ID
 	}
 	return c
-}
-
-// AddressHash is what an event of the tenant has as address_hash for an address, for an auditor who looks for one.
-func (l *Log) AddressHash(ctx context.Context, tenant string, address netip.Addr) (hash string, err error) {
-	if !address.IsValid() {
-		return "", errors.New("hash address: it is not valid")
-	}
-	err = l.keys.use(ctx, func(k *openKeys) error {
-		hash = k.conceal(labelAddr, tenant, plainAddress(address))
-		return nil
-	})
-	return hash, err
-}
-
-// NameHash is what an event of the tenant has as name_hash for a login name.
-func (l *Log) NameHash(ctx context.Context, tenant, name string) (hash string, err error) {
-	err = l.keys.use(ctx, func(k *openKeys) error {
-		hash = k.conceal(labelName, tenant, clean(name, maxText))
-		return nil
-	})
-	return hash, err
 }
 
 // CheckpointKeys is the JWK Set (RFC 7517 section 5) of the public keys that verify checkpoints.

@@ -51,11 +51,11 @@ func TestRecord_HoldsWhoWhatAndWhereWithoutPersonalData(t *testing.T) {
 		export := r.export("acme")
 		assert.NotContains(t, export, "alice")
 		assert.NotContains(t, export, "203.0.113")
-		event := r.intact("acme")[0]
-		addressHash, err := r.AddressHash(t.Context(), "acme", address)
-		require.NoError(t, err)
-		nameHash, err := r.NameHash(t.Context(), "acme", "alice@example.org")
-		require.NoError(t, err)
+		event, other := r.intact("acme")[0], r.intact("other")[0]
+		addressHash, nameHash := event["address_hash"], event["actor"].(map[string]any)["name_hash"]
+		assert.Len(t, addressHash, 22, "128 bits")
+		assert.Len(t, nameHash, 22)
+		assert.NotEqual(t, addressHash, nameHash)
 		assert.NotEmpty(t, event["id"])
 		delete(event, "id")
 		assert.Equal(t, map[string]any{
@@ -64,7 +64,31 @@ func TestRecord_HoldsWhoWhatAndWhereWithoutPersonalData(t *testing.T) {
 			"object": map[string]any{"kind": "key", "id": "k1", "version": 3.0}, "request_id": "r1", "address_hash": addressHash,
 			"fields": map[string]any{"reason": "<b>\ufffd\u2028", "limit": 7.0, "dry_run": true},
 		}, event)
-		assert.NotEqual(t, addressHash, r.intact("other")[0]["address_hash"], "tenants' hashes cannot be compared")
+		assert.NotEqual(t, addressHash, other["address_hash"], "tenants' hashes cannot be compared")
+		assert.NotEqual(t, nameHash, other["actor"].(map[string]any)["name_hash"])
+	})
+}
+
+func TestRecord_EventsOfOneAddressOrNameCanBeToldToBelongTogether(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		address := netip.MustParseAddr("203.0.113.77")
+		for _, e := range []audit.Event{
+			{Address: address, Actor: audit.Actor{Name: "alice"}},
+			{Address: netip.AddrFrom16(address.As16()), Actor: audit.Actor{Name: "bob"}}, // as a dual-stack socket has it
+			{Address: netip.MustParseAddr("203.0.113.78"), Actor: audit.Actor{Name: "alice"}},
+		} {
+			e.Action = "login"
+			r.record(e)
+		}
+		r.sequence()
+		events := r.intact("acme")
+		require.Len(t, events, 3)
+		name := func(i int) any { return events[i]["actor"].(map[string]any)["name_hash"] }
+		assert.Equal(t, events[0]["address_hash"], events[1]["address_hash"])
+		assert.NotEqual(t, events[0]["address_hash"], events[2]["address_hash"])
+		assert.Equal(t, name(0), name(2))
+		assert.NotEqual(t, name(0), name(1))
 	})
 }
 
@@ -122,9 +146,10 @@ func TestRecord_FailsWhileSealedAndNothingIsLost(t *testing.T) {
 		assert.Equal(t, []string{"before", "key.list"}, actions(r.intact("acme")))
 		system := r.intact(audit.System)
 		assert.Equal(t, []string{"unseal"}, actions(system))
-		name, err := r.NameHash(t.Context(), audit.System, "root")
-		require.NoError(t, err)
-		assert.Equal(t, map[string]any{"name_hash": name}, system[0]["actor"], "hashed once there is a key")
+		require.NoError(t, r.RecordNow(t.Context(), audit.Event{Tenant: audit.System, Action: "seal", Actor: audit.Actor{Name: "root"}}))
+		r.sequence()
+		again := r.intact(audit.System)[1]
+		assert.Equal(t, again["actor"], system[0]["actor"], "hashed once there is a key")
 	})
 }
 

@@ -190,57 +190,6 @@ func TestRun_OneReplicaNumbersAndAnotherTakesOver(t *testing.T) {
 	})
 }
 
-func TestCloseChain_LeavesTheEndInTheSystemChain(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		require.NoError(t, r.CloseChain(t.Context(), "nobody"))
-		assert.Empty(t, r.intact(audit.System))
-		r.recordMany(700)
-		r.record(audit.Event{Tenant: "other", Action: "stays"})
-		require.NoError(t, r.CloseChain(t.Context(), "acme"))
-		export := r.export("acme")
-		result, err := r.verify(export)
-		require.NoError(t, err)
-		assert.Equal(t, int64(700), result.Signed)
-		system := r.intact(audit.System)
-		require.Len(t, system, 1)
-		fields := system[0]["fields"].(map[string]any)
-		assert.InDelta(t, 700, fields["seq"], 0)
-		assert.Contains(t, export, `"hash":"`+fields["hash"].(string)+`"`)
-		assert.Equal(t, 1, r.count("SELECT count(*) FROM audit_pending"), "other tenants' events wait for the sequencer")
-
-		// What removing a tenant does.
-		for _, table := range []string{"audit_pending", "audit_events", "audit_checkpoints", "audit_chains"} {
-			r.exec("DELETE FROM " + table + " WHERE tenant_id = 'acme'")
-		}
-		r.sequence()
-		_, err = r.verify(export, r.logged()...)
-		require.NoError(t, err, "the export that was kept")
-		assert.NotContains(t, r.log.String(), "damaged")
-	})
-}
-
-func TestCloseChain_WhileTheSequencerWorks(t *testing.T) {
-	t.Parallel()
-	each(t, func(t *testing.T, r *replica) {
-		other := newReplica(t, r.db)
-		ctx, stop := context.WithCancel(t.Context())
-		var work sync.WaitGroup
-		work.Go(func() {
-			for ctx.Err() == nil {
-				_ = other.Sequence(ctx, unfenced)
-			}
-		})
-		for range 5 {
-			r.recordMany(20)
-			require.NoError(t, r.CloseChain(t.Context(), "acme"))
-		}
-		stop()
-		work.Wait()
-		assert.Len(t, r.intact("acme"), 100)
-	})
-}
-
 // breaks makes every statement of a kind on a table fail until mend is called.
 func (r *replica) breaks(statement, table string) (mend func()) {
 	r.t.Helper()
