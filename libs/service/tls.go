@@ -2,10 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
-	"os"
 
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig/revocation"
@@ -23,7 +19,7 @@ func (p *Platform) openTLS(_ context.Context, cfg *Config) (err error) {
 	if p.tls.admin, err = tlsconfig.OpenLoopback(options); err != nil {
 		return err
 	}
-	own, err := readCertificates(p.tls.admin.RootFile())
+	own, err := tlsconfig.ReadCertificates(p.tls.admin.RootFile())
 	if err != nil {
 		return err
 	}
@@ -50,21 +46,4 @@ func (c *certificates) all() []*tlsconfig.Material {
 		all = append(all, c.mutual)
 	}
 	return all
-}
-
-// readCertificates reads the certificates of a PEM file.
-func readCertificates(file string) ([]*x509.Certificate, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	var all []*x509.Certificate
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		all = append(all, certificate)
-	}
-	return all, nil
 }

@@ -125,7 +125,7 @@ func (a *Authorities) load() error {
 	a.seen = a.digest()
 	var all []*x509.Certificate
 	for _, file := range a.files {
-		certificates, err := readCertificates(file)
+		certificates, err := ReadCertificates(file)
 		if err != nil {
 			return fmt.Errorf("load certificate authorities: %w", err)
 		}

@@ -57,7 +57,7 @@ func (e *external) digest() [sha256.Size]byte {
 // load reads and checks the files.
 func (e *external) load(now time.Time) (*tls.Certificate, error) {
 	e.seen = e.digest()
-	chain, err := readCertificates(e.certificate)
+	chain, err := ReadCertificates(e.certificate)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

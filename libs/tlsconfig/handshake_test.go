@@ -112,7 +112,15 @@ func TestLoadRoots_SaysWhatIsWrongWithTheFile(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 
 	file := filepath.Join(t.TempDir(), "roots.pem")
-	write(t, file, certificatePEM(ca, newCA(t, "other")))
+	other := newCA(t, "other")
+	write(t, file, certificatePEM(ca, other))
 	_, err = tlsconfig.LoadRoots(file)
 	require.NoError(t, err)
+	certificates, err := tlsconfig.ReadCertificates(file)
+	require.NoError(t, err)
+	require.Len(t, certificates, 2)
+	assert.Equal(t, [][]byte{ca.certificate.Raw, other.certificate.Raw}, [][]byte{certificates[0].Raw, certificates[1].Raw}, "in their order")
+	write(t, file, append(certificatePEM(ca), keyPEM(t, ca.key)...))
+	_, err = tlsconfig.ReadCertificates(file)
+	require.ErrorContains(t, err, "holds a PRIVATE KEY beside certificates")
 }

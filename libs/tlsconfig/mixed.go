@@ -77,7 +77,7 @@ func (x *mixed) authority() *x509.Certificate { return x.chain[0] }
 
 // issuer reads and checks the authority.
 func (x *mixed) issuer(now time.Time) (authority, []*x509.Certificate, error) {
-	chain, err := readCertificates(x.files.certificate)
+	chain, err := ReadCertificates(x.files.certificate)
 	if err != nil {
 		return authority{}, nil, fmt.Errorf("issuer certificate: %w", err)
 	}

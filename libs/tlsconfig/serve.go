@@ -58,9 +58,9 @@ func ClientConfig(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS13, CurvePreferences: groups(), RootCAs: roots}
 }
 
-// LoadRoots reads the certificates in a PEM file, which must hold at least one and nothing else.
+// LoadRoots is [ReadCertificates] for certificates that are trusted as roots.
 func LoadRoots(file string) (*x509.CertPool, error) {
-	certificates, err := readCertificates(file)
+	certificates, err := ReadCertificates(file)
 	if err != nil {
 		return nil, fmt.Errorf("load root certificates: %w", err)
 	}
@@ -71,8 +71,8 @@ func LoadRoots(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// readCertificates reads a PEM file of certificates.
-func readCertificates(file string) ([]*x509.Certificate, error) {
+// ReadCertificates reads the certificates in a PEM file, which must hold at least one and nothing else.
+func ReadCertificates(file string) ([]*x509.Certificate, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
