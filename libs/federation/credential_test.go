@@ -1,13 +1,16 @@
 package federation_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,4 +195,36 @@ func TestCredential_MutualTLSPresentsTheCertificateThatIsThereNow(t *testing.T) 
 	plain := join(t, at.url, peerConfig(at.root), federation.Deps{})
 	_, err = plain.Do(get(t, plain, "/x"))
 	require.Error(t, err, "without a certificate nobody enters")
+}
+
+func TestCredential_MutualTLSBoundsTheCertificateFile(t *testing.T) {
+	t.Parallel()
+	server := newMaterial(t)
+	at := serve(t, server, &tls.Config{ClientAuth: tls.RequireAnyClientCert}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+	})
+	leaf, err := newMaterial(t).ServerConfig().GetCertificate(&tls.ClientHelloInfo{})
+	require.NoError(t, err)
+	chain, private := pemOf(t, leaf)
+	dir := t.TempDir()
+	certificate, key := filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key")
+	require.NoError(t, os.WriteFile(key, private, 0o600))
+	reference, err := config.NewSecret("file://"+key, config.Policy{})
+	require.NoError(t, err)
+	c := peerConfig(at.root)
+	c.Auth = federation.AuthConfig{Method: federation.AuthMTLS, Certificate: config.Path(certificate), Key: reference}
+	const most = 1 << 20
+	fill := func(size int) {
+		content := append(slices.Clone(chain), bytes.Repeat([]byte("\n"), size-len(chain))...)
+		require.NoError(t, os.WriteFile(certificate, content, 0o600))
+	}
+	fill(most)
+	peer := join(t, at.url, c, federation.Deps{})
+	require.Equal(t, http.StatusOK, call(t, peer))
+
+	fill(most + 1)
+	_, err = peer.Do(get(t, peer, "/x"))
+	require.ErrorContains(t, err, "larger than 1048576 bytes", "also while the service runs")
+	_, err = federation.Open(federation.Config{Enabled: true, KMS: federation.URLConfig{URL: at.url, PeerConfig: c}}, federation.Deps{Log: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, err, "larger than 1048576 bytes")
 }

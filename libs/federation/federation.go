@@ -2,7 +2,6 @@ package federation
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 )
 
 // Names of peers.
@@ -121,44 +119,6 @@ func open(name, product, url string, c PeerConfig, deps Deps) (*Peer, error) {
 	p.credential = newCredential(c.Auth, tokens, deps.Now)
 	p.plain, p.retrying = newClients(&guard{peer: p, base: p.transport})
 	return p, m.watch(p)
-}
-
-// clientTLS is for calls to one peer.
-func clientTLS(c PeerConfig) (*tls.Config, error) {
-	security := tlsconfig.ClientConfig(nil)
-	if c.RootCertificate != "" {
-		roots, err := tlsconfig.LoadRoots(c.RootCertificate.String())
-		if err != nil {
-			return nil, err
-		}
-		security = tlsconfig.ClientConfig(roots)
-	}
-	if c.Auth.Method != AuthMTLS {
-		return security, nil
-	}
-	if _, err := clientCertificate(c.Auth); err != nil {
-		return nil, err
-	}
-	// Read anew with each handshake: certificates are renewed while the service runs.
-	security.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return clientCertificate(c.Auth) }
-	return security, nil
-}
-
-func clientCertificate(c AuthConfig) (*tls.Certificate, error) {
-	key, err := c.Key.Read()
-	if err != nil {
-		return nil, fmt.Errorf("client certificate's key: %w", err)
-	}
-	defer clear(key)
-	chain, err := readFile(c.Certificate.String())
-	if err != nil {
-		return nil, fmt.Errorf("client certificate: %w", err)
-	}
-	certificate, err := tls.X509KeyPair(chain, key)
-	if err != nil {
-		return nil, fmt.Errorf("client certificate: %w", err)
-	}
-	return &certificate, nil
 }
 
 // Run looks for all peers until ctx ends.

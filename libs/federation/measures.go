@@ -2,7 +2,6 @@ package federation
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -63,18 +62,4 @@ func (m *measures) called(ctx context.Context, o outcome, took time.Duration) {
 
 func (m *measures) refused(ctx context.Context) {
 	m.refusals.Add(ctx, 1, metric.WithAttributes(m.peer))
-}
-
-// maxCertificate bounds a certificate file, in bytes.
-const maxCertificate = 1 << 20
-
-func readFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxCertificate {
-		return nil, os.ErrInvalid
-	}
-	return os.ReadFile(name)
 }
