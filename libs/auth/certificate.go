@@ -50,7 +50,7 @@ func (g *Gate) certified(ctx context.Context, r *http.Request, wants ClientRef) 
 		return nil, refuse(fmt.Errorf("client %s of tenant %s: %w", who.ID, who.Tenant, err))
 	}
 	principal := *may.principal
-	principal.Confirmed, principal.AuthenticatedAt, principal.Methods = true, now, g.byCertificate
+	principal.Confirmed, principal.AuthenticatedAt, principal.Methods, principal.Credential = true, now, g.byCertificate, proofOfCertificate
 	principal.ExpiresAt = earlier(principal.ExpiresAt, r.TLS.VerifiedChains[0][0].NotAfter)
 	return &principal, nil
 }

@@ -131,7 +131,7 @@ func (g *Gate) first(ctx context.Context, r *http.Request, header string, key ve
 	if err != nil {
 		return nil, refusal(made, err)
 	}
-	known := &verifiedCredential{credential: made, rights: rights, secret: secret}
+	known := &verifiedCredential{credential: made, rights: rights, secret: secret, proof: proof(methodSecret, secret.Hash)}
 	principal, err := g.admit(ctx, r, known)
 	if err == nil {
 		g.verified.put(key, known)
@@ -204,7 +204,7 @@ func (g *Gate) admit(ctx context.Context, r *http.Request, known *verifiedCreden
 		return nil, refusal(known.credential, err)
 	}
 	principal := *known.rights.principal
-	principal.AuthenticatedAt, principal.Methods = now, g.bySecret
+	principal.AuthenticatedAt, principal.Methods, principal.Credential = now, g.bySecret, known.proof
 	principal.ExpiresAt = earlier(principal.ExpiresAt, known.secret.ExpiresAt)
 	if principal.Kind == server.KindClient && presentsCertificate(r) {
 		// Both stand for one client, or the certificate is for something else and counts for nothing.

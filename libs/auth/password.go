@@ -106,6 +106,9 @@ func (p *Passwords) Password(ctx context.Context, tenant, login, password string
 	p.succeeded(ctx, account, password, address, pair, rehash)
 	who := *principal
 	who.AuthenticatedAt, who.Methods = g.cfg.Now(), []string{methodPassword}
+	if !p.stores(account) { // the store's are hashed anew from time to time, and who changes one ends what began with it
+		who.Credential = proof(methodPassword, account.Password)
+	}
 	return &who, nil
 }
 
@@ -214,7 +217,7 @@ func (p *Passwords) succeeded(ctx context.Context, account *Account, password st
 			log.WarnContext(ctx, "login attempts not forgiven", "error", err)
 		}
 	}
-	if p.cfg.Store == nil || p.cfg.Store.Name() != account.Realm {
+	if !p.stores(account) {
 		return
 	}
 	if err := p.cfg.Store.AddOrigin(ctx, account.Tenant, account.ID, originOf(address)); err != nil {
@@ -230,6 +233,11 @@ func (p *Passwords) succeeded(ctx context.Context, account *Account, password st
 	if err != nil {
 		log.WarnContext(ctx, "password not rehashed", "user", account.ID, "error", err)
 	}
+}
+
+// stores tells whether the account's password is kept by the store, and not in a file.
+func (p *Passwords) stores(account *Account) bool {
+	return p.cfg.Store != nil && p.cfg.Store.Name() == account.Realm
 }
 
 // ChangePassword replaces a user's own password. The codes are unauthenticated (the old one is wrong), rate_limited, validation_failed (the

@@ -95,7 +95,8 @@ func TestAuthenticate_KnowsTokensAndClients(t *testing.T) {
 	principal, err := realm.Authenticate(t.Context(), bearer(t, token.Text()))
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), principal.AuthenticatedAt, time.Minute)
-	principal.AuthenticatedAt = time.Time{}
+	assert.NotEmpty(t, principal.Credential)
+	principal.AuthenticatedAt, principal.Credential = time.Time{}, ""
 	assert.Equal(t, &server.Principal{
 		Tenant: "other", Realm: "file", Kind: server.KindAPIToken, ID: "ci", Name: "Build: \"main\" #1",
 		Scopes: []string{"kms:encrypt", "kms:read"}, ExpiresAt: expires, Methods: []string{"token"},

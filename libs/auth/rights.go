@@ -112,9 +112,18 @@ func (g *Gate) realm(name string) (Realm, error) {
 	return nil, fmt.Errorf("no realm is named %q", name)
 }
 
-// Principal returns the account as it is in force now, for what was authenticated before and goes on, such as a session. The caller adds how
-// and when it was authenticated. The code is unauthenticated when the account has gone, is disabled or has expired.
+// Principal returns the account as it is in force now. The caller adds how and when it was authenticated. The code is unauthenticated when the
+// account has gone, is disabled or has expired.
 func (g *Gate) Principal(ctx context.Context, tenant, realm, kind, id string) (*server.Principal, error) {
+	r, err := g.inForce(ctx, tenant, realm, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.principal, nil
+}
+
+// inForce finds an account and what it may do, and refuses one that may not come in.
+func (g *Gate) inForce(ctx context.Context, tenant, realm, kind, id string) (*rights, error) {
 	if g.cfg.Fresh != nil {
 		if err := g.cfg.Fresh(); err != nil {
 			return nil, err
@@ -141,7 +150,7 @@ func (g *Gate) Principal(ctx context.Context, tenant, realm, kind, id string) (*
 	if err := r.inForce(g.cfg.Now()); err != nil {
 		return nil, refuse(err)
 	}
-	return r.principal, nil
+	return r, nil
 }
 
 // shutOut tells whether the account may enter through the admin listener only.

@@ -20,6 +20,7 @@ type verifiedCredential struct {
 	credential credential.Credential
 	rights     *rights
 	secret     Secret // which it was
+	proof      string // its name
 }
 
 // shards is how many parts of the cache are locked apart.

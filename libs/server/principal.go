@@ -32,6 +32,9 @@ type Principal struct {
 	// AuthenticatedAt is when the principal last proved who it is, and Methods are how (RFC 8176, such as "pwd" and "mtls").
 	AuthenticatedAt time.Time
 	Methods         []string
+	// Credential names, to the realm, the secret, password or certificate that the principal came by, or that the session began with: what goes on
+	// ends with it. "" where nobody knows. It is no secret.
+	Credential string
 	// SessionID is the session's through which the principal came; "" without one.
 	SessionID string
 	// Confirmed tells that the credential is bound to its sender: by a client certificate (RFC 8705) or by DPoP (RFC 9449).

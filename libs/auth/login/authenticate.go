@@ -54,7 +54,7 @@ func (p *Pages) authenticate(v *visit) {
 		return
 	}
 	fresh := *v.who
-	fresh.AuthenticatedAt, fresh.Methods = began, who.Methods
+	fresh.AuthenticatedAt, fresh.Methods, fresh.Credential = began, who.Methods, who.Credential
 	issued, err := p.cfg.Sessions.Rotate(v.ctx, &fresh, v.r)
 	if err != nil {
 		p.gone(v, err)

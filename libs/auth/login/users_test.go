@@ -88,11 +88,11 @@ func (u *users) ChangePassword(_ context.Context, tenant, id, old, next string) 
 	return nil
 }
 
-func (u *users) Principal(_ context.Context, tenant, _, kind, id string) (*server.Principal, error) {
-	if kind == server.KindAPIToken {
+func (u *users) Continue(_ context.Context, _ *http.Request, was *server.Principal) (*server.Principal, error) {
+	if was.Kind == server.KindAPIToken {
 		return tokenPrincipal(), nil
 	}
-	return principalOf(tenant, strings.TrimPrefix(id, "id-")), nil
+	return principalOf(was.Tenant, strings.TrimPrefix(was.ID, "id-")), nil
 }
 
 func tokenPrincipal() *server.Principal {

@@ -41,7 +41,7 @@ func (m *Manager) Create(ctx context.Context, ask Ask) (Issued, error) {
 	r := &record{
 		tenant: p.Tenant, client: ask.Client, realm: p.Realm, kind: p.Kind, principal: p.ID, name: p.Name, login: ask.Login,
 		scopes: p.Scopes, roles: p.Roles, methods: p.Methods, address: addressText(ask), userAgent: userAgent(ask.Request),
-		authenticatedAt: p.AuthenticatedAt, createdAt: now, expiresAt: now.Add(kind.Lifetime),
+		authenticatedAt: p.AuthenticatedAt, createdAt: now, expiresAt: now.Add(kind.Lifetime), credential: p.Credential,
 	}
 	if r.authenticatedAt.IsZero() {
 		r.authenticatedAt = now
@@ -60,8 +60,8 @@ func (m *Manager) Create(ctx context.Context, ask Ask) (Issued, error) {
 	return m.issue(ctx, r, p, ask.Request, func(context.Context) error { return nil })
 }
 
-// Rotate gives the session of p a new id and token after a fresh authentication, whose time and methods p carries, and with the rights that
-// its owner has now. The old ones end at once. The session ends no later than it would have.
+// Rotate gives the session of p a new id and token after a fresh authentication, whose time, methods and credential p carries, and with the
+// rights that its owner has now. The old ones end at once. The session ends no later than it would have.
 func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Request) (Issued, error) {
 	old, err := m.load(ctx, p.Tenant, p.SessionID)
 	if errors.Is(err, errAbsent) {
@@ -70,7 +70,9 @@ func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Reque
 	if err != nil {
 		return Issued{}, err
 	}
-	owner, err := m.deps.Principals.Principal(ctx, old.tenant, old.realm, old.kind, old.principal)
+	began := old.owner()
+	began.Credential = p.Credential
+	owner, err := m.deps.Principals.Continue(ctx, r, began)
 	if err != nil {
 		return Issued{}, fmt.Errorf("rotate session: %w", err)
 	}
@@ -79,7 +81,7 @@ func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Reque
 	next := &record{
 		tenant: old.tenant, client: old.client, realm: old.realm, kind: old.kind, principal: old.principal, name: fresh.Name, login: old.login,
 		scopes: fresh.Scopes, roles: fresh.Roles, methods: fresh.Methods, address: old.address, userAgent: old.userAgent,
-		authenticatedAt: fresh.AuthenticatedAt, createdAt: old.createdAt, expiresAt: old.expiresAt,
+		authenticatedAt: fresh.AuthenticatedAt, createdAt: old.createdAt, expiresAt: old.expiresAt, credential: p.Credential,
 	}
 	issued, err := m.issue(ctx, next, &fresh, r, func(ctx context.Context) error {
 		if _, err := m.delete(ctx, old.tenant, old.id); err != nil {

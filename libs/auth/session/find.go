@@ -134,7 +134,7 @@ func (m *Manager) find(ctx context.Context, request *http.Request, found reading
 	if err != nil {
 		return nil, err
 	}
-	owner, err := m.deps.Principals.Principal(ctx, r.tenant, r.realm, r.kind, r.principal)
+	owner, err := m.deps.Principals.Continue(ctx, request, r.owner())
 	if err != nil {
 		return nil, fmt.Errorf("owner of session %s: %w", r.id, err)
 	}
@@ -152,7 +152,7 @@ func (m *Manager) principal(r *record, owner *server.Principal, admin bool) *ser
 	if !admin {
 		p.Scopes, p.Roles = slices.DeleteFunc(slices.Clone(p.Scopes), m.deps.AdminScope), nil
 	}
-	p.SessionID, p.AuthenticatedAt, p.Methods = r.id, r.authenticatedAt, r.methods
+	p.SessionID, p.AuthenticatedAt, p.Methods, p.Credential = r.id, r.authenticatedAt, r.methods, r.credential
 	p.Confirmed = len(r.confirmation) > 0
 	if p.ExpiresAt.IsZero() || r.expiresAt.Before(p.ExpiresAt) {
 		p.ExpiresAt = r.expiresAt

@@ -81,14 +81,14 @@ func (p *people) fail(err error) {
 	p.err = err
 }
 
-func (p *people) Principal(_ context.Context, tenant, realm, kind, id string) (*server.Principal, error) {
+func (p *people) Continue(_ context.Context, _ *http.Request, was *server.Principal) (*server.Principal, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
 		return nil, p.err
 	}
-	one, ok := p.all[tenant+"/"+kind+"/"+id]
-	if !ok || one.Realm != realm {
+	one, ok := p.all[was.Tenant+"/"+was.Kind+"/"+was.ID]
+	if !ok || one.Realm != was.Realm || was.Credential != "" && was.Credential != one.Credential {
 		return nil, problem.New(problem.Unauthenticated, "unknown")
 	}
 	return &one, nil

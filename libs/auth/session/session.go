@@ -6,7 +6,8 @@
 // key nor the table is enough to make one up.
 //
 // A session says who somebody is. What he may do is asked on each request ([Principals]), and is never more than when the session began:
-// rights that are taken away are gone at once, rights that are added count from the next authentication, which comes with a new id.
+// rights that are taken away are gone at once, rights that are added count from the next authentication, which comes with a new id. Nor does
+// a session outlive what it began with: it ends with the secret, password or certificate, if the realm knows which that was.
 package session
 
 import (
@@ -14,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -88,9 +90,10 @@ type Barrier interface {
 
 // Principals says who somebody is now.
 type Principals interface {
-	// Principal returns the principal with its present scopes, roles and expiry. The error has the code unauthenticated when it is gone,
-	// disabled or expired, and may have any other (state_unavailable).
-	Principal(ctx context.Context, tenant, realm, kind, id string) (*server.Principal, error)
+	// Continue returns the principal that was authenticated when a session began with its present scopes, roles and expiry. Of was tenant, realm,
+	// kind, id and credential count; r is the request that the session comes with. The error has the code unauthenticated when the principal is
+	// gone, disabled or expired or has another credential now, and may have any other (state_unavailable).
+	Continue(ctx context.Context, r *http.Request, was *server.Principal) (*server.Principal, error)
 }
 
 // Manager begins, finds and ends sessions. It is safe for concurrent use.

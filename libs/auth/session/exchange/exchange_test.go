@@ -62,7 +62,7 @@ func (g gate) Authenticate(ctx context.Context, r *http.Request) (*server.Princi
 	return nil, problem.New(problem.Unauthenticated, "unknown")
 }
 
-func (gate) Principal(context.Context, string, string, string, string) (*server.Principal, error) {
+func (gate) Continue(context.Context, *http.Request, *server.Principal) (*server.Principal, error) {
 	return ci(), nil
 }
 
