@@ -60,8 +60,8 @@ func TestSessions_EndWithTheSecretInTheRealmFile(t *testing.T) {
 			for _, id := range []string{"donor", "replaced", "removed", "stays"} {
 				secrets[id] = s.enroll(t, auth.NewEntry{Kind: credential.ClientSecret, Tenant: "default", ID: id, Scopes: []string{"kms:read"}})
 			}
-			require.NoError(t, other.Reload(&other.cfg.Config))
 			tool := s.token(t, "default", "tool", "kms:read")
+			require.NoError(t, other.Reload(&other.cfg.Config))
 			sessions := map[string]string{
 				"replaced": s.begun(t, "replaced", secrets["replaced"]), "removed": s.begun(t, "removed", secrets["removed"]), "stays": s.begun(t, "stays", secrets["stays"]),
 				"tool": s.call(t, tool, http.MethodPost, "sessions", map[string]any{}).done(t, http.StatusCreated).member(t, "session_token"),
