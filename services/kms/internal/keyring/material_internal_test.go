@@ -34,7 +34,7 @@ func TestMaterial_AKeyOpenedWhileSealingDoesNotStayInMemory(t *testing.T) {
 	require.NoError(t, err)
 	ring := &Keyring{cache: newMaterialCache(10, time.Hour, time.Now)}
 	ring.barrier = &sealing{opened: private, seal: ring.Forget}
-	of := permit{version: MaterialKey{Tenant: "a", ID: "1", Version: 1}}
+	of := permit{version: MaterialKey{Tenant: "a", ID: "1", Version: 1, WrappedKey: "wrapped"}}
 
 	held, err := ring.material(t.Context(), of)
 	require.NoError(t, err)
