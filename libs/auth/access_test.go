@@ -36,3 +36,22 @@ func TestAccess_APrefixIsNoPrefixOfIDs(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, may, "by its id")
 }
+
+// Whoever asks for fewer rights than he has gets no more through grants.
+func TestAccess_ANarrowedPrincipalHasNoGrants(t *testing.T) {
+	t.Parallel()
+	access := auth.NewAccess(granted{{Kind: "thing", Resource: "payroll", Scopes: []string{"t:read", "t:write"}}}, time.Now)
+	p := &server.Principal{Tenant: "acme", Kind: server.KindClient, ID: "tool", Scopes: []string{"t:read"}}
+	for _, narrowed := range []bool{false, true} {
+		p.Narrowed = narrowed
+		may, err := access.Allowed(t.Context(), p, "t:write", "thing", "payroll")
+		require.NoError(t, err)
+		assert.Equal(t, !narrowed, may)
+		may, err = access.Some(t.Context(), p, [][]string{{"t:write"}}, "thing")
+		require.NoError(t, err)
+		assert.Equal(t, !narrowed, may)
+		may, err = access.Allowed(t.Context(), p, "t:read", "thing", "anything")
+		require.NoError(t, err)
+		assert.True(t, may, "what it asked for")
+	}
+}

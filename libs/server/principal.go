@@ -37,6 +37,8 @@ type Principal struct {
 	Credential string
 	// SessionID is the session's through which the principal came; "" without one.
 	SessionID string
+	// Narrowed tells that the principal asked for fewer scopes than it has: what it was granted on single resources does not count then.
+	Narrowed bool
 	// Confirmed tells that the credential is bound to its sender: by a client certificate (RFC 8705) or by DPoP (RFC 9449).
 	Confirmed bool
 }

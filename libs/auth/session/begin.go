@@ -55,7 +55,7 @@ func (m *Manager) Create(ctx context.Context, ask Ask) (Issued, error) {
 				return Issued{}, problem.New(problem.InsufficientScope, "a session cannot have a scope that the credential lacks")
 			}
 		}
-		r.scopes, r.roles = ask.Scopes, nil
+		r.scopes, r.roles, r.narrowed = ask.Scopes, nil, true
 	}
 	return m.issue(ctx, r, p, ask.Request, func(context.Context) error { return nil })
 }
@@ -82,6 +82,9 @@ func (m *Manager) Rotate(ctx context.Context, p *server.Principal, r *http.Reque
 		tenant: old.tenant, client: old.client, realm: old.realm, kind: old.kind, principal: old.principal, name: fresh.Name, login: old.login,
 		scopes: fresh.Scopes, roles: fresh.Roles, methods: fresh.Methods, address: old.address, userAgent: old.userAgent,
 		authenticatedAt: fresh.AuthenticatedAt, createdAt: old.createdAt, expiresAt: old.expiresAt, credential: p.Credential,
+	}
+	if old.narrowed { // A fresh authentication widens nothing.
+		next.scopes, next.roles, next.narrowed = both(old.scopes, fresh.Scopes), nil, true
 	}
 	issued, err := m.issue(ctx, next, &fresh, r, func(ctx context.Context) error {
 		if _, err := m.delete(ctx, old.tenant, old.id); err != nil {
@@ -153,6 +156,7 @@ func (m *Manager) issue(ctx context.Context, r *record, p *server.Principal, req
 	m.forget(ctx, r.tenant, evicted...)
 	owner := *p
 	owner.Scopes, owner.Roles, owner.ExpiresAt, owner.SessionID = r.scopes, r.roles, r.expiresAt, r.id
+	owner.Narrowed = r.narrowed
 	owner.AuthenticatedAt, owner.Confirmed = r.authenticatedAt, len(r.confirmation) > 0
 	return Issued{Token: token, Format: r.format, Principal: &owner, IdleTimeout: r.idle}, nil
 }

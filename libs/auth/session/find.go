@@ -153,7 +153,7 @@ func (m *Manager) principal(r *record, owner *server.Principal, admin bool) *ser
 		p.Scopes, p.Roles = slices.DeleteFunc(slices.Clone(p.Scopes), m.deps.AdminScope), nil
 	}
 	p.SessionID, p.AuthenticatedAt, p.Methods, p.Credential = r.id, r.authenticatedAt, r.methods, r.credential
-	p.Confirmed = len(r.confirmation) > 0
+	p.Confirmed, p.Narrowed = len(r.confirmation) > 0, r.narrowed
 	if p.ExpiresAt.IsZero() || r.expiresAt.Before(p.ExpiresAt) {
 		p.ExpiresAt = r.expiresAt
 	}

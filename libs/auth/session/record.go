@@ -27,6 +27,7 @@ type record struct {
 	secretHash                             string
 	confirmation                           []byte
 	credential                             string // see server.Principal
+	narrowed                               bool   // whoever began it asked for some of his scopes only
 	address, userAgent                     string
 	authenticatedAt, createdAt, lastUsedAt time.Time
 	expiresAt                              time.Time
@@ -35,7 +36,7 @@ type record struct {
 	proven                                 atomic.Pointer[[32]byte] // SHA-256 of a secret that matched
 }
 
-const columns = `id, client, format, realm, kind, principal_id, name, login, scopes, roles, methods, secret_hash, confirmation, credential, address, user_agent,
+const columns = `id, client, format, realm, kind, principal_id, name, login, scopes, roles, methods, secret_hash, confirmation, credential, narrowed, address, user_agent,
 	authenticated_at, created_at, last_used_at, idle_seconds, expires_at`
 
 // scan reads the columns.
@@ -44,7 +45,7 @@ func scan(tenant string, row interface{ Scan(into ...any) error }) (*record, err
 	var scopes, roles, methods string
 	var authenticated, created, used, idle, expires int64
 	err := row.Scan(&r.id, &r.client, &r.format, &r.realm, &r.kind, &r.principal, &r.name, &r.login, &scopes, &roles, &methods, &r.secretHash,
-		&r.confirmation, &r.credential, &r.address, &r.userAgent, &authenticated, &created, &used, &idle, &expires)
+		&r.confirmation, &r.credential, &r.narrowed, &r.address, &r.userAgent, &authenticated, &created, &used, &idle, &expires)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errAbsent
 	}
@@ -89,9 +90,9 @@ func (m *Manager) insert(ctx context.Context, r *record) error {
 		lists = append(lists, string(text))
 	}
 	_, err := m.deps.DB.Exec(ctx, `INSERT INTO sessions (tenant_id, `+columns+`, idle_expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
 		r.tenant, r.id, r.client, string(r.format), r.realm, r.kind, r.principal, r.name, r.login, lists[0], lists[1], lists[2], r.secretHash,
-		r.confirmation, r.credential, r.address, r.userAgent, database.Micros(r.authenticatedAt), database.Micros(r.createdAt), database.Micros(r.lastUsedAt),
+		r.confirmation, r.credential, r.narrowed, r.address, r.userAgent, database.Micros(r.authenticatedAt), database.Micros(r.createdAt), database.Micros(r.lastUsedAt),
 		int64(r.idle/time.Second), database.Micros(r.expiresAt), database.Micros(r.lastUsedAt.Add(r.idle)))
 	return err
 }

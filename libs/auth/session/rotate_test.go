@@ -57,3 +57,28 @@ func TestRotate_OfTwoAtOnceOneSucceeds(t *testing.T) {
 		assert.Equal(t, []string{"", "session_required", "session_required", "session_required", "session_required", "session_required"}, sorted(results))
 	})
 }
+
+// What was asked for is what there is, after a fresh authentication too.
+func TestRotate_ANarrowedSessionStaysNarrow(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f fixture) {
+		m := f.manager(t, nil)
+		who := alice
+		who.AuthenticatedAt = f.clock.Now()
+		begun, err := m.Create(t.Context(), session.Ask{Principal: &who, Client: session.ClientBrowser, Request: request(t, "/"), Scopes: []string{"kms:read"}})
+		require.NoError(t, err)
+		p, err := m.byCookie(t, begun)
+		require.NoError(t, err)
+		fresh, err := m.Rotate(t.Context(), p, request(t, "/"))
+		require.NoError(t, err)
+		for _, got := range []session.Issued{begun, fresh} {
+			assert.Equal(t, []string{"kms:read"}, got.Principal.Scopes)
+			assert.True(t, got.Principal.Narrowed)
+			assert.Empty(t, got.Principal.Roles)
+		}
+		now, err := f.manager(t, nil).byCookie(t, fresh)
+		require.NoError(t, err)
+		assert.True(t, now.Narrowed)
+		assert.Equal(t, []string{"kms:read"}, now.Scopes)
+	})
+}
