@@ -25,7 +25,7 @@ type Announcement struct {
 	Product string `json:"product"`
 	// APIs are the versions that it serves; a newer service still serves the one before.
 	APIs []string `json:"apis"`
-	// Installation names the installation, and UnsealedBy the others that must be unsealed before it can be, by which a cycle is found.
+	// Installation is the identity of the installation, a UUID that all replicas share, and UnsealedBy the others that must be unsealed before it can be, by which a cycle is found.
 	Installation string   `json:"installation,omitempty"`
 	UnsealedBy   []string `json:"unsealed_by,omitempty"`
 }

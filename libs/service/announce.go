@@ -13,13 +13,13 @@ import (
 )
 
 // announcement says what this service is, to anybody, so that peers find it. It answers while the service is sealed.
-func announcement(d Description, cfg *Config, remote *dependencies) server.Protocol {
-	said := federation.Announcement{Product: d.Product, APIs: []string{federation.APIVersion}, Installation: installation(d, cfg)}
+func (p *Platform) announcement() server.Protocol {
+	said := federation.Announcement{Product: p.description.Product, APIs: []string{federation.APIVersion}, Installation: p.installation}
 	return server.Protocol{
 		Method: http.MethodGet, Path: federation.WellKnown, Client: server.ClientEither, Anonymous: true, Light: true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			now := said
-			now.UnsealedBy = remote.names()
+			now.UnsealedBy = p.dependencies.names()
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(now) // a client that has gone needs no answer
 		}),

@@ -22,7 +22,7 @@ func (i *Instance) dependencies() (server.Deps, error) {
 		TLS: p.tls.public, AdminTLS: p.tls.admin, Auth: p.gate, Now: p.Now,
 		API:         server.API{Document: p.description.Document, Codes: p.description.Codes, Mount: i.domain.Mount},
 		Product:     p.description.Product,
-		Protocols:   append([]server.Protocol{announcement(p.description, cfg, p.dependencies)}, i.domain.Protocols...),
+		Protocols:   append([]server.Protocol{p.announcement()}, i.domain.Protocols...),
 		Sessions:    p.sessions,
 		Tenants:     knownTenants{p},
 		Auditor:     auditor{p.Audit},

@@ -8,24 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/federation"
 )
-
-// installation is the name by which others know this one as a dependency of their unsealing.
-func installation(d Description, cfg *Config) string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	_, port, _ := net.SplitHostPort(cfg.Public.Address) // checked by the configuration
-	return d.Product + "@" + net.JoinHostPort(host, port)
-}
 
 // remoteKey is an elastic key of a federated KMS that encrypts the unseal key.
 type remoteKey struct {

@@ -1,12 +1,14 @@
 package kms_test
 
 import (
-	"net"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/federation"
 	platform "github.com/cryptoutil/cryptoutil/libs/service"
+	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 
 	"github.com/cryptoutil/cryptoutil/services/kms"
@@ -31,20 +34,10 @@ func dependent(t *testing.T, cfg *kms.Config, peer *stand, clients *authority, r
 	cfg.Unseal = platform.UnsealConfig{Mode: string(unseal.KMS), Key: "unseal"}
 }
 
-// freePort is an address that nobody listens on, for a service that must know its own before it starts.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
-}
-
 // custodian is a KMS that unseals another one, which it knows by a certificate of its realm file.
 func custodian(t *testing.T) (s *service, clients *authority) {
 	t.Helper()
 	cfg, files := prepare(t, database.EngineSQLite)
-	cfg.Public.Address = freePort(t)
 	clients = administered(t, &cfg)
 	addClient(t, &cfg, "default", "dependent.example", "'kms:encrypt', 'kms:decrypt'")
 	s = run(t, cfg, files)
@@ -60,7 +53,6 @@ func TestUnseal_ByAnotherKMS(t *testing.T) {
 		t.Helper()
 		peer := newStand(t)
 		cfg, files := prepare(t, engine)
-		cfg.Public.Address = freePort(t)
 		dependent(t, &cfg, peer, clients, keeper.RootFile())
 		peer.become(relayed(keeper.URL()))
 		s := run(t, cfg, files)
@@ -103,7 +95,6 @@ func TestUnseal_OnlyByTheMappedCertificate(t *testing.T) {
 	peer := newStand(t)
 	peer.become(relayed(keeper.URL()))
 	cfg, files := prepare(t, database.EngineSQLite)
-	cfg.Public.Address = freePort(t)
 	dependent(t, &cfg, peer, clients, keeper.RootFile())
 	certificate, key := clients.files(t, clients.issue(t, "stranger.example"))
 	secret, err := config.NewSecret((&url.URL{Scheme: "file", Path: key}).String(), config.Policy{})
@@ -116,34 +107,75 @@ func TestUnseal_OnlyByTheMappedCertificate(t *testing.T) {
 	assert.Contains(t, s.logs.String(), "401 unauthenticated")
 }
 
-// Two services that unseal each other could never be unsealed again: the second one stays sealed and names the first.
+// announced is what a service says of itself to anybody, once it knows what its unsealing needs if it needs anything.
+func announced(t *testing.T, s *service, needs int) (said federation.Announcement) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		got, err := s.exchange(s.request(t, "", http.MethodGet, federation.WellKnown, nil))
+		said = federation.Announcement{}
+		return err == nil && json.Unmarshal(got.body, &said) == nil && len(said.UnsealedBy) == needs
+	}, 10*time.Second, 10*time.Millisecond)
+	return said
+}
+
+// The identity of an installation is in its database: its replicas have one, wherever they run, and keep it.
+func TestInstallation_IsOneForAllReplicas(t *testing.T) {
+	t.Parallel()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, engine)
+			first, second := run(t, cfg, files), run(t, cfg, files)
+			name := announced(t, first, 0).Installation
+			id, err := uuid.Parse(name)
+			require.NoError(t, err, "it says nothing about the machine: %s", name)
+			assert.Equal(t, uuid.Version(4), id.Version())
+			assert.Equal(t, name, announced(t, second, 0).Installation)
+			first.admin(t, http.MethodPost, "seal", "")
+			assert.Equal(t, name, announced(t, first, 0).Installation, "sealed too")
+			first.stop()
+			second.stop()
+			assert.Equal(t, name, announced(t, run(t, cfg, files), 0).Installation)
+			cfg, files = prepare(t, engine)
+			assert.NotEqual(t, name, announced(t, run(t, cfg, files), 0).Installation, "another one's")
+		})
+	}
+}
+
+// Two services that unseal each other could never be unsealed again: the second one does not start. Nor does it on another machine, as another
+// replica than the one that the first knows.
 func TestUnseal_RefusesACycle(t *testing.T) {
 	t.Parallel()
-	// One is unsealed by the other, which then is to be unsealed by it.
-	oneStand, otherStand := newStand(t), newStand(t)
-	oneCfg, oneFiles := prepare(t, database.EngineSQLite)
-	otherCfg, otherFiles := prepare(t, database.EngineSQLite)
-	oneCfg.Public.Address, otherCfg.Public.Address = freePort(t), freePort(t)
-	clients := newAuthority(t)
-	for _, cfg := range []*kms.Config{&oneCfg, &otherCfg} {
-		cfg.TLS.ClientCertificates = tlsconfig.ClientCertificates{Mode: tlsconfig.ClientsRequested, Authorities: []config.Path{config.Path(clients.file)}}
-		addClient(t, cfg, "default", "dependent.example", "'kms:encrypt', 'kms:decrypt'")
-	}
-	other := run(t, otherCfg, otherFiles)
-	other.create(t, other.operator(t), "unseal", "A256GCM/A256KW")
-	otherStand.become(relayed(other.URL()))
-	dependent(t, &oneCfg, otherStand, clients, other.RootFile())
-	one := run(t, oneCfg, oneFiles)
-	one.create(t, one.operator(t), "unseal", "A256GCM/A256KW")
-	oneStand.become(relayed(one.URL()))
-	require.Eventually(t, func() bool { // it tells others what it needs
-		got, err := one.exchange(one.request(t, "", http.MethodGet, federation.WellKnown, nil))
-		return err == nil && len(got.object(t)) == 4
-	}, 10*time.Second, 10*time.Millisecond)
-	other.stop()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			// One is unsealed by the other, which then is to be unsealed by it.
+			oneStand, otherStand := newStand(t), newStand(t)
+			oneCfg, oneFiles := prepare(t, engine)
+			otherCfg, otherFiles := prepare(t, engine)
+			clients := newAuthority(t)
+			for _, cfg := range []*kms.Config{&oneCfg, &otherCfg} {
+				cfg.TLS.ClientCertificates = tlsconfig.ClientCertificates{Mode: tlsconfig.ClientsRequested, Authorities: []config.Path{config.Path(clients.file)}}
+				addClient(t, cfg, "default", "dependent.example", "'kms:encrypt', 'kms:decrypt'")
+			}
+			other := run(t, otherCfg, otherFiles)
+			other.create(t, other.operator(t), "unseal", "A256GCM/A256KW")
+			otherStand.become(relayed(other.URL()))
+			dependent(t, &oneCfg, otherStand, clients, other.RootFile())
+			one := run(t, oneCfg, oneFiles)
+			one.create(t, one.operator(t), "unseal", "A256GCM/A256KW")
+			oneStand.become(relayed(one.URL()))
+			assert.Equal(t, []string{announced(t, other, 0).Installation}, announced(t, one, 1).UnsealedBy)
+			before := other.URL()
+			other.stop()
 
-	dependent(t, &otherCfg, oneStand, clients, one.RootFile())
-	_, err := kms.Service().Open(t.Context(), otherCfg, false, other.logs)
-	require.ErrorIs(t, err, unseal.ErrCycle, "it does not start")
-	one.get(t, one.operator(t), "self")
+			dependent(t, &otherCfg, oneStand, clients, one.RootFile())
+			for _, address := range []string{strings.TrimPrefix(before, "https://"), "127.0.0.1:0", "localhost:0"} {
+				otherCfg.Public.Address = address
+				_, err := kms.Service().Open(t.Context(), otherCfg, false, other.logs)
+				require.ErrorIs(t, err, unseal.ErrCycle, address)
+			}
+			one.get(t, one.operator(t), "self")
+		})
+	}
 }

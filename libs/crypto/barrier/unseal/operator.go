@@ -51,8 +51,8 @@ type Config struct {
 	JWK []byte
 	// Remote is the other installation, in the mode KMS.
 	Remote Remote
-	// Installation is the name by which others know this one as a dependency (Remote). A barrier that its own
-	// unsealing depends on is refused.
+	// Installation is the identity by which others know this one, with all its replicas, as a dependency (Remote). A
+	// barrier that its own unsealing depends on is refused.
 	Installation string
 	// Store keeps sealed unseal keys and rekeyings. Without one there are only the modes Derive, Shamir and Dev, and they do not change.
 	Store Store
