@@ -181,7 +181,7 @@ func (f *fixture) run() {
 
 func (f *fixture) newClient(http2 bool) *http.Client {
 	protocols := new(http.Protocols)
-	protocols.SetHTTP1(!http2)
+	protocols.SetHTTP1(true) // the admin listener speaks nothing else
 	protocols.SetHTTP2(http2)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS13}, Protocols: protocols}
 	f.t.Cleanup(transport.CloseIdleConnections)

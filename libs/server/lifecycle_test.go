@@ -99,14 +99,14 @@ func TestConfig_Validate(t *testing.T) {
 func TestRun_OnlyTLS13(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
-	for _, url := range []string{f.PublicURL(), f.AdminURL()} {
+	for url, protocol := range map[string]string{f.PublicURL(): "h2", f.AdminURL(): "http/1.1"} {
 		address := strings.TrimPrefix(url, "https://")
 		_, err := tls.Dial("tcp", address, &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}) //nolint:noctx // short
 		require.ErrorContains(t, err, "protocol version")
 		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: f.roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}) //nolint:noctx // short
 		require.NoError(t, err)
 		assert.EqualValues(t, tls.VersionTLS13, conn.ConnectionState().Version)
-		assert.Equal(t, "h2", conn.ConnectionState().NegotiatedProtocol)
+		assert.Equal(t, protocol, conn.ConnectionState().NegotiatedProtocol)
 		require.NoError(t, conn.Close())
 		plain, err := f.client.Do(f.request("GET", "http://"+address+"/"))
 		require.NoError(t, err)
