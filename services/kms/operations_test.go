@@ -133,6 +133,8 @@ var asks = map[string]func(h holding) []ask{
 	"getPublicKey": func(h holding) []ask {
 		return []ask{{path: "elastic-keys/" + h.signer + "/public-key"}, {path: "elastic-keys/" + h.signer + "/public-key?version=1"}}
 	},
+	"getKeySet":        func(holding) []ask { return []ask{{path: "jwks"}} },
+	"reportAlgorithms": func(holding) []ask { return []ask{{path: "reports/algorithms"}} },
 	"encrypt": func(h holding) []ask {
 		return []ask{{"elastic-keys/" + h.secret + "/encrypt", map[string]any{"plaintext": "aGVsbG8"}}}
 	},

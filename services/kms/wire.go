@@ -40,11 +40,13 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 	if err != nil {
 		return service.Domain{}, err
 	}
+	sets := httpapi.NewPublicSets(p.Changes, sqlstore.ChangeKey)
 	return service.Domain{
-		Mount:  operations.Mount,
-		Tasks:  []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
-		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
-		Forget: keys.Forget,
+		Mount:     operations.Mount,
+		Protocols: []server.Protocol{sets.Protocol("/kms/jwks.json", keys.Published)},
+		Tasks:     []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
+		Values:    []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
+		Forget:    keys.Forget,
 	}, nil
 }
 

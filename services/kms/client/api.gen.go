@@ -43,6 +43,12 @@ const (
 	ElasticKeyStatusPendingImport   ElasticKeyStatus = "pending_import"
 )
 
+// Defines values for KeyOrigin.
+const (
+	KeyOriginGenerated KeyOrigin = "generated"
+	KeyOriginImported  KeyOrigin = "imported"
+)
+
 // Defines values for KeyUse.
 const (
 	KeyUseEncrypt KeyUse = "encrypt"
@@ -75,6 +81,44 @@ const (
 	SignatureInputMessage    SignatureInput = "message"
 )
 
+// AlgorithmReport defines model for AlgorithmReport.
+type AlgorithmReport struct {
+	// GeneratedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	GeneratedAt Timestamp      `json:"generated_at"`
+	Items       []AlgorithmUse `json:"items"`
+}
+
+// AlgorithmUse Example: {"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}
+type AlgorithmUse struct {
+	Algorithm string  `json:"algorithm"`
+	ByteCount int64   `json:"byte_count"`
+	Curve     *string `json:"curve,omitempty"`
+
+	// KeySize Bits of an RSA modulus.
+	KeySize *int `json:"key_size,omitempty"`
+
+	// Keys Keys that are not deleted.
+	Keys int64 `json:"keys"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+
+	// OldVersionsReading Enabled versions of active keys that are not primary and not below the key's minimum. They decrypt or verify what they once made.
+	OldVersionsReading int64 `json:"old_versions_reading"`
+
+	// UseCount Of all versions.
+	UseCount int64 `json:"use_count"`
+
+	// Versions How many versions are in each state.
+	//
+	// Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
+	Versions VersionCounts `json:"versions"`
+}
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -96,6 +140,9 @@ type CreateElasticKey struct {
 	Curve       *CreateElasticKeyCurve `json:"curve,omitempty"`
 	Description *string                `json:"description,omitempty"`
 
+	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
+	Exportable *bool `json:"exportable,omitempty"`
+
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *CreateElasticKeyKeySize `json:"key_size,omitempty"`
 
@@ -103,6 +150,12 @@ type CreateElasticKey struct {
 	//
 	// Example: payroll
 	Name KeyName `json:"name"`
+
+	// Origin Whether versions are generated here, or brought by import.
+	Origin *KeyOrigin `json:"origin,omitempty"`
+
+	// Published Whether public parts are in the tenant's JWK Set.
+	Published *bool `json:"published,omitempty"`
 }
 
 // CreateElasticKeyCurve Curve of an ECDH-ES key. P-256 by default.
@@ -144,6 +197,7 @@ type ElasticKey struct {
 	CreatedAt   Timestamp `json:"created_at"`
 	Curve       *string   `json:"curve,omitempty"`
 	Description string    `json:"description"`
+	Exportable  bool      `json:"exportable"`
 	ID          string    `json:"id"`
 
 	// KeySize Bits of an RSA modulus.
@@ -152,8 +206,12 @@ type ElasticKey struct {
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: payroll
-	Name           KeyName          `json:"name"`
+	Name KeyName `json:"name"`
+
+	// Origin Whether versions are generated here, or brought by import.
+	Origin         KeyOrigin        `json:"origin"`
 	PrimaryVersion int64            `json:"primary_version"`
+	Published      bool             `json:"published"`
 	Status         ElasticKeyStatus `json:"status"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
@@ -203,6 +261,14 @@ type EncryptResponse struct {
 //
 // Example: payroll
 type KeyName = string
+
+// KeyOrigin Whether versions are generated here, or brought by import.
+type KeyOrigin string
+
+// KeySet JWK Set (RFC 7517 section 5).
+//
+// Example: {"keys":[{"alg":"Ed25519","crv":"Ed25519","kid":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01.1","kty":"OKP","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+type KeySet = json.RawMessage
 
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
@@ -323,6 +389,18 @@ type VerifyResponse struct {
 	Payload *Bytes `json:"payload,omitempty"`
 	Valid   bool   `json:"valid"`
 	Version *int64 `json:"version,omitempty"`
+}
+
+// VersionCounts How many versions are in each state.
+//
+// Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
+type VersionCounts struct {
+	Compromised      int64 `json:"compromised"`
+	DestroyScheduled int64 `json:"destroy_scheduled"`
+	Destroyed        int64 `json:"destroyed"`
+	Disabled         int64 `json:"disabled"`
+	Enabled          int64 `json:"enabled"`
+	PendingImport    int64 `json:"pending_import"`
 }
 
 // Cursor defines model for Cursor.
@@ -606,6 +684,23 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 	Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetKeySet Get the tenant's JWK Set
+	//
+	// The public parts of all enabled versions of active keys that are `published` (RFC 7517 section 5), the newest first, at most 1,000.
+	// Anybody reads the same set at `/t/{tenant}/kms/jwks.json`, for the default tenant also at `/kms/jwks.json`, with `ETag` and
+	// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again.
+	//
+	// Corresponds with GET /jwks (the `GetKeySet` operationId).
+	GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportAlgorithms Report which algorithms are in use
+	//
+	// For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
+	// primary can still read, how much they were used and when last. Uses of the last seconds may be missing. The list is whole.
+	//
+	// Corresponds with GET /reports/algorithms (the `ReportAlgorithms` operationId).
+	ReportAlgorithms(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListElasticKeys List elastic keys
@@ -894,6 +989,43 @@ func (c *Client) VerifyWithBody(ctx context.Context, id KeyID, contentType strin
 // Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 func (c *Client) Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetKeySet Get the tenant's JWK Set
+//
+// The public parts of all enabled versions of active keys that are `published` (RFC 7517 section 5), the newest first, at most 1,000.
+// Anybody reads the same set at `/t/{tenant}/kms/jwks.json`, for the default tenant also at `/kms/jwks.json`, with `ETag` and
+// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again.
+//
+// Corresponds with GET /jwks (the `GetKeySet` operationId).
+func (c *Client) GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetKeySetRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportAlgorithms Report which algorithms are in use
+//
+// For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
+// primary can still read, how much they were used and when last. Uses of the last seconds may be missing. The list is whole.
+//
+// Corresponds with GET /reports/algorithms (the `ReportAlgorithms` operationId).
+func (c *Client) ReportAlgorithms(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportAlgorithmsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -1503,6 +1635,60 @@ func NewVerifyRequestWithBody(server string, id KeyID, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetKeySetRequest constructs an http.Request for the GetKeySet method
+func NewGetKeySetRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/jwks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReportAlgorithmsRequest constructs an http.Request for the ReportAlgorithms method
+func NewReportAlgorithmsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/reports/algorithms")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

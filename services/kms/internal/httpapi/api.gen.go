@@ -96,6 +96,24 @@ func (e ElasticKeyStatus) Valid() bool {
 	}
 }
 
+// Defines values for KeyOrigin.
+const (
+	Generated KeyOrigin = "generated"
+	Imported  KeyOrigin = "imported"
+)
+
+// Valid indicates whether the value is a known member of the KeyOrigin enum.
+func (e KeyOrigin) Valid() bool {
+	switch e {
+	case Generated:
+		return true
+	case Imported:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyUse.
 const (
 	Encrypt KeyUse = "encrypt"
@@ -192,6 +210,44 @@ func (e SignatureInput) Valid() bool {
 	}
 }
 
+// AlgorithmReport defines model for AlgorithmReport.
+type AlgorithmReport struct {
+	// GeneratedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	GeneratedAt Timestamp      `json:"generated_at"`
+	Items       []AlgorithmUse `json:"items"`
+}
+
+// AlgorithmUse Example: {"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}
+type AlgorithmUse struct {
+	Algorithm string  `json:"algorithm"`
+	ByteCount int64   `json:"byte_count"`
+	Curve     *string `json:"curve,omitempty"`
+
+	// KeySize Bits of an RSA modulus.
+	KeySize *int `json:"key_size,omitempty"`
+
+	// Keys Keys that are not deleted.
+	Keys int64 `json:"keys"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+
+	// OldVersionsReading Enabled versions of active keys that are not primary and not below the key's minimum. They decrypt or verify what they once made.
+	OldVersionsReading int64 `json:"old_versions_reading"`
+
+	// UseCount Of all versions.
+	UseCount int64 `json:"use_count"`
+
+	// Versions How many versions are in each state.
+	//
+	// Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
+	Versions VersionCounts `json:"versions"`
+}
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -213,6 +269,9 @@ type CreateElasticKey struct {
 	Curve       *CreateElasticKeyCurve `json:"curve,omitempty"`
 	Description *string                `json:"description,omitempty"`
 
+	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
+	Exportable *bool `json:"exportable,omitempty"`
+
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *CreateElasticKeyKeySize `json:"key_size,omitempty"`
 
@@ -220,6 +279,12 @@ type CreateElasticKey struct {
 	//
 	// Example: payroll
 	Name KeyName `json:"name"`
+
+	// Origin Whether versions are generated here, or brought by import.
+	Origin *KeyOrigin `json:"origin,omitempty"`
+
+	// Published Whether public parts are in the tenant's JWK Set.
+	Published *bool `json:"published,omitempty"`
 }
 
 // CreateElasticKeyCurve Curve of an ECDH-ES key. P-256 by default.
@@ -261,6 +326,7 @@ type ElasticKey struct {
 	CreatedAt   Timestamp `json:"created_at"`
 	Curve       *string   `json:"curve,omitempty"`
 	Description string    `json:"description"`
+	Exportable  bool      `json:"exportable"`
 	Id          string    `json:"id"`
 
 	// KeySize Bits of an RSA modulus.
@@ -269,8 +335,12 @@ type ElasticKey struct {
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: payroll
-	Name           KeyName          `json:"name"`
+	Name KeyName `json:"name"`
+
+	// Origin Whether versions are generated here, or brought by import.
+	Origin         KeyOrigin        `json:"origin"`
 	PrimaryVersion int64            `json:"primary_version"`
+	Published      bool             `json:"published"`
 	Status         ElasticKeyStatus `json:"status"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
@@ -320,6 +390,14 @@ type EncryptResponse struct {
 //
 // Example: payroll
 type KeyName = string
+
+// KeyOrigin Whether versions are generated here, or brought by import.
+type KeyOrigin string
+
+// KeySet JWK Set (RFC 7517 section 5).
+//
+// Example: {"keys":[{"alg":"Ed25519","crv":"Ed25519","kid":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01.1","kty":"OKP","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+type KeySet = json.RawMessage
 
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
@@ -439,6 +517,18 @@ type VerifyResponse struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
+// VersionCounts How many versions are in each state.
+//
+// Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
+type VersionCounts struct {
+	Compromised      int64 `json:"compromised"`
+	DestroyScheduled int64 `json:"destroy_scheduled"`
+	Destroyed        int64 `json:"destroyed"`
+	Disabled         int64 `json:"disabled"`
+	Enabled          int64 `json:"enabled"`
+	PendingImport    int64 `json:"pending_import"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -546,6 +636,12 @@ type ServerInterface interface {
 	// Verify Verify a signature
 	// (POST /elastic-keys/{id}/verify)
 	Verify(w http.ResponseWriter, r *http.Request, id KeyID)
+	// GetKeySet Get the tenant's JWK Set
+	// (GET /jwks)
+	GetKeySet(w http.ResponseWriter, r *http.Request)
+	// ReportAlgorithms Report which algorithms are in use
+	// (GET /reports/algorithms)
+	ReportAlgorithms(w http.ResponseWriter, r *http.Request)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -615,6 +711,18 @@ func (_ Unimplemented) Sign(w http.ResponseWriter, r *http.Request, id KeyID) {
 // Verify Verify a signature
 // (POST /elastic-keys/{id}/verify)
 func (_ Unimplemented) Verify(w http.ResponseWriter, r *http.Request, id KeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetKeySet Get the tenant's JWK Set
+// (GET /jwks)
+func (_ Unimplemented) GetKeySet(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReportAlgorithms Report which algorithms are in use
+// (GET /reports/algorithms)
+func (_ Unimplemented) ReportAlgorithms(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1065,6 +1173,34 @@ func (siw *ServerInterfaceWrapper) Verify(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
+// GetKeySet operation middleware
+func (siw *ServerInterfaceWrapper) GetKeySet(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetKeySet(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReportAlgorithms operation middleware
+func (siw *ServerInterfaceWrapper) ReportAlgorithms(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportAlgorithms(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1210,6 +1346,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/elastic-keys/{id}/verify", wrapper.Verify)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/jwks", wrapper.GetKeySet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/reports/algorithms", wrapper.ReportAlgorithms)
 	})
 
 	return r
@@ -1689,6 +1831,92 @@ func (response VerifydefaultApplicationProblemPlusJSONResponse) VisitVerifyRespo
 	return err
 }
 
+type GetKeySetRequestObject struct {
+}
+
+type GetKeySetResponseObject interface {
+	VisitGetKeySetResponse(w http.ResponseWriter) error
+}
+
+type GetKeySet200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetKeySet200JSONResponse struct {
+	Body    KeySet
+	Headers GetKeySet200ResponseHeaders
+}
+
+func (response GetKeySet200JSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySetdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetKeySetdefaultApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAlgorithmsRequestObject struct {
+}
+
+type ReportAlgorithmsResponseObject interface {
+	VisitReportAlgorithmsResponse(w http.ResponseWriter) error
+}
+
+type ReportAlgorithms200JSONResponse AlgorithmReport
+
+func (response ReportAlgorithms200JSONResponse) VisitReportAlgorithmsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAlgorithmsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReportAlgorithmsdefaultApplicationProblemPlusJSONResponse) VisitReportAlgorithmsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListElasticKeys List elastic keys
@@ -1724,6 +1952,12 @@ type StrictServerInterface interface {
 	// Verify Verify a signature
 	// (POST /elastic-keys/{id}/verify)
 	Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error)
+	// GetKeySet Get the tenant's JWK Set
+	// (GET /jwks)
+	GetKeySet(ctx context.Context, request GetKeySetRequestObject) (GetKeySetResponseObject, error)
+	// ReportAlgorithms Report which algorithms are in use
+	// (GET /reports/algorithms)
+	ReportAlgorithms(ctx context.Context, request ReportAlgorithmsRequestObject) (ReportAlgorithmsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -2083,6 +2317,54 @@ func (sh *strictHandler) Verify(w http.ResponseWriter, r *http.Request, id KeyID
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(VerifyResponseObject); ok {
 		if err := validResponse.VisitVerifyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetKeySet operation middleware
+func (sh *strictHandler) GetKeySet(w http.ResponseWriter, r *http.Request) {
+	var request GetKeySetRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetKeySet(ctx, request.(GetKeySetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetKeySet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetKeySetResponseObject); ok {
+		if err := validResponse.VisitGetKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReportAlgorithms operation middleware
+func (sh *strictHandler) ReportAlgorithms(w http.ResponseWriter, r *http.Request) {
+	var request ReportAlgorithmsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportAlgorithms(ctx, request.(ReportAlgorithmsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportAlgorithms")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportAlgorithmsResponseObject); ok {
+		if err := validResponse.VisitReportAlgorithmsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

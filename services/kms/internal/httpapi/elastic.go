@@ -21,6 +21,9 @@ func (h *Operations) CreateElasticKey(ctx context.Context, request CreateElastic
 		Algorithm:   request.Body.Algorithm,
 		KeySize:     int(value(request.Body.KeySize)),
 		Curve:       string(value(request.Body.Curve)),
+		Origin:      keyring.Origin(value(request.Body.Origin)),
+		Exportable:  value(request.Body.Exportable),
+		Published:   value(request.Body.Published),
 	})
 	if err != nil {
 		return nil, err
@@ -113,6 +116,9 @@ func elasticKey(key keyring.ElasticKey) ElasticKey {
 		Curve:          optional(key.Curve),
 		Use:            KeyUse(key.Use),
 		Status:         ElasticKeyStatus(key.Status),
+		Origin:         KeyOrigin(key.Origin),
+		Exportable:     key.Exportable,
+		Published:      key.Published,
 		PrimaryVersion: key.PrimaryVersion,
 		VersionCount:   key.VersionCount,
 		CreatedAt:      timestamp(key.CreatedAt),

@@ -62,6 +62,8 @@ var domain = map[string]keyring.Operation{
 	"listMaterialKeys": keyring.OpRead,
 	"getMaterialKey":   keyring.OpRead,
 	"getPublicKey":     keyring.OpRead,
+	"getKeySet":        keyring.OpRead,
+	"reportAlgorithms": keyring.OpRead,
 	"encrypt":          keyring.OpEncrypt,
 	"decrypt":          keyring.OpDecrypt,
 	"sign":             keyring.OpSign,

@@ -39,8 +39,8 @@ func TestKeyring_AMovedOrEditedRowIsUnreadableAndNamed(t *testing.T) {
 			if edit.name == "another tenant" {
 				// The whole key moves: the thief's tenant gets its row as well.
 				_, err = ring.db.Exec(t.Context(), `INSERT INTO elastic_keys
-					SELECT 'b', id, name, description, tags, algorithm, key_size, curve, key_use, status, origin, exportable, versioning_allowed, import_allowed,
-						primary_version, version_count, min_decrypt_version, min_encrypt_version, policy, rotation_every, rotation_uses, rotation_bytes,
+					SELECT 'b', id, name, description, tags, algorithm, key_size, curve, key_use, status, origin, exportable, published, versioning_allowed,
+						import_allowed, primary_version, version_count, min_decrypt_version, min_encrypt_version, policy, rotation_every, rotation_uses, rotation_bytes,
 						notify_before, next_rotation_at, notified_at, delete_at, refused_uses, refused_at, created_at, updated_at, revision
 					FROM elastic_keys WHERE id = $1`, key.ID)
 				require.NoError(t, err)

@@ -38,6 +38,8 @@ type ElasticKey struct {
 	Origin Origin
 	// Exportable tells whether versions may leave, wrapped. It is settled when the key is made.
 	Exportable bool
+	// Published puts the public parts of enabled versions into the tenant's JWK Set, which anybody can read.
+	Published bool
 	// VersioningAllowed lets further versions be added, ImportAllowed lets them be brought.
 	VersioningAllowed bool
 	ImportAllowed     bool

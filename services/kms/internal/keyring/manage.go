@@ -28,6 +28,7 @@ type NewKey struct {
 	// Origin is OriginGenerated ("" too), or OriginImported for a key that gets its versions by import.
 	Origin     Origin
 	Exportable bool
+	Published  bool
 	// FixedVersion denies further versions, NoImport their import.
 	FixedVersion bool
 	NoImport     bool
@@ -75,7 +76,7 @@ func (k *Keyring) newElastic(caller Caller, ask NewKey, spec alg.Spec) (ElasticK
 	key := ElasticKey{
 		Tenant: caller.Tenant, Name: ask.Name, Description: ask.Description, Tags: ask.Tags,
 		Algorithm: spec.Algorithm, KeySize: rsaBits(spec), Curve: spec.Curve, Use: spec.Use,
-		Status: ElasticActive, Origin: OriginGenerated, Exportable: ask.Exportable,
+		Status: ElasticActive, Origin: OriginGenerated, Exportable: ask.Exportable, Published: ask.Published,
 		VersioningAllowed: !ask.FixedVersion, ImportAllowed: ask.Origin == OriginImported || !ask.NoImport,
 		PrimaryVersion: 1, VersionCount: 1, Policy: ask.Policy, Rotation: ask.Rotation, NextRotationAt: ask.Rotation.next(now),
 		CreatedAt: now, UpdatedAt: now, Revision: 1,

@@ -90,6 +90,15 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 		return held, nil
 	}
 	since := k.cache.generation()
+	key, err := k.open(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return k.cache.put(at, key, since), nil
+}
+
+// open unwraps a key, past the cache. Whoever gets it zeroes it.
+func (k *Keyring) open(ctx context.Context, at pin) (*jwk.Key, error) {
 	private, err := k.barrier.Unwrap(ctx, at.binding(), at.wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("open version %d of key %s: %w", at.version, at.elasticID, err)
@@ -99,5 +108,5 @@ func (k *Keyring) material(ctx context.Context, p permit) (*lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode version %d of key %s: %w", at.version, at.elasticID, err)
 	}
-	return k.cache.put(at, key, since), nil
+	return key, nil
 }

@@ -2,8 +2,6 @@ package keyring
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"strings"
 
@@ -75,7 +73,7 @@ type PublicKey struct {
 	KeyID   string
 	Version int64
 	JWK     []byte // RFC 7517
-	PEM     string // SubjectPublicKeyInfo (RFC 5280 section 4.1)
+	PEM     string // SubjectPublicKeyInfo (RFC 5280 section 4.1, for ML-KEM RFC 9935 section 4)
 }
 
 // Public reads the public part of a version (0: the primary one). It is derived from the sealed private key, so that nobody who can only
@@ -97,19 +95,27 @@ func (k *Keyring) Public(ctx context.Context, caller Caller, ref Ref, version in
 }
 
 func publicKey(private *jwk.Key, p permit) (PublicKey, error) {
-	public, err := private.Public()
+	encoded, err := publicJWK(private, p.version)
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("public part: %w", err)
+		return PublicKey{}, err
 	}
-	public.ID = p.version.KeyID()
-	encoded, err := public.MarshalPublic()
-	if err != nil {
-		return PublicKey{}, fmt.Errorf("encode JWK: %w", err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(public.Material())
+	text, err := private.MarshalPEM()
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("encode SubjectPublicKeyInfo: %w", err)
 	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	return PublicKey{KeyID: p.version.KeyID(), Version: p.version.Version, JWK: encoded, PEM: string(block)}, nil
+	return PublicKey{KeyID: p.version.KeyID(), Version: p.version.Version, JWK: encoded, PEM: string(text)}, nil
+}
+
+// publicJWK is the public part of a version as a JWK that names it.
+func publicJWK(private *jwk.Key, version MaterialKey) ([]byte, error) {
+	public, err := private.Public()
+	if err != nil {
+		return nil, fmt.Errorf("public part: %w", err)
+	}
+	public.ID = version.KeyID()
+	encoded, err := public.MarshalPublic()
+	if err != nil {
+		return nil, fmt.Errorf("encode JWK: %w", err)
+	}
+	return encoded, nil
 }

@@ -118,6 +118,7 @@ type Store interface {
 	UseStore
 	AliasStore
 	DueStore
+	ReportStore
 }
 
 // Filter narrows a list of elastic keys; empty fields match everything.

@@ -61,6 +61,9 @@ func (k ElasticKey) check() error {
 	if err := k.Rotation.check(k); err != nil {
 		return err
 	}
+	if err := k.checkPublished(); err != nil {
+		return err
+	}
 	switch {
 	case k.MinDecryptVersion < 0 || k.MinDecryptVersion > k.VersionCount:
 		return invalidMember("/min_decrypt_version", "from 0 to the number of versions, %d", k.VersionCount)

@@ -15,7 +15,7 @@ import (
 
 // elasticColumns are the columns of an elastic key, in the order of elasticTarget.columns.
 const elasticColumns = `e.tenant_id, e.id, e.name, e.description, e.tags, e.algorithm, e.key_size, e.curve, e.key_use, e.status, e.origin, e.exportable,
-	e.versioning_allowed, e.import_allowed, e.primary_version, e.version_count, e.min_decrypt_version, e.min_encrypt_version, e.policy,
+	e.published, e.versioning_allowed, e.import_allowed, e.primary_version, e.version_count, e.min_decrypt_version, e.min_encrypt_version, e.policy,
 	e.rotation_every, e.rotation_uses, e.rotation_bytes, e.notify_before, e.next_rotation_at, e.delete_at, e.created_at, e.updated_at, e.revision`
 
 // InsertElasticKey implements keyring.ElasticKeyStore.
@@ -27,12 +27,12 @@ func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) er
 	err = s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO elastic_keys (tenant_id, id, name, description, tags, algorithm, key_size, curve, key_use, status, origin, exportable,
-				versioning_allowed, import_allowed, primary_version, version_count, min_decrypt_version, min_encrypt_version, policy,
+				published, versioning_allowed, import_allowed, primary_version, version_count, min_decrypt_version, min_encrypt_version, policy,
 				rotation_every, rotation_uses, rotation_bytes, notify_before, next_rotation_at, notified_at, delete_at, refused_uses, refused_at,
 				created_at, updated_at, revision)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, 0, 0, 0, 0, $25, $26, 1)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, 0, 0, 0, 0, $26, $27, 1)`,
 			key.Tenant, key.ID, key.Name, key.Description, tags, key.Algorithm, int64(key.KeySize), key.Curve, string(key.Use), string(key.Status),
-			string(key.Origin), key.Exportable, key.VersioningAllowed, key.ImportAllowed, key.PrimaryVersion, key.VersionCount,
+			string(key.Origin), key.Exportable, key.Published, key.VersioningAllowed, key.ImportAllowed, key.PrimaryVersion, key.VersionCount,
 			key.MinDecryptVersion, key.MinEncryptVersion, policy,
 			key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes, key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt),
 			micros(key.CreatedAt), micros(key.UpdatedAt))
@@ -45,7 +45,10 @@ func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) er
 		if err != nil {
 			return err
 		}
-		return s.insertTags(ctx, key)
+		if err := s.insertTags(ctx, key); err != nil || !key.Published {
+			return err
+		}
+		return s.noteKey(ctx, key.Tenant, key.ID) // that the tenant's JWK Set was without it is a fact that others keep
 	})
 	if database.IsUniqueViolation(err) {
 		return keyring.ErrNameTaken
@@ -101,12 +104,12 @@ func (s *Store) UpdateElasticKey(ctx context.Context, key keyring.ElasticKey) (c
 			UPDATE elastic_keys AS e
 			SET description = $4, tags = $5, policy = $6, min_decrypt_version = $7, min_encrypt_version = $8,
 				versioning_allowed = $9, import_allowed = $10, rotation_every = $11, rotation_uses = $12, rotation_bytes = $13,
-				notify_before = $14, next_rotation_at = $15, updated_at = $16, revision = revision + 1
+				notify_before = $14, next_rotation_at = $15, updated_at = $16, published = $17, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND status NOT IN ('pending_delete', 'deleted')
 			RETURNING `+elasticColumns,
 			key.Tenant, key.ID, key.Revision, key.Description, tags, policy, key.MinDecryptVersion, key.MinEncryptVersion,
 			key.VersioningAllowed, key.ImportAllowed, key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes,
-			key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt), micros(key.UpdatedAt)))
+			key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt), micros(key.UpdatedAt), key.Published))
 		if err != nil {
 			return err
 		}
@@ -209,7 +212,7 @@ func (s *Store) SetPrimary(ctx context.Context, key keyring.ElasticKey, version 
 
 // noteKey tells the other replicas that a key, or one of its versions, has changed.
 func (s *Store) noteKey(ctx context.Context, tenant, id string) error {
-	return changes.Note(ctx, s.db, tenant, changeKey, id)
+	return changes.Note(ctx, s.db, tenant, ChangeKey, id)
 }
 
 // stale turns "no row was as it should be" into the store's own error.

@@ -29,7 +29,7 @@ func (t *elasticTarget) columns() []any {
 	k := &t.key
 	return []any{
 		&k.Tenant, &k.ID, &k.Name, &k.Description, &t.tags, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &t.origin, &k.Exportable,
-		&k.VersioningAllowed, &k.ImportAllowed, &k.PrimaryVersion, &k.VersionCount, &k.MinDecryptVersion, &k.MinEncryptVersion, &t.policy,
+		&k.Published, &k.VersioningAllowed, &k.ImportAllowed, &k.PrimaryVersion, &k.VersionCount, &k.MinDecryptVersion, &k.MinEncryptVersion, &t.policy,
 		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &t.created, &t.saved, &k.Revision,
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
-// changeKey is the kind under which a change of an elastic key, or of one of its versions, stands in the change sequence.
-const changeKey = "kms/key"
+// ChangeKey is the kind under which a change of an elastic key, or of one of its versions, stands in the change sequence.
+const ChangeKey = "kms/key"
 
 // maxVersions bounds the versions of one key that are kept; one with more is used in an unusual way and read from the database.
 const maxVersions = 256
@@ -39,7 +39,7 @@ func NewFacts(store *Store, follower *changes.Follower, capacity int) *Facts {
 	return &Facts{
 		Store: store,
 		ids:   changes.NewCache[string](follower, []string{changeName}, capacity),
-		rings: changes.NewCache[*ring](follower, []string{changeKey}, capacity),
+		rings: changes.NewCache[*ring](follower, []string{ChangeKey}, capacity),
 	}
 }
 

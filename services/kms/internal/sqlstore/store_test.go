@@ -73,7 +73,7 @@ func elastic(t *testing.T, tenant, name string) keyring.ElasticKey {
 	return keyring.ElasticKey{
 		Tenant: tenant, ID: newID(t), Name: name, Description: "for \"" + name + "\"", Algorithm: "A256GCM/RSA-OAEP-256", KeySize: 3072,
 		Use: alg.UseEncrypt, Status: keyring.ElasticActive, Origin: keyring.OriginGenerated,
-		VersioningAllowed: true, ImportAllowed: true, Exportable: true, Tags: map[string]string{"team": "pay"}, PrimaryVersion: 1, VersionCount: 1,
+		VersioningAllowed: true, ImportAllowed: true, Exportable: true, Published: true, Tags: map[string]string{"team": "pay"}, PrimaryVersion: 1, VersionCount: 1,
 		Policy:   keyring.Policy{Operations: []keyring.Operation{keyring.OpEncrypt}, Quorum: &keyring.Quorum{Approvals: 1, Approvers: []string{"x"}}},
 		Rotation: keyring.Rotation{Every: time.Hour, Uses: 5, Bytes: 6, NotifyBefore: time.Minute}, NextRotationAt: at.Add(time.Hour),
 		CreatedAt: at, UpdatedAt: at.Add(time.Second), Revision: 1,

@@ -120,7 +120,7 @@ func (v *Values) Replace(ctx context.Context, item rewrap.Item, jwe string) (boo
 		if err != nil {
 			return err
 		}
-		return changes.Note(ctx, db, at.tenant, changeKey, at.key)
+		return changes.Note(ctx, db, at.tenant, ChangeKey, at.key)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

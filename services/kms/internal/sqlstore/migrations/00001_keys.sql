@@ -14,6 +14,7 @@ CREATE TABLE elastic_keys (
     status              TEXT    NOT NULL,
     origin              TEXT    NOT NULL,
     exportable          BOOLEAN NOT NULL,
+    published           BOOLEAN NOT NULL, -- in the tenant's JWK Set
     versioning_allowed  BOOLEAN NOT NULL,
     import_allowed      BOOLEAN NOT NULL,
     primary_version     BIGINT  NOT NULL,
@@ -38,6 +39,7 @@ CREATE TABLE elastic_keys (
 );
 CREATE INDEX elastic_keys_by_rotation ON elastic_keys (tenant_id, next_rotation_at) WHERE next_rotation_at > 0;
 CREATE INDEX elastic_keys_by_deletion ON elastic_keys (tenant_id, delete_at) WHERE delete_at > 0;
+CREATE INDEX elastic_keys_by_publication ON elastic_keys (tenant_id, id) WHERE published;
 CREATE INDEX elastic_keys_by_usage ON elastic_keys (tenant_id, id) WHERE rotation_uses > 0 OR rotation_bytes > 0;
 
 -- Names and aliases are one name space.
