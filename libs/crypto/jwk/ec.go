@@ -58,7 +58,7 @@ func ecPrivateMaterial(key *ecdsa.PrivateKey) (*material, error) {
 	}
 	agreement, err := key.ECDH()
 	if err != nil {
-		return nil, fault.New(fault.InvalidKey, "EC private key is out of range")
+		return nil, fault.New(fault.InvalidKey, "EC private key is out of range").Because(ErrWeak)
 	}
 	point, err := key.PublicKey.Bytes()
 	if err != nil || !bytes.Equal(agreement.PublicKey().Bytes(), point) {
@@ -78,7 +78,7 @@ func ecdhPrivateMaterial(key *ecdh.PrivateKey) (*material, error) {
 	}
 	private, err := ecdsa.ParseRawPrivateKey(curve, key.Bytes())
 	if err != nil {
-		return nil, fault.New(fault.InvalidKey, "EC private key is out of range")
+		return nil, fault.New(fault.InvalidKey, "EC private key is out of range").Because(ErrWeak)
 	}
 	return ecPrivateMaterial(private)
 }
@@ -143,7 +143,7 @@ func parseEC(p *parsed) (*material, error) {
 	defer clear(scalar)
 	private, err := ecdsa.ParseRawPrivateKey(curve, scalar)
 	if err != nil {
-		return nil, fault.New(fault.InvalidKey, "EC private key is out of range")
+		return nil, fault.New(fault.InvalidKey, "EC private key is out of range").Because(ErrWeak)
 	}
 	if !private.PublicKey.Equal(public) {
 		return nil, fault.New(fault.InvalidKey, "EC private and public part do not match")
@@ -200,7 +200,7 @@ const minSecret = 16
 
 func octetMaterial(secret []byte) (*material, error) {
 	if len(secret) < minSecret {
-		return nil, fault.New(fault.InvalidKey, "symmetric key of %d bytes is shorter than %d", len(secret), minSecret)
+		return nil, fault.New(fault.InvalidKey, "symmetric key of %d bytes is shorter than %d", len(secret), minSecret).Because(ErrWeak)
 	}
 	return &material{keyType: alg.KeyTypeOctet, size: len(secret) * 8, secret: &hidden{secret}}, nil
 }

@@ -46,7 +46,7 @@ func checkEdwardsPoint(key ed25519.PublicKey) error {
 	order8.Sub(order8, big.NewInt(denominator))
 	order8.Mod(order8, p)
 	if w.Sign() == 0 || w.Cmp(one) == 0 || order8.Sign() == 0 {
-		return fault.New(fault.InvalidKey, "Ed25519 point has small order")
+		return fault.New(fault.InvalidKey, "Ed25519 point has small order").Because(ErrWeak)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"crypto/ed25519"
 	"crypto/mlkem"
 	"crypto/rsa"
+	"errors"
 	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
@@ -40,6 +41,10 @@ const (
 	UseSignature  = "sig"
 	UseEncryption = "enc"
 )
+
+// ErrWeak is the cause of the errors that refuse a key for what it is, not for how it is written: one that is too short, or that an
+// attacker can find out.
+var ErrWeak = errors.New("the key is weak")
 
 // Key is a private, public or symmetric key with its attributes. It is safe for concurrent use as
 // long as nobody changes its fields or calls Zero. Copies share the key material.

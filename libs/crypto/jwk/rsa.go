@@ -18,15 +18,17 @@ func rsaPublicMaterial(key *rsa.PublicKey) (*material, error) {
 	bits := key.N.BitLen()
 	switch {
 	case bits < alg.MinRSABits:
-		return nil, fault.New(fault.InvalidKey, "RSA modulus of %d bits is shorter than %d", bits, alg.MinRSABits)
+		return nil, fault.New(fault.InvalidKey, "RSA modulus of %d bits is shorter than %d", bits, alg.MinRSABits).Because(ErrWeak)
 	case bits > alg.MaxRSABits:
 		return nil, fault.New(fault.InvalidKey, "RSA modulus of %d bits is longer than %d", bits, alg.MaxRSABits)
 	case bits%2 != 0 || key.N.Bit(0) == 0 || key.N.Sign() < 0:
 		return nil, fault.New(fault.InvalidKey, "RSA modulus is even or of odd length (FIPS 186-5 section 5.1)")
-	case key.E < minExponent || key.E%2 == 0:
-		return nil, fault.New(fault.InvalidKey, "RSA public exponent is even or below %d (FIPS 186-5 section 5.1)", minExponent)
+	case key.E < minExponent:
+		return nil, fault.New(fault.InvalidKey, "RSA public exponent is below %d (FIPS 186-5 section 5.1)", minExponent).Because(ErrWeak)
+	case key.E%2 == 0:
+		return nil, fault.New(fault.InvalidKey, "RSA public exponent is even (FIPS 186-5 section 5.1)")
 	case hasROCAFingerprint(key.N):
-		return nil, fault.New(fault.InvalidKey, "RSA modulus is factorable: made by a library with CVE-2017-15361")
+		return nil, fault.New(fault.InvalidKey, "RSA modulus is factorable: made by a library with CVE-2017-15361").Because(ErrWeak)
 	}
 	return &material{keyType: alg.KeyTypeRSA, size: bits, rsaPublic: key}, nil
 }

@@ -14,6 +14,11 @@ const (
 	DecryptionFailed     = "decryption_failed"
 	VerificationFailed   = "verification_failed"
 	InvalidInput         = "invalid_input" // a digest of the wrong length, a format the algorithm does not have
+
+	ImportWrongKey  = "import_wrong_key" // material that the wrapping key does not open
+	ImportMalformed = "import_malformed" // material that cannot be parsed, or whose parts contradict each other
+	ImportMismatch  = "import_mismatch"  // material of another type, size, curve or purpose than the algorithm's
+	ImportWeak      = "import_weak"      // material that an attacker can find out, or nearly so
 )
 
 // Error carries a stable code and a text without secrets.
@@ -38,6 +43,13 @@ func New(code, format string, args ...any) *Error {
 func (e *Error) WithDetail(detail string) *Error {
 	other := *e
 	other.detail = detail
+	return &other
+}
+
+// Because returns the error with a cause that errors.Is finds and the text does not tell.
+func (e *Error) Because(cause error) *Error {
+	other := *e
+	other.cause = cause
 	return &other
 }
 
