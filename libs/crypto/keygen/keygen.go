@@ -24,7 +24,7 @@ func Generate(spec alg.Spec) (*jwk.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate %s key: %w", Kind(spec), err)
 	}
-	key, err := jwk.FromMaterial(material, attributes(spec))
+	key, err := jwk.FromMaterial(material, Attributes(spec))
 	if err != nil {
 		return nil, fmt.Errorf("generate %s key: %w", Kind(spec), err)
 	}
@@ -88,7 +88,8 @@ func ellipticCurve(name string) (elliptic.Curve, error) {
 	}
 }
 
-func attributes(spec alg.Spec) jwk.Attributes {
+// Attributes are those of every key of the spec, generated or brought from elsewhere: "alg" and "use".
+func Attributes(spec alg.Spec) jwk.Attributes {
 	use := jwk.UseEncryption
 	if spec.Use == alg.UseSign || spec.Use == alg.UseMAC {
 		use = jwk.UseSignature

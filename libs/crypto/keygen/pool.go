@@ -139,7 +139,7 @@ func (p *Pool) take(spec alg.Spec) *jwk.Key {
 	key := s.keys[0]
 	s.keys[0] = nil
 	s.keys = s.keys[1:]
-	key.Attributes = attributes(spec) // The kind was made for whichever spec came first.
+	key.Attributes = Attributes(spec) // The kind was made for whichever spec came first.
 	return key
 }
 
