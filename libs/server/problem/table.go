@@ -44,6 +44,8 @@ const (
 	TenantSuspended       = "tenant_suspended"
 	FeatureDisabled       = "feature_disabled"
 	DependencyUnavailable = "dependency_unavailable"
+	ApprovalRequired      = "approval_required"
+	ApprovalNotUsable     = "approval_not_usable"
 )
 
 // Kind is what every problem of one code has in common.
@@ -97,6 +99,8 @@ func Platform() Table {
 		StepUpRequired:        {Status: http.StatusUnauthorized, Title: "A fresh authentication is required"},
 		TenantSuspended:       {Status: http.StatusForbidden, Title: "The tenant is suspended"},
 		FeatureDisabled:       {Status: http.StatusNotFound, Title: "The feature is switched off"},
+		ApprovalRequired:      {Status: http.StatusForbidden, Title: "A quorum must approve it"},
+		ApprovalNotUsable:     {Status: http.StatusConflict, Title: "The approval is not good for this"},
 		DependencyUnavailable: {Status: http.StatusServiceUnavailable, Title: "A service that this one needs is away", RetryAfter: 5 * time.Second},
 	}
 }
