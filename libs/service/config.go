@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/auth/quorum"
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
@@ -46,6 +47,8 @@ type Config struct { //nolint:recvcheck // Platform returns the configuration it
 	Sessions session.Config `koanf:"sessions"`
 	// Tenancy is about the life of tenants.
 	Tenancy TenancyConfig `koanf:"tenancy"`
+	// Approvals is about what several people must agree to.
+	Approvals ApprovalsConfig `koanf:"approvals"`
 	// Audit is about the trail of what was done.
 	Audit AuditConfig `koanf:"audit"`
 	// Federation names the peers.
@@ -287,6 +290,7 @@ func Defaults(public, admin string) Config {
 		Realm:     RealmConfig{Order: []string{realmFile, realmDatabase}},
 		Sessions:  session.Defaults(),
 		Tenancy:   TenancyConfig{DeletionWait: 7 * 24 * time.Hour},
+		Approvals: ApprovalsConfig{Lifetime: quorum.DefaultLifetime},
 		Audit:     AuditConfig{DataPlane: audit.Aggregate},
 		Features:  Features{Login: true, Administration: true},
 		Telemetry: TelemetryConfig{Config: telemetry.Defaults()},

@@ -42,7 +42,7 @@ func (i *Instance) dependencies() (server.Deps, error) {
 	if p.file != nil {
 		d.AdminAuth = auth.NewOperators(p.file, p.hashes.Registry(secrethash.LowEntropyRandom), p.Now)
 	}
-	for _, add := range []func(*server.Deps) error{i.addAdministration, i.addLogin, i.addBarrierAdmin} {
+	for _, add := range []func(*server.Deps) error{i.addAdministration, i.addApprovals, i.addLogin, i.addBarrierAdmin} {
 		if err := add(&d); err != nil {
 			return server.Deps{}, err
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
+	"github.com/cryptoutil/cryptoutil/libs/auth/quorum"
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
@@ -51,6 +52,8 @@ type Platform struct {
 	Audit *audit.Log
 	// Access decides about single resources.
 	Access *auth.Access
+	// Approvals are what quorums have agreed to; a domain that asks for them states Domain.Rules.
+	Approvals *quorum.Approvals
 	// Generator makes keys, from pools where it can.
 	Generator *keygen.Pool
 	// Cursors are for lists.
@@ -95,6 +98,7 @@ func (p *Platform) open(ctx context.Context, cfg *Config) error {
 		{"tenants", p.openTenants},
 		{"realms", p.openRealms},
 		{"sessions", p.openSessions},
+		{"approvals", p.openApprovals},
 	} {
 		if err := step.do(ctx, cfg); err != nil {
 			return fmt.Errorf("open %s: %w", step.name, err)
@@ -135,8 +139,12 @@ func (d Description) Sets() ([]database.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	approvals, err := quorum.Migrations()
+	if err != nil {
+		return nil, err
+	}
 	own, err := d.Migrations()
-	return []database.Set{database.PlatformMigrations(), users, session.Migrations(), own}, err
+	return []database.Set{database.PlatformMigrations(), users, session.Migrations(), approvals, own}, err
 }
 
 // openState opens what replicas agree by.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/cryptoutil/cryptoutil/libs/auth/quorum"
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
@@ -52,6 +53,8 @@ type Domain struct {
 	Mount func(r chi.Router, errs server.ErrorHandlers)
 	// Protocols are its routes outside the API.
 	Protocols []server.Protocol
+	// Rules say who must approve what; nil for a service in which nothing takes approvals.
+	Rules quorum.Rules
 	// Checks are what readiness looks at beside the platform's own.
 	Checks []server.Check
 	// Tasks run until their context ends; Run waits for them.

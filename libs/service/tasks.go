@@ -26,6 +26,7 @@ func (p *Platform) tasks() []func(context.Context) {
 		p.every("idempotency-sweep", sweepInterval, func(ctx context.Context) error { _, err := p.answers.Sweep(ctx); return err }),
 		p.every("rate-limit-sweep", sweepInterval, func(ctx context.Context) error { _, err := p.limiter.Sweep(ctx); return err }),
 		p.every("change-sweep", sweepInterval, func(ctx context.Context) error { _, err := changes.Sweep(ctx, p.DB, p.Now()); return err }),
+		p.every("approval-sweep", sweepInterval, p.Approvals.Sweep),
 		p.every("tenant-purge", purgeInterval, p.tenants.Purge),
 	}
 	for _, material := range p.tls.all() {

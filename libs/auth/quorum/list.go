@@ -39,12 +39,12 @@ func (a *Approvals) List(ctx context.Context, by *server.Principal, state State,
 		approver = by.ID
 	}
 	rows, err := a.db.Query(ctx, `
-		SELECT `+requestColumns+` FROM approval_requests r
-		WHERE r.tenant_id = $1 AND r.id > $2
-			AND ($3 = '' OR $3 = CASE WHEN r.state IN ('pending', 'approved') AND r.expires_at <= $4 THEN 'expired' ELSE r.state END)
-			AND ($5 = 1 OR (r.requester_kind = $6 AND r.requester_id = $7) OR ($8 <> '' AND (r.requester_owner = $8
-				OR EXISTS (SELECT 1 FROM approval_votes v WHERE v.tenant_id = $1 AND v.approver_id = $8 AND v.request_id = r.id))))
-		ORDER BY r.id LIMIT $9`,
+		SELECT `+requestColumns+` FROM approval_requests
+		WHERE tenant_id = $1 AND id > $2
+			AND ($3 = '' OR $3 = CASE WHEN state IN ('pending', 'approved') AND expires_at <= $4 THEN 'expired' ELSE state END)
+			AND ($5 = 1 OR (requester_kind = $6 AND requester_id = $7) OR ($8 <> '' AND (requester_owner = $8
+				OR EXISTS (SELECT 1 FROM approval_votes v WHERE v.tenant_id = $1 AND v.approver_id = $8 AND v.request_id = approval_requests.id))))
+		ORDER BY id LIMIT $9`,
 		by.Tenant, after, string(state), database.Micros(now), number(a.administers(by)), by.Kind, by.ID, approver, int64(limit))
 	if err != nil {
 		return nil, fmt.Errorf("list requests for approval: %w", err)

@@ -130,8 +130,8 @@ func (a *Approvals) insert(ctx context.Context, tenant string, r Request) error 
 	return nil
 }
 
-const requestColumns = `r.id, r.operation, r.resource_kind, r.resource, r.parameters, r.fingerprint, r.reason, r.requester_kind, r.requester_id,
-	r.requester_owner, r.state, r.approvals, r.approvals_needed, r.created_at, r.updated_at, r.expires_at`
+const requestColumns = `id, operation, resource_kind, resource, parameters, fingerprint, reason, requester_kind, requester_id,
+	requester_owner, state, approvals, approvals_needed, created_at, updated_at, expires_at`
 
 // row is what sql.Row and sql.Rows have in common.
 type row interface{ Scan(dest ...any) error }
@@ -153,7 +153,7 @@ func scan(from row, now time.Time) (r Request, err error) {
 // read reads a request with its votes; not_found.
 func (a *Approvals) read(ctx context.Context, tenant, id string) (Request, error) {
 	ctx = database.WithTenant(ctx, tenant)
-	r, err := scan(a.db.QueryRow(ctx, `SELECT `+requestColumns+` FROM approval_requests r WHERE r.tenant_id = $1 AND r.id = $2`, tenant, id), a.instant())
+	r, err := scan(a.db.QueryRow(ctx, `SELECT `+requestColumns+` FROM approval_requests WHERE tenant_id = $1 AND id = $2`, tenant, id), a.instant())
 	if errors.Is(err, sql.ErrNoRows) {
 		return Request{}, errNotFound()
 	}

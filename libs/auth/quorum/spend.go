@@ -34,7 +34,7 @@ func (a *Approvals) Spend(ctx context.Context, by *server.Principal, id string, 
 	ctx = database.WithTenant(ctx, by.Tenant)
 	now := a.instant()
 	r, err := scan(a.db.QueryRow(ctx, `
-		UPDATE approval_requests AS r
+		UPDATE approval_requests
 		SET state = 'used', updated_at = $3
 		WHERE tenant_id = $1 AND id = $2 AND state = 'approved' AND expires_at > $3 AND requester_kind = $4 AND requester_id = $5
 			AND operation = $6 AND resource_kind = $7 AND resource = $8 AND fingerprint = $9
@@ -70,9 +70,8 @@ func (r *Rule) satisfied(request Request) bool {
 // unusable says why a request cannot be spent. Of another's it says what it says of none.
 func (a *Approvals) unusable(ctx context.Context, by *server.Principal, id string, subject Subject) error {
 	r, err := a.read(ctx, by.Tenant, id)
-	var coded problem.Coded
 	switch {
-	case errors.As(err, &coded) && coded.ErrorCode() == problem.NotFound, err == nil && !r.isBy(by):
+	case isNotFound(err), err == nil && !r.isBy(by):
 		return notUsable("there is no such approval of yours")
 	case err != nil:
 		return err
@@ -97,9 +96,8 @@ func (a *Approvals) Approved(ctx context.Context, r *http.Request, by *server.Pr
 		return false, nil
 	}
 	request, err := a.read(ctx, by.Tenant, named[0])
-	var coded problem.Coded
-	if errors.As(err, &coded) && coded.ErrorCode() == problem.NotFound {
-		return false, nil
+	if isNotFound(err) {
+		return false, nil //nolint:nilerr // it stands in for nothing, and is refused when it is spent
 	}
 	if err != nil {
 		return false, err
@@ -115,4 +113,9 @@ func Required(rule Rule) error {
 
 func notUsable(format string, args ...any) error {
 	return problem.New(problem.ApprovalNotUsable, "the approval cannot be used: "+format, args...)
+}
+
+func isNotFound(err error) bool {
+	var coded problem.Coded
+	return errors.As(err, &coded) && coded.ErrorCode() == problem.NotFound
 }

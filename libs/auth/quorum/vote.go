@@ -20,7 +20,7 @@ const (
 // Approve says yes. With the last approval that is needed the request is approved.
 func (a *Approvals) Approve(ctx context.Context, by *server.Principal, id string) (Request, error) {
 	return a.vote(ctx, by, id, verdictApprove, `
-		UPDATE approval_requests AS r
+		UPDATE approval_requests
 		SET approvals = approvals + 1, state = CASE WHEN approvals + 1 >= approvals_needed THEN 'approved' ELSE 'pending' END, updated_at = $3
 		WHERE tenant_id = $1 AND id = $2 AND state = 'pending' AND expires_at > $3
 			AND NOT (requester_kind = $4 AND requester_id = $5) AND requester_owner <> $5
@@ -30,7 +30,7 @@ func (a *Approvals) Approve(ctx context.Context, by *server.Principal, id string
 // Reject says no, also after others have approved, as long as the request is not used. One rejection ends it.
 func (a *Approvals) Reject(ctx context.Context, by *server.Principal, id string) (Request, error) {
 	return a.vote(ctx, by, id, verdictReject, `
-		UPDATE approval_requests AS r
+		UPDATE approval_requests
 		SET state = 'rejected', updated_at = $3
 		WHERE tenant_id = $1 AND id = $2 AND state IN ('pending', 'approved') AND expires_at > $3
 			AND NOT (requester_kind = $4 AND requester_id = $5) AND requester_owner <> $5
@@ -100,7 +100,7 @@ func (a *Approvals) Cancel(ctx context.Context, by *server.Principal, id string)
 	r, err := a.change(ctx, by, "approval.cancel", func(ctx context.Context) (Request, error) {
 		now := a.instant()
 		_, err := scan(a.db.QueryRow(ctx, `
-			UPDATE approval_requests AS r
+			UPDATE approval_requests
 			SET state = 'cancelled', updated_at = $3
 			WHERE tenant_id = $1 AND id = $2 AND state IN ('pending', 'approved') AND expires_at > $3 AND requester_kind = $4 AND requester_id = $5
 			RETURNING `+requestColumns, by.Tenant, id, database.Micros(now), by.Kind, by.ID), now)
