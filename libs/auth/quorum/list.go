@@ -4,15 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
 // Get reads a request that the caller made or may approve, or any if it administers; not_found.
 func (a *Approvals) Get(ctx context.Context, by *server.Principal, id string) (Request, error) {
-	if uuid.Validate(id) != nil {
+	if !isID(id) {
 		return Request{}, errNotFound()
 	}
 	r, err := a.read(ctx, by.Tenant, id)
