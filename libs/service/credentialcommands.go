@@ -66,7 +66,7 @@ new caller within a second.
 
 %s`, c.explainRights()),
 		Example: fmt.Sprintf(`  %[1]s credential add --config %[2]s.yaml --id ci --scopes %[3]s --expires-in 2160h
-  %[1]s credential add --config %[2]s.yaml --kind client --id billing --scopes %[3]s`, c.path, c.Product, c.Scopes[len(c.Scopes)-1]),
+  %[1]s credential add --config %[2]s.yaml --kind client --id billing --scopes %[3]s`, c.path, c.Product, c.Use[0]),
 		Args: cobra.NoArgs,
 	}
 	f.add(cmd)

@@ -1,6 +1,10 @@
 package keyring
 
-import "github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+import (
+	"slices"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+)
 
 // Operation is something a caller asks of a key.
 type Operation string
@@ -106,15 +110,13 @@ func (op Operation) Scope() string { return op.attributes().scope }
 // uses tells whether op works with key material.
 func (op Operation) uses() bool { return op.attributes().uses }
 
-// Scopes is every scope that means something to the KMS.
+// Scopes is every scope that means something to the KMS, the general ones first.
 func Scopes() []string {
-	all := []string{ScopeAdmin, ScopeCompromised}
-	known := map[string]bool{}
+	all := []string{ScopeAdmin, OpRead.Scope(), OpUpdate.Scope()}
 	for _, op := range Operations() {
-		if scope := op.Scope(); !known[scope] {
-			known[scope] = true
+		if scope := op.Scope(); !slices.Contains(all, scope) {
 			all = append(all, scope)
 		}
 	}
-	return all
+	return append(all, ScopeCompromised)
 }
