@@ -4,37 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
 )
-
-// maxChain is the number of certificates that a key may carry.
-const maxChain = 10
-
-// parseChain decodes "x5c": an array of DER certificates in base64 with padding, not base64url
-// (RFC 7517 section 4.7).
-func parseChain(value []byte) ([][]byte, error) {
-	texts, err := strictjson.Strings(value)
-	if err != nil {
-		return nil, err
-	}
-	if len(texts) == 0 || len(texts) > maxChain {
-		return nil, fault.New(fault.InvalidKey, "a chain has 1 to %d certificates", maxChain)
-	}
-	chain := make([][]byte, 0, len(texts))
-	for _, text := range texts {
-		der, err := base64.StdEncoding.Strict().DecodeString(text)
-		if err != nil || strings.ContainsAny(text, "\r\n") {
-			return nil, fault.New(fault.InvalidKey, "a certificate is not strict base64")
-		}
-		chain = append(chain, der)
-	}
-	return chain, nil
-}
 
 // checkCertificates makes sure that every certificate parses and that the first certifies this key.
 // Whether to trust the chain is not this package's business.

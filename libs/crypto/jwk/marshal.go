@@ -2,8 +2,6 @@ package jwk
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -11,6 +9,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/joseheader"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
 )
 
@@ -81,11 +80,7 @@ func (k *Key) appendPublic(out []byte) []byte {
 		out = appendStrings(strictjson.AppendName(out, "key_ops"), k.Operations)
 	}
 	if len(k.Certificates) > 0 {
-		chain := make([]string, 0, len(k.Certificates))
-		for _, der := range k.Certificates {
-			chain = append(chain, base64.StdEncoding.EncodeToString(der))
-		}
-		out = appendStrings(strictjson.AppendName(out, "x5c"), chain)
+		out = joseheader.AppendChain(strictjson.AppendName(out, "x5c"), k.Certificates)
 		out = strictjson.AppendMember(out, "x5t#S256", k.certificateThumbprint())
 	}
 	return out
@@ -120,17 +115,6 @@ func (k *Key) appendIdentity(out []byte) []byte {
 	default:
 		return strictjson.AppendMember(out, "kty", "oct")
 	}
-}
-
-// ThumbprintSHA256 returns the RFC 7638 thumbprint with SHA-256 in base64url. That of a symmetric key
-// is a hash of the secret (section 7 there): give it to nobody who may not have the key.
-func (k *Key) ThumbprintSHA256() string {
-	text := []byte{'{'}
-	if k.m.secret != nil {
-		text = appendBytes(text, "k", k.m.secret.bytes)
-	}
-	sum := sha256.Sum256(append(k.appendIdentity(text), '}'))
-	return base64url.Encode(sum[:])
 }
 
 // String describes the key without its private part.

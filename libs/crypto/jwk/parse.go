@@ -5,6 +5,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/base64url"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/joseheader"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/strictjson"
 )
 
@@ -76,7 +77,7 @@ func (p *parsed) member(name, value []byte) (err error) {
 	case "key_ops":
 		p.attributes.Operations, err = strictjson.Strings(value)
 	case "x5c":
-		p.attributes.Certificates, err = parseChain(value)
+		p.attributes.Certificates, err = joseheader.ParseChain(value)
 	case "x5t#S256":
 		p.thumbprint, err = strictjson.String(value)
 	case "oth":
