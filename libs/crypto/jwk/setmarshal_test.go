@@ -64,7 +64,7 @@ func TestMarshalPublicSet_SameBytesInAnyOrder(t *testing.T) {
 	assert.Empty(t, set.Refused)
 	empty, err := jwk.MarshalPublicSet(nil)
 	require.NoError(t, err)
-	assert.Equal(t, []byte(`{"keys":[]}`), empty)
+	assert.True(t, string(empty) == `{"keys":[]}`)
 }
 
 func TestMarshalPrivateSet(t *testing.T) {
