@@ -9,15 +9,15 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 )
 
-// clientTLS is for calls to one peer.
-func clientTLS(c PeerConfig) (*tls.Config, error) {
-	security := tlsconfig.ClientConfig(nil)
+// clientTLS is for calls to one peer, whose certificate status is asked about in each handshake (nil: is not).
+func clientTLS(c PeerConfig, status tlsconfig.StatusChecker) (*tls.Config, error) {
+	security := tlsconfig.Outgoing{Status: status}.Config()
 	if c.RootCertificate != "" {
 		roots, err := tlsconfig.LoadRoots(c.RootCertificate.String())
 		if err != nil {
 			return nil, err
 		}
-		security = tlsconfig.ClientConfig(roots)
+		security.RootCAs = roots
 	}
 	if c.Auth.Method != AuthMTLS {
 		return security, nil

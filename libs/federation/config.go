@@ -2,6 +2,7 @@ package federation
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
@@ -108,6 +109,17 @@ type AuthConfig struct {
 	TokenURL string `koanf:"token_url"`
 	// Scopes are those of the access token.
 	Scopes []string `koanf:"scopes"`
+}
+
+// Roots are the files of root certificates that peers are configured with, each once.
+func (c Config) Roots() []string {
+	var files []string
+	for _, peer := range []PeerConfig{c.Identity.PeerConfig, c.JOSE.PeerConfig, c.KMS.PeerConfig, c.CA.PeerConfig} {
+		if file := peer.RootCertificate.String(); file != "" && c.Enabled && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // Validate implements config.Validator.

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
+	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 )
 
 // Names of peers.
@@ -34,6 +35,8 @@ type Deps struct {
 	Now func() time.Time
 	// Resolver finds the peers' addresses; nil for the machine's.
 	Resolver Resolver
+	// Status is asked whether the peers' certificates are revoked; nil when revocation is not looked at.
+	Status tlsconfig.StatusChecker
 	// Changed is told when a peer appears or goes, one change after the other; nil for nobody.
 	Changed func(name string, up bool)
 }
@@ -99,7 +102,7 @@ func oneAtATime(changed func(string, bool)) func(string, bool) {
 
 func open(name, product, url string, c PeerConfig, deps Deps) (*Peer, error) {
 	c = c.withDefaults()
-	security, err := clientTLS(c)
+	security, err := clientTLS(c, deps.Status)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func (p *Platform) open(ctx context.Context, cfg *Config) error {
 
 func (p *Platform) openFederation(_ context.Context, cfg *Config) (err error) {
 	p.Federation, err = federation.Open(cfg.Federation, federation.Deps{
-		Log: p.Log, Meter: p.Telemetry.Meter(p.description.Name), Now: p.Now,
+		Log: p.Log, Meter: p.Telemetry.Meter(p.description.Name), Now: p.Now, Status: p.tls.peers,
 		Changed: func(name string, up bool) { p.Log.Info("features that need a peer", "peer", name, "available", up) },
 	})
 	return err
@@ -239,6 +239,7 @@ func (p *Platform) close() error {
 		return p.Telemetry.Shutdown(ctx)
 	})
 	end(p.tls.revocation != nil, func() error { p.tls.revocation.Close(); return nil })
+	end(p.tls.peers != nil, func() error { p.tls.peers.Close(); return nil })
 	end(p.DB != nil, func() error { return p.DB.Close() })
 	end(p.Audit != nil, func() error { return p.Audit.Close() })
 	end(p.Generator != nil, func() error { p.Generator.Close(); return nil })

@@ -22,7 +22,7 @@ func (p *Platform) tasks() []func(context.Context) {
 		p.logged("follow changes", p.Changes.Run),
 		p.logged("keep audit trail", p.Audit.Run),
 		p.logged("keep sessions", p.sessions.Run),
-		p.tls.revocation.Run, p.Federation.Run, p.operator.Run, p.dependencies.run, p.rewrap.Run,
+		p.tls.revocation.Run, p.tls.peers.Run, p.Federation.Run, p.operator.Run, p.dependencies.run, p.rewrap.Run,
 		p.every("idempotency-sweep", sweepInterval, func(ctx context.Context) error { _, err := p.answers.Sweep(ctx); return err }),
 		p.every("rate-limit-sweep", sweepInterval, func(ctx context.Context) error { _, err := p.limiter.Sweep(ctx); return err }),
 		p.every("change-sweep", sweepInterval, func(ctx context.Context) error { _, err := changes.Sweep(ctx, p.DB, p.Now()); return err }),
