@@ -11,8 +11,8 @@ import (
 // maxAliases bounds what is read to answer one request about a key's aliases.
 const maxAliases = 1000
 
-// PutAlias makes a name stand for a key. An alias that stands for another key moves, if the caller may update both.
-func (k *Keyring) PutAlias(ctx context.Context, caller Caller, name string, target Ref) (Alias, error) {
+// CreateAlias makes a name stand for a key.
+func (k *Keyring) CreateAlias(ctx context.Context, caller Caller, name string, target Ref) (Alias, error) {
 	if err := checkName(name); err != nil {
 		return Alias{}, err
 	}
@@ -21,33 +21,50 @@ func (k *Keyring) PutAlias(ctx context.Context, caller Caller, name string, targ
 		return Alias{}, err
 	}
 	now := k.instant()
-	alias := Alias{Tenant: key.Tenant, Name: name, ElasticKeyID: key.ID, CreatedAt: now, UpdatedAt: now}
-	expected := ""
-	current, err := k.store.Alias(ctx, key.Tenant, name)
-	switch {
-	case err == nil:
-		if _, err := k.permitKey(ctx, caller, OpUpdate, Ref(current.ElasticKeyID)); err != nil {
-			return Alias{}, err
-		}
-		expected, alias.CreatedAt = current.ElasticKeyID, current.CreatedAt
-	case !errors.Is(err, ErrNotFound):
-		return Alias{}, fmt.Errorf("read alias: %w", err)
-	}
+	alias := Alias{Tenant: key.Tenant, Name: name, ElasticKeyID: key.ID, CreatedAt: now, UpdatedAt: now, Revision: 1}
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
-		if err := k.store.PutAlias(ctx, alias, expected); err != nil {
+		if err := k.store.InsertAlias(ctx, alias); err != nil {
 			return err
 		}
 		return k.record(ctx, Event{Action: ActionAlias, Key: key, Detail: name})
 	})
 	switch {
 	case errors.Is(err, ErrNameTaken):
-		return Alias{}, problem.New("conflict", "a key has this name")
-	case errors.Is(err, ErrStale):
-		return Alias{}, problem.New("conflict", "the alias changed meanwhile; try again")
+		return Alias{}, problem.New("conflict", "another key has this name")
+	case errors.Is(err, ErrStale): // deleted meanwhile
+		return Alias{}, errNotFound()
 	case err != nil:
 		return Alias{}, fmt.Errorf("store alias: %w", err)
 	}
 	return alias, nil
+}
+
+// MoveAlias makes an alias stand for another key, if the caller may update both. The alias must still be of the revision given; ErrStale
+// otherwise.
+func (k *Keyring) MoveAlias(ctx context.Context, caller Caller, name string, revision int64, target Ref) (Alias, error) {
+	alias, _, err := k.alias(ctx, caller, OpUpdate, name)
+	if err != nil {
+		return Alias{}, err
+	}
+	key, err := k.permitKey(ctx, caller, OpUpdate, target)
+	if err != nil {
+		return Alias{}, err
+	}
+	alias.ElasticKeyID, alias.Revision, alias.UpdatedAt = key.ID, revision, k.instant()
+	var moved Alias
+	err = k.store.InTx(ctx, func(ctx context.Context) error {
+		if moved, err = k.store.MoveAlias(ctx, alias); err != nil {
+			return err
+		}
+		return k.record(ctx, Event{Action: ActionMoveAlias, Key: key, Detail: name})
+	})
+	if errors.Is(err, ErrStale) {
+		return Alias{}, ErrStale
+	}
+	if err != nil {
+		return Alias{}, fmt.Errorf("move alias: %w", err)
+	}
+	return moved, nil
 }
 
 // DeleteAlias takes a name away from the key that it stands for.

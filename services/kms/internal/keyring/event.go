@@ -1,6 +1,9 @@
 package keyring
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Actions of an Event, beside "key." and "version." with the name of a transition.
 const (
@@ -8,7 +11,8 @@ const (
 	ActionUpdate     = "key.update"
 	ActionRotate     = "key.rotate"
 	ActionSetPrimary = "version.set-primary"
-	ActionAlias      = "alias.put"
+	ActionAlias      = "alias.create"
+	ActionMoveAlias  = "alias.move"
 	ActionUnalias    = "alias.delete"
 	ActionNotice     = "key.rotation-due"
 )
@@ -17,8 +21,9 @@ const (
 type Event struct {
 	Action  string
 	Key     ElasticKey
-	Version int64  // that it is about, or 0
-	Detail  string // a name or a reason, where the action alone does not tell
+	Version int64     // that it is about, or 0
+	At      time.Time // that was set or is announced; zero for none
+	Detail  string    // a name or a reason, where the action alone does not tell
 }
 
 // Events records changes.

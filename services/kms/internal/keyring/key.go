@@ -53,7 +53,9 @@ type ElasticKey struct {
 	// NextRotationAt is when the key rotates by age; zero: it does not.
 	NextRotationAt time.Time
 	// DeleteAt is when the key ends, in state pending_delete; zero otherwise.
-	DeleteAt  time.Time
+	DeleteAt time.Time
+	// Refused are the uses that were refused while the key waited for its deletion. They are as old as the row that was read.
+	Refused   Uses
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	// Revision counts changes of the key, not of its versions.
@@ -83,6 +85,8 @@ type MaterialKey struct {
 	// DestroyAt is when the version ends, in state destroy_scheduled. ExpiresAt is when imported material is forgotten. Zero: not.
 	DestroyAt time.Time
 	ExpiresAt time.Time
+	// Uses is what the version has done. It is as old as the row that was read.
+	Uses      Uses
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

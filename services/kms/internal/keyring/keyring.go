@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +47,12 @@ type Config struct {
 	Measure func(ctx context.Context, op Operation, algorithm string)
 	// Now is the clock.
 	Now func() time.Time
+	// Steady is the clock of waits; nil for one that begins now, by Now and the monotonic clock of the process.
+	Steady *Steady
+	// Fence fails unless work for one replica at a time is still this one's; nil for a replica that is alone.
+	Fence func(ctx context.Context) error
+	// Log takes what goes wrong in the background; nil for silence.
+	Log *slog.Logger
 	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
 	CacheKeys int
 	// CacheAge bounds for how long; DefaultCacheAge if 0.
@@ -67,6 +75,9 @@ type Keyring struct {
 	waits     func(ctx context.Context, tenant string) (time.Duration, error)
 	measure   func(ctx context.Context, op Operation, algorithm string)
 	now       func() time.Time
+	steady    *Steady
+	fence     func(ctx context.Context) error
+	log       *slog.Logger
 	cache     *materialCache
 	uses      *useCounter
 	tally     *tally
@@ -83,6 +94,16 @@ func New(cfg Config) (*Keyring, error) {
 	if cfg.CacheAge == 0 {
 		cfg.CacheAge = DefaultCacheAge
 	}
+	if cfg.Steady == nil {
+		began := time.Now()
+		var err error
+		if cfg.Steady, err = NewSteady(SteadyConfig{Wall: cfg.Now, Elapsed: func() time.Duration { return time.Since(began) }}); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Keyring{
 		store:     cfg.Store,
 		barrier:   cfg.Barrier,
@@ -92,6 +113,9 @@ func New(cfg Config) (*Keyring, error) {
 		waits:     cfg.Waits,
 		measure:   cfg.Measure,
 		now:       cfg.Now,
+		steady:    cfg.Steady,
+		fence:     cfg.Fence,
+		log:       cfg.Log,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
 		tally:     newTally(),
@@ -203,7 +227,7 @@ func (k *Keyring) version(ctx context.Context, caller Caller, op Operation, ref 
 		if parsing != nil || number < 1 || strconv.FormatInt(number, 10) != version {
 			return ElasticKey{}, MaterialKey{}, errNoVersion()
 		}
-		_, material, err = k.store.KeyVersion(ctx, key.Tenant, Ref(key.ID), number)
+		material, err = k.numbered(ctx, key, number)
 	}
 	if errors.Is(err, ErrNotFound) {
 		return ElasticKey{}, MaterialKey{}, errNoVersion()
@@ -212,6 +236,21 @@ func (k *Keyring) version(ctx context.Context, caller Caller, op Operation, ref 
 		return ElasticKey{}, MaterialKey{}, fmt.Errorf("load version: %w", err)
 	}
 	return key, material, nil
+}
+
+// numbered reads a version by number from the database, where permit may know it from memory.
+func (k *Keyring) numbered(ctx context.Context, key ElasticKey, number int64) (MaterialKey, error) {
+	if number == math.MaxInt64 {
+		return MaterialKey{}, ErrNotFound
+	}
+	versions, err := k.store.MaterialKeys(ctx, key.Tenant, key.ID, number+1, 1)
+	if err != nil {
+		return MaterialKey{}, err
+	}
+	if len(versions) == 0 || versions[0].Version != number {
+		return MaterialKey{}, ErrNotFound
+	}
+	return versions[0], nil
 }
 
 func errNoVersion() error { return problem.New("not_found", "no such version") }

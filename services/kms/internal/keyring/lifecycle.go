@@ -27,12 +27,16 @@ func (k *Keyring) Disable(ctx context.Context, caller Caller, ref Ref) (ElasticK
 }
 
 // ScheduleDeletion ends a key after a time (0: DefaultWait), until when it does nothing and the deletion can be cancelled.
-func (k *Keyring) ScheduleDeletion(ctx context.Context, caller Caller, ref Ref, wait time.Duration) (ElasticKey, error) {
+func (k *Keyring) ScheduleDeletion(ctx context.Context, caller Caller, ref Ref, wait time.Duration) (Plan, error) {
 	at, err := k.end(ctx, caller, wait)
 	if err != nil {
-		return ElasticKey{}, err
+		return Plan{}, err
 	}
-	return k.move(ctx, caller, OpDestroy, ref, elasticSchedule(), at)
+	key, err := k.move(ctx, caller, OpDestroy, ref, elasticSchedule(), at)
+	if err != nil {
+		return Plan{}, err
+	}
+	return k.planKey(ctx, key, at, false)
 }
 
 // CancelDeletion keeps a key that was to be deleted. It is disabled then.
@@ -56,7 +60,7 @@ func (k *Keyring) end(ctx context.Context, caller Caller, wait time.Duration) (t
 		const day = 24 * time.Hour
 		return time.Time{}, invalidMember("/wait_days", "from %d to %d days", floor/day, MaxWait/day)
 	}
-	return k.instant().Add(wait), nil
+	return k.steady.Latest().Add(wait), nil
 }
 
 // leastWait is the shortest wait that the tenant allows.
@@ -97,7 +101,7 @@ func (k *Keyring) moveKey(ctx context.Context, key ElasticKey, t Transition[Elas
 		if moved, err = k.store.MoveElasticKey(ctx, key.Tenant, key.ID, t, at, k.instant()); err != nil {
 			return err
 		}
-		return k.record(ctx, Event{Action: "key." + t.Action, Key: moved})
+		return k.record(ctx, Event{Action: "key." + t.Action, Key: moved, At: moved.DeleteAt})
 	})
 	if err != nil {
 		return ElasticKey{}, fmt.Errorf("%s key %s: %w", t.Action, key.ID, err)

@@ -78,7 +78,7 @@ func (k *Keyring) newElastic(caller Caller, ask NewKey, spec alg.Spec) (ElasticK
 		Algorithm: spec.Algorithm, KeySize: rsaBits(spec), Curve: spec.Curve, Use: spec.Use,
 		Status: ElasticActive, Origin: OriginGenerated, Exportable: ask.Exportable, Published: ask.Published,
 		VersioningAllowed: !ask.FixedVersion, ImportAllowed: ask.Origin == OriginImported || !ask.NoImport,
-		PrimaryVersion: 1, VersionCount: 1, Policy: ask.Policy, Rotation: ask.Rotation, NextRotationAt: ask.Rotation.next(now),
+		PrimaryVersion: 1, VersionCount: 1, Policy: ask.Policy, Rotation: ask.Rotation, NextRotationAt: ask.Rotation.next(k.steady.Latest()),
 		CreatedAt: now, UpdatedAt: now, Revision: 1,
 	}
 	if ask.Origin == OriginImported {
@@ -153,14 +153,21 @@ func rotatable(key ElasticKey) error {
 // rotate adds a version to key if its status, and its primary version where ifPrimary is not 0, are still what the caller saw;
 // ErrStale otherwise.
 func (k *Keyring) rotate(ctx context.Context, key ElasticKey, ifPrimary int64) (MaterialKey, error) {
+	return k.rotateWithin(ctx, key, ifPrimary, k.store.InTx)
+}
+
+// rotateWithin is rotate in a transaction of the caller's choice.
+func (k *Keyring) rotateWithin(
+	ctx context.Context, key ElasticKey, ifPrimary int64, within func(context.Context, func(context.Context) error) error,
+) (MaterialKey, error) {
 	draft, err := k.newDraft(ctx, key)
 	if err != nil {
 		return MaterialKey{}, err
 	}
 	defer draft.material.Zero()
-	key.UpdatedAt, key.NextRotationAt = k.instant(), key.Rotation.next(k.instant())
+	key.UpdatedAt, key.NextRotationAt = k.instant(), key.Rotation.next(k.steady.Latest())
 	var version MaterialKey
-	err = k.store.InTx(ctx, func(ctx context.Context) error {
+	err = within(ctx, func(ctx context.Context) error {
 		number, err := k.store.AddVersion(ctx, key, ifPrimary)
 		if err != nil {
 			return err

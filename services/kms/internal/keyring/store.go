@@ -75,8 +75,10 @@ type UseStore interface {
 
 // AliasStore keeps further names of keys.
 type AliasStore interface {
-	// PutAlias makes an alias, or moves it from the key that expected names ("": it must be new); ErrNameTaken, ErrStale.
-	PutAlias(ctx context.Context, alias Alias, expected string) error
+	// InsertAlias makes an alias; ErrNameTaken, or ErrStale if there is no such key (any more).
+	InsertAlias(ctx context.Context, alias Alias) error
+	// MoveAlias gives an alias that still has the revision of alias to another key; ErrStale otherwise. It returns the alias as it is now.
+	MoveAlias(ctx context.Context, alias Alias) (Alias, error)
 	// DeleteAlias takes an alias away; ErrNotFound.
 	DeleteAlias(ctx context.Context, tenant, name string) error
 	// Alias reads one; ErrNotFound.
@@ -85,10 +87,18 @@ type AliasStore interface {
 	Aliases(ctx context.Context, tenant, elasticID, after string, limit int) ([]Alias, error)
 }
 
-// DueStore finds what time has come for.
+// DueStore finds what time has come for, and brings it about.
 type DueStore interface {
 	// Due reads up to limit ids of keys of a tenant for which there is something to do at the time.
 	Due(ctx context.Context, tenant string, what DueKind, now time.Time, limit int) ([]Due, error)
+	// DeleteElasticKey is MoveElasticKey for a key whose end was to come by the time due; ErrStale otherwise.
+	DeleteElasticKey(ctx context.Context, tenant, id string, t Transition[ElasticStatus], due, now time.Time) (ElasticKey, error)
+	// EndMaterialKey is MoveMaterialKey for a version whose destruction or expiry was to come by the time due; ErrStale otherwise.
+	EndMaterialKey(ctx context.Context, key MaterialKey, t Transition[VersionStatus], due, now time.Time) (MaterialKey, error)
+	// MarkNotified remembers that the next rotation of the key as given has been announced; ErrStale if it was, or is at another time.
+	MarkNotified(ctx context.Context, key ElasticKey) error
+	// Testify notes how far the service knows that time has come.
+	Testify(ctx context.Context, at time.Time) error
 }
 
 // DueKind is what there is to do.
@@ -166,6 +176,8 @@ type Alias struct {
 	ElasticKeyID string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	// Revision counts changes, from 1.
+	Revision int64
 }
 
 // VersionUses is what a version has done since it was last stored.

@@ -28,7 +28,7 @@ func (k *Keyring) Update(ctx context.Context, caller Caller, ref Ref, revision i
 	}
 	now := k.instant()
 	if wanted.Rotation.Every != key.Rotation.Every {
-		wanted.NextRotationAt = wanted.Rotation.next(now)
+		wanted.NextRotationAt = wanted.Rotation.next(k.steady.Latest())
 	}
 	wanted.UpdatedAt = now
 	var changed ElasticKey

@@ -63,13 +63,22 @@ func (k *Keyring) MoveVersion(ctx context.Context, caller Caller, ref Ref, versi
 	return ElasticKey{}, MaterialKey{}, t.refuse(material.title(), material.Status)
 }
 
+// ScheduleDestruction ends a version after a time (0: DefaultWait), until when it does nothing and can be restored.
+func (k *Keyring) ScheduleDestruction(ctx context.Context, caller Caller, ref Ref, version string, wait time.Duration) (Plan, error) {
+	key, moved, err := k.MoveVersion(ctx, caller, ref, version, ScheduleVersionEnd, wait)
+	if err != nil {
+		return Plan{}, err
+	}
+	return k.planVersion(key, moved, moved.DestroyAt, false), nil
+}
+
 // moveVersion changes the state and records that; ErrStale if the version is in none of the states that the change begins in.
 func (k *Keyring) moveVersion(ctx context.Context, key ElasticKey, version MaterialKey, t Transition[VersionStatus], at time.Time) (moved MaterialKey, err error) {
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
 		if moved, err = k.store.MoveMaterialKey(ctx, version, t, at, k.instant()); err != nil {
 			return err
 		}
-		return k.record(ctx, Event{Action: "version." + t.Action, Key: key, Version: version.Version})
+		return k.record(ctx, Event{Action: "version." + t.Action, Key: key, Version: version.Version, At: moved.DestroyAt})
 	})
 	if err != nil {
 		return MaterialKey{}, fmt.Errorf("%s version %d of key %s: %w", t.Action, version.Version, key.ID, err)
@@ -89,7 +98,7 @@ func (k *Keyring) SetPrimary(ctx context.Context, caller Caller, ref Ref, versio
 	}
 	var changed ElasticKey
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
-		key.UpdatedAt, key.NextRotationAt = k.instant(), key.Rotation.next(k.instant())
+		key.UpdatedAt, key.NextRotationAt = k.instant(), key.Rotation.next(k.steady.Latest())
 		if changed, err = k.store.SetPrimary(ctx, key, material.Version); err != nil {
 			return err
 		}

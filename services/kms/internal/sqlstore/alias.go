@@ -13,38 +13,21 @@ import (
 // changeName is the kind under which a change of what a name stands for is in the change sequence.
 const changeName = "kms/name"
 
-const aliasColumns = `n.tenant_id, n.name, n.elastic_key_id, n.created_at, n.updated_at`
+const aliasColumns = `n.tenant_id, n.name, n.elastic_key_id, n.revision, n.created_at, n.updated_at`
 
-// PutAlias implements keyring.AliasStore.
-func (s *Store) PutAlias(ctx context.Context, alias keyring.Alias, expected string) error {
+// InsertAlias implements keyring.AliasStore.
+func (s *Store) InsertAlias(ctx context.Context, alias keyring.Alias) error {
 	err := s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
-		var moved int64
-		if expected != "" {
-			result, err := s.db.Exec(ctx, `
-				UPDATE key_names SET elastic_key_id = $4, updated_at = $5
-				WHERE tenant_id = $1 AND name = $2 AND alias AND elastic_key_id = $3
-					AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')`,
-				alias.Tenant, alias.Name, expected, alias.ElasticKeyID, micros(alias.UpdatedAt))
-			if err != nil {
-				return err
-			}
-			if moved, err = result.RowsAffected(); err != nil {
-				return err
-			}
-		} else {
-			result, err := s.db.Exec(ctx, `
-				INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, created_at, updated_at)
-				SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $3 AND e.status <> 'deleted'`,
-				alias.Tenant, alias.Name, alias.ElasticKeyID, micros(alias.CreatedAt), micros(alias.UpdatedAt))
-			if err != nil {
-				return err
-			}
-			if moved, err = result.RowsAffected(); err != nil {
-				return err
-			}
+		result, err := s.db.Exec(ctx, `
+			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at)
+			SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, 1, CAST($4 AS BIGINT), CAST($5 AS BIGINT)
+			FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $3 AND e.status <> 'deleted'`,
+			alias.Tenant, alias.Name, alias.ElasticKeyID, micros(alias.CreatedAt), micros(alias.UpdatedAt))
+		if err != nil {
+			return err
 		}
-		if moved == 0 {
-			return keyring.ErrStale
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return orStale(err)
 		}
 		return changes.Note(ctx, s.db, alias.Tenant, changeName, alias.Name)
 	})
@@ -52,9 +35,33 @@ func (s *Store) PutAlias(ctx context.Context, alias keyring.Alias, expected stri
 		return keyring.ErrNameTaken
 	}
 	if err != nil {
-		return fmt.Errorf("put alias: %w", err)
+		return fmt.Errorf("insert alias: %w", err)
 	}
 	return nil
+}
+
+// MoveAlias implements keyring.AliasStore.
+func (s *Store) MoveAlias(ctx context.Context, alias keyring.Alias) (moved keyring.Alias, err error) {
+	err = s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
+		moved, err = scanAlias(s.db.QueryRow(ctx, `
+			UPDATE key_names AS n SET elastic_key_id = $4, updated_at = $5, revision = revision + 1
+			WHERE tenant_id = $1 AND name = $2 AND alias AND revision = $3
+				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')
+			RETURNING `+aliasColumns,
+			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, micros(alias.UpdatedAt)))
+		if err != nil {
+			return err
+		}
+		return changes.Note(ctx, s.db, alias.Tenant, changeName, alias.Name)
+	})
+	return moved, stale("move alias", err)
+}
+
+func orStale(err error) error {
+	if err != nil {
+		return err
+	}
+	return keyring.ErrStale
 }
 
 // DeleteAlias implements keyring.AliasStore.
@@ -104,7 +111,7 @@ func (s *Store) Aliases(ctx context.Context, tenant, elasticID, after string, li
 
 func scanAlias(r row) (alias keyring.Alias, err error) {
 	var created, updated int64
-	if err := r.Scan(&alias.Tenant, &alias.Name, &alias.ElasticKeyID, &created, &updated); err != nil {
+	if err := r.Scan(&alias.Tenant, &alias.Name, &alias.ElasticKeyID, &alias.Revision, &created, &updated); err != nil {
 		return keyring.Alias{}, fmt.Errorf("read alias: %w", err)
 	}
 	alias.CreatedAt, alias.UpdatedAt = moment(created), moment(updated)

@@ -42,6 +42,18 @@ const (
 		ORDER BY expires_at LIMIT $3`
 )
 
+// MarkNotified implements keyring.DueStore.
+func (s *Store) MarkNotified(ctx context.Context, key keyring.ElasticKey) error {
+	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
+		var id string
+		return s.db.QueryRow(ctx, `
+			UPDATE elastic_keys SET notified_at = next_rotation_at
+			WHERE tenant_id = $1 AND id = $2 AND next_rotation_at = $3 AND notified_at <> $3 AND status = 'active'
+			RETURNING id`, key.Tenant, key.ID, micros(key.NextRotationAt)).Scan(&id)
+	})
+	return stale("mark as notified", err)
+}
+
 // Due implements keyring.DueStore.
 func (s *Store) Due(ctx context.Context, tenant string, what keyring.DueKind, now time.Time, limit int) ([]keyring.Due, error) {
 	query, known := map[keyring.DueKind]string{

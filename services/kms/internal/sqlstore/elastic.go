@@ -16,7 +16,8 @@ import (
 // elasticColumns are the columns of an elastic key, in the order of elasticTarget.columns.
 const elasticColumns = `e.tenant_id, e.id, e.name, e.description, e.tags, e.algorithm, e.key_size, e.curve, e.key_use, e.status, e.origin, e.exportable,
 	e.published, e.versioning_allowed, e.import_allowed, e.primary_version, e.version_count, e.min_decrypt_version, e.min_encrypt_version, e.policy,
-	e.rotation_every, e.rotation_uses, e.rotation_bytes, e.notify_before, e.next_rotation_at, e.delete_at, e.created_at, e.updated_at, e.revision`
+	e.rotation_every, e.rotation_uses, e.rotation_bytes, e.notify_before, e.next_rotation_at, e.delete_at, e.refused_uses, e.refused_at,
+	e.created_at, e.updated_at, e.revision`
 
 // InsertElasticKey implements keyring.ElasticKeyStore.
 func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) error {
@@ -40,8 +41,8 @@ func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) er
 			return err
 		}
 		_, err = s.db.Exec(ctx, `
-			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, created_at, updated_at)
-			VALUES ($1, $2, $3, FALSE, $4, $4)`, key.Tenant, key.Name, key.ID, micros(key.CreatedAt))
+			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at)
+			VALUES ($1, $2, $3, FALSE, 1, $4, $4)`, key.Tenant, key.Name, key.ID, micros(key.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -127,6 +128,20 @@ func (s *Store) UpdateElasticKey(ctx context.Context, key keyring.ElasticKey) (c
 // MoveElasticKey implements keyring.ElasticKeyStore.
 func (s *Store) MoveElasticKey(
 	ctx context.Context, tenant, id string, t keyring.Transition[keyring.ElasticStatus], deleteAt, now time.Time,
+) (keyring.ElasticKey, error) {
+	return s.moveElastic(ctx, tenant, id, t, deleteAt, now, time.Time{})
+}
+
+// DeleteElasticKey implements keyring.DueStore.
+func (s *Store) DeleteElasticKey(
+	ctx context.Context, tenant, id string, t keyring.Transition[keyring.ElasticStatus], due, now time.Time,
+) (keyring.ElasticKey, error) {
+	return s.moveElastic(ctx, tenant, id, t, time.Time{}, now, due)
+}
+
+// moveElastic changes a state; where due is given, only if the end was to come by then.
+func (s *Store) moveElastic(
+	ctx context.Context, tenant, id string, t keyring.Transition[keyring.ElasticStatus], deleteAt, now, due time.Time,
 ) (moved keyring.ElasticKey, err error) {
 	from := states(t)
 	err = s.db.InTx(database.WithTenant(ctx, tenant), func(ctx context.Context) error {
@@ -135,9 +150,9 @@ func (s *Store) MoveElasticKey(
 			SET status = $3, delete_at = $4, updated_at = $5, revision = revision + 1,
 				refused_uses = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_uses END,
 				refused_at = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_at END
-			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10)
+			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10) AND ($11 = 0 OR (delete_at > 0 AND delete_at <= $11))
 			RETURNING `+elasticColumns,
-			tenant, id, string(t.To), micros(deleteAt), micros(now), from[0], from[1], from[2], from[3], from[4]))
+			tenant, id, string(t.To), micros(deleteAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
 		if err != nil {
 			return err
 		}

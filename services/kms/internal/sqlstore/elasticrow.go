@@ -23,6 +23,7 @@ type elasticTarget struct {
 	size                                     int64
 	use, status, origin, tags, policy        string
 	every, notify, next, del, created, saved int64
+	refused                                  int64 // when last
 }
 
 func (t *elasticTarget) columns() []any {
@@ -30,7 +31,7 @@ func (t *elasticTarget) columns() []any {
 	return []any{
 		&k.Tenant, &k.ID, &k.Name, &k.Description, &t.tags, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &t.origin, &k.Exportable,
 		&k.Published, &k.VersioningAllowed, &k.ImportAllowed, &k.PrimaryVersion, &k.VersionCount, &k.MinDecryptVersion, &k.MinEncryptVersion, &t.policy,
-		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &t.created, &t.saved, &k.Revision,
+		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &k.Refused.Count, &t.refused, &t.created, &t.saved, &k.Revision,
 	}
 }
 
@@ -41,6 +42,7 @@ func (t *elasticTarget) elastic() (keyring.ElasticKey, error) {
 	k.Status, k.Origin = keyring.ElasticStatus(t.status), keyring.Origin(t.origin)
 	k.Rotation.Every, k.Rotation.NotifyBefore = duration(t.every), duration(t.notify)
 	k.NextRotationAt, k.DeleteAt = moment(t.next), moment(t.del)
+	k.Refused.LastUsedAt = moment(t.refused)
 	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
 	if err := json.Unmarshal([]byte(t.tags), &k.Tags); err != nil {
 		return keyring.ElasticKey{}, fmt.Errorf("read tags of key %s: %w", k.ID, err)

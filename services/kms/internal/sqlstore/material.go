@@ -12,7 +12,7 @@ import (
 
 // materialColumns are the columns of a material key, in the order of materialTarget.columns.
 const materialColumns = `m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.commitment,
-	m.was_compromised, m.destroy_at, m.expires_at, m.created_at, m.updated_at`
+	m.was_compromised, m.destroy_at, m.expires_at, m.use_count, m.byte_count, m.last_used_at, m.created_at, m.updated_at`
 
 // InsertMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
@@ -107,6 +107,20 @@ const (
 // MoveMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) MoveMaterialKey(
 	ctx context.Context, key keyring.MaterialKey, t keyring.Transition[keyring.VersionStatus], destroyAt, now time.Time,
+) (keyring.MaterialKey, error) {
+	return s.moveMaterial(ctx, key, t, destroyAt, now, time.Time{})
+}
+
+// EndMaterialKey implements keyring.DueStore.
+func (s *Store) EndMaterialKey(
+	ctx context.Context, key keyring.MaterialKey, t keyring.Transition[keyring.VersionStatus], due, now time.Time,
+) (keyring.MaterialKey, error) {
+	return s.moveMaterial(ctx, key, t, time.Time{}, now, due)
+}
+
+// moveMaterial changes a state; where due is given, only if the destruction or the expiry was to come by then.
+func (s *Store) moveMaterial(
+	ctx context.Context, key keyring.MaterialKey, t keyring.Transition[keyring.VersionStatus], destroyAt, now, due time.Time,
 ) (moved keyring.MaterialKey, err error) {
 	from := states(t)
 	// A version that was compromised comes back from its scheduled destruction as what it was.
@@ -119,9 +133,10 @@ func (s *Store) MoveMaterialKey(
 				expires_at = CASE WHEN $4 IN ('destroyed', 'pending_import') THEN 0 ELSE expires_at END,
 				destroy_at = $5, updated_at = $6
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status IN ($7, $8, $9, $10, $11)
+				AND ($12 = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
 			RETURNING `+materialColumns,
-			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4]))
+			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
 		if err != nil {
 			return err
 		}
@@ -153,13 +168,14 @@ type materialTarget struct {
 	key                              keyring.MaterialKey
 	status, origin                   string
 	destroy, expires, created, saved int64
+	used                             int64 // when last
 }
 
 func (t *materialTarget) columns() []any {
 	k := &t.key
 	return []any{
 		&k.Tenant, &k.ElasticKeyID, &k.Version, &k.ID, &t.status, &t.origin, &k.Exportable, &k.WrappedKey, &k.Commitment,
-		&k.WasCompromised, &t.destroy, &t.expires, &t.created, &t.saved,
+		&k.WasCompromised, &t.destroy, &t.expires, &k.Uses.Count, &k.Uses.Bytes, &t.used, &t.created, &t.saved,
 	}
 }
 
@@ -167,6 +183,7 @@ func (t *materialTarget) material() keyring.MaterialKey {
 	k := &t.key
 	k.Status, k.Origin = keyring.VersionStatus(t.status), keyring.Origin(t.origin)
 	k.DestroyAt, k.ExpiresAt = moment(t.destroy), moment(t.expires)
+	k.Uses.LastUsedAt = moment(t.used)
 	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
 	return *k
 }

@@ -48,6 +48,7 @@ CREATE TABLE key_names (
     name           TEXT    NOT NULL,
     elastic_key_id TEXT    NOT NULL,
     alias          BOOLEAN NOT NULL,
+    revision       BIGINT  NOT NULL,
     created_at     BIGINT  NOT NULL,
     updated_at     BIGINT  NOT NULL,
     PRIMARY KEY (tenant_id, name),
@@ -89,3 +90,9 @@ CREATE TABLE material_keys (
 );
 CREATE INDEX material_keys_by_destruction ON material_keys (tenant_id, destroy_at) WHERE destroy_at > 0;
 CREATE INDEX material_keys_by_expiry ON material_keys (tenant_id, expires_at) WHERE expires_at > 0;
+
+-- One row, of no tenant: how far the service knows that time has come. Waits are measured by it, so that a wrong clock ends none early.
+CREATE TABLE clock_witness (
+    id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    at BIGINT NOT NULL
+);
