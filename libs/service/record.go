@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
@@ -16,6 +17,20 @@ func (p *Platform) Record(ctx context.Context, action string, object audit.Objec
 	}
 	return p.record(ctx, audit.Event{Tenant: caller.Tenant, Actor: actorOf(caller), Action: action, Object: object, Fields: fields})
 }
+
+// RecordOwn stores an event of what the service does by itself, in the transaction of ctx: there is no request, and nobody asked. An error must
+// undo the change. It is refused within a request, whose events are the caller's.
+func (p *Platform) RecordOwn(ctx context.Context, tenant, action string, object audit.Object, fields ...audit.Field) error {
+	if server.RequestIDFrom(ctx) != "" {
+		return errRequest
+	}
+	return p.Audit.Record(ctx, audit.Event{
+		Tenant: tenant, Actor: audit.Actor{Kind: "service", ID: p.description.Product}, Action: action, Object: object, Fields: fields,
+	})
+}
+
+// errRequest is a fault of the program.
+var errRequest = errors.New("record: an event of a request is the caller's")
 
 // Use records the use of an object that the request is about to be answered for. Where every use is recorded by itself (audit.data_plane: each)
 // it returns once the event is stored, and the answer may only go out after nil; otherwise the pipeline counts the request.

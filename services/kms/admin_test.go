@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -204,13 +205,19 @@ func TestSeal_InModeDeriveIsUndoneByUnseal(t *testing.T) {
 		}
 		s.isSealed(t, h)
 		assert.Equal(t, false, s.admin(t, http.MethodPost, "unseal", "{}").object(t)["sealed"])
+		h = h.renewing(t, s)
 		for _, op := range operations(t) {
 			for _, ask := range asks[op.ID](h) {
-				got := s.call(t, h.token, op.Method, ask.path, ask.body)
-				assert.Equal(t, 2, got.status/100, "%s: %s", op.ID, got.body)
+				s.call(t, h.token, op.Method, ask.path, ask.body).fulfilled(t, op, "unsealed")
 			}
 		}
 	})
+}
+
+// onlyOnce are operations that work once on one thing.
+var onlyOnce = []string{
+	"updateElasticKey", "enableElasticKey", "disableElasticKey", "scheduleElasticKeyDeletion", "cancelElasticKeyDeletion", "enableMaterialKey",
+	"disableMaterialKey", "compromiseMaterialKey", "scheduleMaterialKeyDestruction", "restoreMaterialKey", "updateAlias", "deleteAlias",
 }
 
 // Whoever is caught by a seal is told so; nobody gets half an answer or a 500, and nothing is lost.
@@ -226,6 +233,9 @@ func TestSeal_WhileTheServiceIsBusy(t *testing.T) {
 		for worker := range workers {
 			var requests []func() *http.Request
 			for _, op := range operations(t) {
+				if slices.Contains(onlyOnce, op.ID) {
+					continue
+				}
 				for i := range asks[op.ID](h) {
 					requests = append(requests, func() *http.Request {
 						ask := asks[op.ID](h)[i]

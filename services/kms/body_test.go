@@ -122,7 +122,11 @@ func TestBody_StandsOnlyWhereTheOperationTakesOne(t *testing.T) {
 	t.Parallel()
 	s, h := fixture(t)
 	chunked := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) } // of a length that is not known before
+	h = h.renewing(t, s)
 	for _, op := range operations(t) {
+		if op.StepUp {
+			continue // which is refused before
+		}
 		for _, ask := range asks[op.ID](h) {
 			if op.TakesBody() {
 				s.call(t, h.token, op.Method, ask.path, nil).refused(t, http.StatusBadRequest, "bad_request", op.ID+" without a body")
@@ -132,8 +136,7 @@ func TestBody_StandsOnlyWhereTheOperationTakesOne(t *testing.T) {
 			for _, body := range []any{"{}", " ", chunked("{}"), bytes.NewReader(make([]byte, 100_000))} {
 				s.call(t, h.token, op.Method, ask.path, body).refused(t, http.StatusBadRequest, "bad_request", op.ID+" with a body")
 			}
-			got := s.call(t, h.token, op.Method, ask.path, chunked(""))
-			assert.Equal(t, 2, got.status/100, "%s: an empty body is none: %s", op.ID, got.body)
+			s.call(t, h.token, op.Method, ask.path, chunked("")).fulfilled(t, op, "an empty body is none")
 		}
 	}
 }

@@ -262,6 +262,10 @@ func (s *service) request(t testing.TB, token, method, path string, body any, he
 	if reader != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	if method == http.MethodPatch { // of what is new
+		request.Header.Set("Content-Type", "application/merge-patch+json")
+		request.Header.Set("If-Match", `"1"`)
+	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}

@@ -52,7 +52,10 @@ func Commands(path string) []*cobra.Command {
 }
 
 // Service is the KMS.
-func Service() service.Service[Config] {
+func Service() service.Service[Config] { return timed(clocks{}) }
+
+// timed is the KMS by clocks of the caller's choice.
+func timed(by clocks) service.Service[Config] {
 	return service.Service[Config]{
 		Description: service.Description{
 			Product: Product, Name: serviceName,
@@ -64,6 +67,8 @@ func Service() service.Service[Config] {
 			},
 		},
 		Defaults: Defaults,
-		Build:    build,
+		Build: func(ctx context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+			return build(ctx, cfg, p, by)
+		},
 	}
 }

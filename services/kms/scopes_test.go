@@ -30,7 +30,7 @@ func everyScope(t testing.TB) []string {
 func TestScopes_EachAllowsWhatTheDocumentSaysAndNothingElse(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *service) {
-		h := newHolding(t, s, "default", s.operator(t))
+		h := newHolding(t, s, "default", s.operator(t)).renewing(t, s)
 		tokens := map[string]string{"": s.token(t, "default", "without", []string{}...)}
 		for _, scope := range everyScope(t) {
 			tokens[scope] = s.token(t, "default", strings.ReplaceAll(scope, ":", "-"), scope)
@@ -40,7 +40,7 @@ func TestScopes_EachAllowsWhatTheDocumentSaysAndNothingElse(t *testing.T) {
 				for _, ask := range asks[op.ID](h) {
 					got := s.call(t, token, op.Method, ask.path, ask.body)
 					if op.Permits([]string{scope}) {
-						assert.Equal(t, 2, got.status/100, "%s with %q: %s", op.ID, scope, got.body)
+						got.fulfilled(t, op, "with "+scope)
 						continue
 					}
 					got.refused(t, http.StatusForbidden, "insufficient_scope", op.ID+" with "+scope)

@@ -19,19 +19,21 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/sqlstore"
 )
 
-// expireInterval is how often opened keys that are too old are forgotten.
-const expireInterval = time.Minute
-
 // build makes the KMS on the platform.
-func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (service.Domain, error) {
 	measure, err := measureUses(p.Telemetry.Meter(serviceName))
 	if err != nil {
 		return service.Domain{}, err
 	}
 	store := sqlstore.New(p.DB)
+	steady, err := by.open(ctx, p, store)
+	if err != nil {
+		return service.Domain{}, err
+	}
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
-		Grants: grants{p.Access}, Events: events{p}, Measure: measure, Now: p.Now, CacheKeys: cfg.Keys.Cache,
+		Grants: grants{p.Access}, Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
+		Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
 	})
 	if err != nil {
 		return service.Domain{}, err
@@ -44,9 +46,14 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 	return service.Domain{
 		Mount:     operations.Mount,
 		Protocols: []server.Protocol{sets.Protocol("/kms/jwks.json", keys.Published)},
-		Tasks:     []func(context.Context){func(ctx context.Context) { expire(ctx, keys) }},
-		Values:    []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
-		Forget:    keys.Forget,
+		Checks:    []server.Check{{Name: "clock", Probe: func(context.Context) error { return steady.Check() }}},
+		Tasks: []func(context.Context){
+			func(ctx context.Context) { expire(ctx, keys) },
+			func(ctx context.Context) { flush(ctx, keys, steady, cfg.Keys.FlushInterval, p.Log) },
+			func(ctx context.Context) { maintain(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
+		},
+		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
+		Forget: keys.Forget,
 	}, nil
 }
 
@@ -96,20 +103,13 @@ type events struct{ platform *service.Platform }
 
 // Record implements keyring.Events.
 func (e events) Record(ctx context.Context, event keyring.Event) error {
-	return e.platform.Record(ctx, event.Action, audit.Object{Kind: objectKey, ID: event.Key.ID, Version: event.Version},
-		audit.Text("algorithm", event.Key.Algorithm))
-}
-
-// expire forgets opened keys that are too old until ctx ends.
-func expire(ctx context.Context, keys *keyring.Keyring) {
-	ticker := time.NewTicker(expireInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			keys.Expire()
-		}
+	object := audit.Object{Kind: objectKey, ID: event.Key.ID, Version: event.Version}
+	fields := []audit.Field{audit.Text("algorithm", event.Key.Algorithm)}
+	if !event.At.IsZero() {
+		fields = append(fields, audit.Text("at", event.At.UTC().Format(time.RFC3339)))
 	}
+	if _, asked := server.PrincipalFrom(ctx); !asked {
+		return e.platform.RecordOwn(ctx, event.Key.Tenant, event.Action, object, fields...)
+	}
+	return e.platform.Record(ctx, event.Action, object, fields...)
 }

@@ -66,6 +66,13 @@ const (
 	MaterialKeyStatusPendingImport    MaterialKeyStatus = "pending_import"
 )
 
+// Defines values for Origin.
+const (
+	OriginGenerated      Origin = "generated"
+	OriginImported       Origin = "imported"
+	OriginImportedPublic Origin = "imported_public"
+)
+
 // Defines values for SignatureFormat.
 const (
 	SignatureFormatDer   SignatureFormat = "der"
@@ -79,6 +86,14 @@ const (
 	SignatureInputDigest     SignatureInput = "digest"
 	SignatureInputJWSPayload SignatureInput = "jws_payload"
 	SignatureInputMessage    SignatureInput = "message"
+)
+
+// Defines values for ListElasticKeysParamsSort.
+const (
+	ListElasticKeysParamsSortID        ListElasticKeysParamsSort = "id"
+	ListElasticKeysParamsSortMinusID   ListElasticKeysParamsSort = "-id"
+	ListElasticKeysParamsSortMinusName ListElasticKeysParamsSort = "-name"
+	ListElasticKeysParamsSortName      ListElasticKeysParamsSort = "name"
 )
 
 // AlgorithmReport defines model for AlgorithmReport.
@@ -119,6 +134,34 @@ type AlgorithmUse struct {
 	Versions VersionCounts `json:"versions"`
 }
 
+// Alias defines model for Alias.
+type Alias struct {
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt    Timestamp `json:"created_at"`
+	ElasticKeyID string    `json:"elastic_key_id"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: payroll
+	Name KeyName `json:"name"`
+
+	// UpdatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// AliasPage defines model for AliasPage.
+type AliasPage struct {
+	Items      []Alias `json:"items"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// AliasPatch Example: {"key":"payroll-2027"}
+type AliasPatch = json.RawMessage
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -128,6 +171,17 @@ type Bytes = string
 //
 // Example: {"record":"4711"}
 type Context map[string]string
+
+// CreateAlias Example: {"key":"payroll","name":"payroll-current"}
+type CreateAlias struct {
+	// Key UUID, name or alias of an elastic key.
+	Key string `json:"key"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: payroll
+	Name KeyName `json:"name"`
+}
 
 // CreateElasticKey defines model for CreateElasticKey.
 type CreateElasticKey struct {
@@ -143,6 +197,9 @@ type CreateElasticKey struct {
 	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
 	Exportable *bool `json:"exportable,omitempty"`
 
+	// ImportAllowed Whether versions may be imported.
+	ImportAllowed *bool `json:"import_allowed,omitempty"`
+
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *CreateElasticKeyKeySize `json:"key_size,omitempty"`
 
@@ -151,11 +208,27 @@ type CreateElasticKey struct {
 	// Example: payroll
 	Name KeyName `json:"name"`
 
-	// Origin Whether versions are generated here, or brought by import.
+	// Origin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
 	Origin *KeyOrigin `json:"origin,omitempty"`
+
+	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+	Policy *KeyPolicy `json:"policy,omitempty"`
 
 	// Published Whether public parts are in the tenant's JWK Set.
 	Published *bool `json:"published,omitempty"`
+
+	// Rotation When the key gets a new version by itself. What is absent does not matter.
+	//
+	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// Tags Names and values by which keys are found. A name has no `=`.
+	//
+	// Example: {"team":"payroll"}
+	Tags *Tags `json:"tags,omitempty"`
+
+	// VersioningAllowed Whether the key gets further versions.
+	VersioningAllowed *bool `json:"versioning_allowed,omitempty"`
 }
 
 // CreateElasticKeyCurve Curve of an ECDH-ES key. P-256 by default.
@@ -187,6 +260,46 @@ type DecryptResponse struct {
 	Version   int64 `json:"version"`
 }
 
+// DeletionPlan defines model for DeletionPlan.
+type DeletionPlan struct {
+	// DeleteAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DeleteAt Timestamp `json:"delete_at"`
+
+	// DryRun Nothing was changed.
+	DryRun       bool   `json:"dry_run"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+
+	// Safe No version was used in the last 30 days.
+	Safe   bool             `json:"safe"`
+	Status ElasticKeyStatus `json:"status"`
+
+	// Versions The newest 1,000.
+	Versions []MaterialKey `json:"versions"`
+}
+
+// DestructionPlan defines model for DestructionPlan.
+type DestructionPlan struct {
+	// DestroyAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DestroyAt Timestamp `json:"destroy_at"`
+
+	// DryRun Nothing was changed.
+	DryRun       bool   `json:"dry_run"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// Safe The version is not primary and was not used in the last 30 days.
+	Safe    bool        `json:"safe"`
+	Version MaterialKey `json:"version"`
+}
+
 // ElasticKey defines model for ElasticKey.
 type ElasticKey struct {
 	Algorithm string `json:"algorithm"`
@@ -194,25 +307,60 @@ type ElasticKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt   Timestamp `json:"created_at"`
-	Curve       *string   `json:"curve,omitempty"`
-	Description string    `json:"description"`
-	Exportable  bool      `json:"exportable"`
-	ID          string    `json:"id"`
+	CreatedAt Timestamp `json:"created_at"`
+	Curve     *string   `json:"curve,omitempty"`
+
+	// DeleteAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DeleteAt      *Timestamp `json:"delete_at,omitempty"`
+	Description   string     `json:"description"`
+	Exportable    bool       `json:"exportable"`
+	ID            string     `json:"id"`
+	ImportAllowed bool       `json:"import_allowed"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
+
+	// MinDecryptVersion The lowest version that still decrypts and verifies; 0 for any.
+	MinDecryptVersion int64 `json:"min_decrypt_version"`
+
+	// MinEncryptVersion The lowest version that may encrypt and sign; 0 for any.
+	MinEncryptVersion int64 `json:"min_encrypt_version"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: payroll
 	Name KeyName `json:"name"`
 
-	// Origin Whether versions are generated here, or brought by import.
-	Origin         KeyOrigin        `json:"origin"`
-	PrimaryVersion int64            `json:"primary_version"`
-	Published      bool             `json:"published"`
-	Status         ElasticKeyStatus `json:"status"`
+	// NextRotationAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NextRotationAt *Timestamp `json:"next_rotation_at,omitempty"`
+
+	// Origin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
+	Origin KeyOrigin `json:"origin"`
+
+	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+	Policy         KeyPolicy `json:"policy"`
+	PrimaryVersion int64     `json:"primary_version"`
+	Published      bool      `json:"published"`
+
+	// RefusedUses Attempts to use a key that waits for its deletion.
+	//
+	// Example: {"count":0}
+	RefusedUses *RefusedUses `json:"refused_uses,omitempty"`
+
+	// Rotation When the key gets a new version by itself. What is absent does not matter.
+	//
+	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+	Rotation Rotation         `json:"rotation"`
+	Status   ElasticKeyStatus `json:"status"`
+
+	// Tags Names and values by which keys are found. A name has no `=`.
+	//
+	// Example: {"team":"payroll"}
+	Tags Tags `json:"tags"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
 	//
@@ -223,7 +371,8 @@ type ElasticKey struct {
 	Use KeyUse `json:"use"`
 
 	// VersionCount Versions ever made.
-	VersionCount int64 `json:"version_count"`
+	VersionCount      int64 `json:"version_count"`
+	VersioningAllowed bool  `json:"versioning_allowed"`
 }
 
 // ElasticKeyPage defines model for ElasticKeyPage.
@@ -231,6 +380,9 @@ type ElasticKeyPage struct {
 	Items      []ElasticKey `json:"items"`
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
+
+// ElasticKeyPatch Example: {"description":"Salaries","rotation":{"every_seconds":7776000}}
+type ElasticKeyPatch = json.RawMessage
 
 // ElasticKeyStatus defines model for ElasticKeyStatus.
 type ElasticKeyStatus string
@@ -262,8 +414,27 @@ type EncryptResponse struct {
 // Example: payroll
 type KeyName = string
 
-// KeyOrigin Whether versions are generated here, or brought by import.
+// KeyOrigin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
 type KeyOrigin string
+
+// KeyPolicy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+type KeyPolicy struct {
+	// Clients Ids of callers who may use the key.
+	Clients *[]string `json:"clients,omitempty"`
+
+	// Operations Operations that may use the key, as `encrypt`.
+	//
+	// Example: ["encrypt","decrypt"]
+	Operations *[]string `json:"operations,omitempty"`
+
+	// Quorum How many of whom must approve destruction before its time, and export.
+	//
+	// Example: {"approvals":2,"approvers":["alice","bob","carol"]}
+	Quorum *Quorum `json:"quorum,omitempty"`
+
+	// Roles Roles whose holders may use the key.
+	Roles *[]string `json:"roles,omitempty"`
+}
 
 // KeySet JWK Set (RFC 7517 section 5).
 //
@@ -278,15 +449,39 @@ type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	ElasticKeyID string    `json:"elastic_key_id"`
-	ID           string    `json:"id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// DestroyAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DestroyAt    *Timestamp `json:"destroy_at,omitempty"`
+	ElasticKeyID string     `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt  *Timestamp `json:"expires_at,omitempty"`
+	Exportable bool       `json:"exportable"`
+	ID         string     `json:"id"`
 
 	// KID As it stands in the header of what the version makes.
-	KID     string            `json:"kid"`
+	KID string `json:"kid"`
+
+	// Origin Where a key or version comes from; `imported_public` is a public key alone.
+	Origin  Origin            `json:"origin"`
 	Primary bool              `json:"primary"`
 	Status  MaterialKeyStatus `json:"status"`
-	Version int64             `json:"version"`
+
+	// UpdatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
+	//
+	// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
+	Uses    Uses  `json:"uses"`
+	Version int64 `json:"version"`
 }
 
 // MaterialKeyPage defines model for MaterialKeyPage.
@@ -297,6 +492,9 @@ type MaterialKeyPage struct {
 
 // MaterialKeyStatus defines model for MaterialKeyStatus.
 type MaterialKeyStatus string
+
+// Origin Where a key or version comes from; `imported_public` is a public key alone.
+type Origin string
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -326,6 +524,49 @@ type PublicKey struct {
 	// PEM SubjectPublicKeyInfo (RFC 5280) in PEM.
 	PEM     string `json:"pem"`
 	Version int64  `json:"version"`
+}
+
+// Quorum How many of whom must approve destruction before its time, and export.
+//
+// Example: {"approvals":2,"approvers":["alice","bob","carol"]}
+type Quorum struct {
+	Approvals int      `json:"approvals"`
+	Approvers []string `json:"approvers"`
+}
+
+// RefusedUses Attempts to use a key that waits for its deletion.
+//
+// Example: {"count":0}
+type RefusedUses struct {
+	Count int64 `json:"count"`
+
+	// LastRefusedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastRefusedAt *Timestamp `json:"last_refused_at,omitempty"`
+}
+
+// Rotation When the key gets a new version by itself. What is absent does not matter.
+//
+// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+type Rotation struct {
+	// Bytes How many bytes the primary version may have worked on.
+	Bytes *int64 `json:"bytes,omitempty"`
+
+	// EverySeconds Age of the primary version.
+	EverySeconds *int64 `json:"every_seconds,omitempty"`
+
+	// NotifyBeforeSeconds How long before an audit event announces it.
+	NotifyBeforeSeconds *int64 `json:"notify_before_seconds,omitempty"`
+
+	// Uses How often the primary version may have been used.
+	Uses *int64 `json:"uses,omitempty"`
+}
+
+// ScheduleEnd Example: {"wait_days":30}
+type ScheduleEnd struct {
+	// WaitDays The tenant may have a longer shortest wait.
+	WaitDays *int `json:"wait_days,omitempty"`
 }
 
 // SignRequest defines model for SignRequest.
@@ -358,10 +599,28 @@ type SignatureFormat string
 // SignatureInput defines model for SignatureInput.
 type SignatureInput string
 
+// Tags Names and values by which keys are found. A name has no `=`.
+//
+// Example: {"team":"payroll"}
+type Tags map[string]string
+
 // Timestamp RFC 3339, UTC, microseconds.
 //
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
+
+// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
+//
+// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
+type Uses struct {
+	Bytes int64 `json:"bytes"`
+	Count int64 `json:"count"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+}
 
 // VerifyRequest defines model for VerifyRequest.
 type VerifyRequest struct {
@@ -406,14 +665,56 @@ type VersionCounts struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DryRun defines model for DryRun.
+type DryRun = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // KeyID defines model for KeyID.
 type KeyID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Version defines model for Version.
+type Version = string
+
+// ListAliasesParams defines parameters for ListAliases.
+type ListAliasesParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Key Only aliases of the key of this UUID, name or alias.
+	Key *string `form:"key,omitempty" json:"key,omitempty"`
+}
+
+// CreateAliasParams defines parameters for CreateAlias.
+type CreateAliasParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetAliasParams defines parameters for GetAlias.
+type GetAliasParams struct {
+	// IfNoneMatch ETags of the representations that the caller has; 304 where one of them is the present one.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateAliasParams defines parameters for UpdateAlias.
+type UpdateAliasParams struct {
+	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
 
 // ListElasticKeysParams defines parameters for ListElasticKeys.
 type ListElasticKeysParams struct {
@@ -423,7 +724,22 @@ type ListElasticKeysParams struct {
 	// Cursor `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Name Only the key of this name.
+	// Sort By id (the order of creation) or by name; `-` for the other way round.
+	Sort *ListElasticKeysParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// ID Only the key of this UUID.
+	ID *string `form:"id,omitempty" json:"id,omitempty"`
+
+	// Tag Only keys with this tag, `name` or `name=value`.
+	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// VersioningAllowed Only keys that may, or may not, get further versions.
+	VersioningAllowed *bool `form:"versioning_allowed,omitempty" json:"versioning_allowed,omitempty"`
+
+	// ImportAllowed Only keys whose versions may, or may not, be imported.
+	ImportAllowed *bool `form:"import_allowed,omitempty" json:"import_allowed,omitempty"`
+
+	// Name Only the key of this name or alias.
 	Name *KeyName `form:"name,omitempty" json:"name,omitempty"`
 
 	// Algorithm Only keys of this algorithm.
@@ -433,8 +749,41 @@ type ListElasticKeysParams struct {
 	Status *ElasticKeyStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
+// ListElasticKeysParamsSort defines parameters for ListElasticKeys.
+type ListElasticKeysParamsSort string
+
 // CreateElasticKeyParams defines parameters for CreateElasticKey.
 type CreateElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetElasticKeyParams defines parameters for GetElasticKey.
+type GetElasticKeyParams struct {
+	// IfNoneMatch ETags of the representations that the caller has; 304 where one of them is the present one.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateElasticKeyParams defines parameters for UpdateElasticKey.
+type UpdateElasticKeyParams struct {
+	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
+type CancelElasticKeyDeletionParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableElasticKeyParams defines parameters for DisableElasticKey.
+type DisableElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// EnableElasticKeyParams defines parameters for EnableElasticKey.
+type EnableElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -446,6 +795,51 @@ type ListMaterialKeysParams struct {
 
 	// Cursor `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateMaterialKeyParams defines parameters for CreateMaterialKey.
+type CreateMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableMaterialKeyParams defines parameters for DisableMaterialKey.
+type DisableMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// EnableMaterialKeyParams defines parameters for EnableMaterialKey.
+type EnableMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompromiseMaterialKeyParams defines parameters for CompromiseMaterialKey.
+type CompromiseMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestoreMaterialKeyParams defines parameters for RestoreMaterialKey.
+type RestoreMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ScheduleMaterialKeyDestructionParams defines parameters for ScheduleMaterialKeyDestruction.
+type ScheduleMaterialKeyDestructionParams struct {
+	// DryRun Only says what would happen.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SetPrimaryMaterialKeyParams defines parameters for SetPrimaryMaterialKey.
+type SetPrimaryMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetPublicKeyParams defines parameters for GetPublicKey.
@@ -460,14 +854,53 @@ type RotateElasticKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ScheduleElasticKeyDeletionParams defines parameters for ScheduleElasticKeyDeletion.
+type ScheduleElasticKeyDeletionParams struct {
+	// DryRun Only says what would happen.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAllMaterialKeysParams defines parameters for ListAllMaterialKeys.
+type ListAllMaterialKeysParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only versions in this state.
+	Status *MaterialKeyStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Algorithm Only versions of keys of this algorithm.
+	Algorithm *string `form:"algorithm,omitempty" json:"algorithm,omitempty"`
+}
+
+// CreateAliasJSONRequestBody defines body for CreateAlias for application/json ContentType.
+type CreateAliasJSONRequestBody = CreateAlias
+
+// UpdateAliasApplicationMergePatchPlusJSONRequestBody defines body for UpdateAlias for application/merge-patch+json ContentType.
+type UpdateAliasApplicationMergePatchPlusJSONRequestBody = AliasPatch
+
 // CreateElasticKeyJSONRequestBody defines body for CreateElasticKey for application/json ContentType.
 type CreateElasticKeyJSONRequestBody = CreateElasticKey
+
+// UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateElasticKey for application/merge-patch+json ContentType.
+type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
 
 // DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
 type DecryptJSONRequestBody = DecryptRequest
 
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
+
+// ScheduleMaterialKeyDestructionJSONRequestBody defines body for ScheduleMaterialKeyDestruction for application/json ContentType.
+type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
+
+// ScheduleElasticKeyDeletionJSONRequestBody defines body for ScheduleElasticKeyDeletion for application/json ContentType.
+type ScheduleElasticKeyDeletionJSONRequestBody = ScheduleEnd
 
 // SignJSONRequestBody defines body for Sign for application/json ContentType.
 type SignJSONRequestBody = SignRequest
@@ -549,16 +982,79 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAliases List aliases
+	//
+	// In order of name. Follow `next_cursor` with the same filter until it is absent. Codes: `invalid_cursor`, `not_found` (no such key).
+	//
+	// Corresponds with GET /aliases (the `ListAliases` operationId).
+	ListAliases(ctx context.Context, params *ListAliasesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAliasWithBody Give a key a further name
+	//
+	// The name works wherever an elastic key's id does. Codes: `validation_failed`, `conflict` (a key or an alias has the name),
+	// `not_found` (no such key).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /aliases (the `CreateAlias` operationId).
+	CreateAliasWithBody(ctx context.Context, params *CreateAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAlias Give a key a further name
+	//
+	// The name works wherever an elastic key's id does. Codes: `validation_failed`, `conflict` (a key or an alias has the name),
+	// `not_found` (no such key).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /aliases (the `CreateAlias` operationId).
+	CreateAlias(ctx context.Context, params *CreateAliasParams, body CreateAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAlias Take a name away from the key that it stands for
+	//
+	// The key stays. Codes: `not_found`.
+	//
+	// Corresponds with DELETE /aliases/{name} (the `DeleteAlias` operationId).
+	DeleteAlias(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetAlias Get an alias
+	//
+	// Codes: `not_found`, also where the name is a key's own.
+	//
+	// Corresponds with GET /aliases/{name} (the `GetAlias` operationId).
+	GetAlias(ctx context.Context, name string, params *GetAliasParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAliasWithBody Move an alias to another key
+	//
+	// In force on every replica within a second. Codes: `validation_failed`, `unknown_member`, `precondition_required`,
+	// `precondition_failed`, `not_found` (no such alias or key).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /aliases/{name} (the `UpdateAlias` operationId).
+	UpdateAliasWithBody(ctx context.Context, name string, params *UpdateAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateAliasWithApplicationMergePatchPlusJSONBody Move an alias to another key
+	//
+	// In force on every replica within a second. Codes: `validation_failed`, `unknown_member`, `precondition_required`,
+	// `precondition_failed`, `not_found` (no such alias or key).
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /aliases/{name} (the `UpdateAlias` operationId).
+	UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx context.Context, name string, params *UpdateAliasParams, body UpdateAliasApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListElasticKeys List elastic keys
 	//
-	// In order of creation. Follow `next_cursor` with the same filter until it is absent. Codes: `invalid_cursor`.
+	// Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
+	// Codes: `invalid_cursor`.
 	//
 	// Corresponds with GET /elastic-keys (the `ListElasticKeys` operationId).
 	ListElasticKeys(ctx context.Context, params *ListElasticKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateElasticKeyWithBody Create an elastic key with its first version
 	//
-	// Generates version 1 and makes it primary. Codes: `validation_failed`, `unsupported_algorithm`, `conflict` (the name is taken).
+	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
+	// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -567,7 +1063,8 @@ type ClientInterface interface {
 
 	// CreateElasticKey Create an elastic key with its first version
 	//
-	// Generates version 1 and makes it primary. Codes: `validation_failed`, `unsupported_algorithm`, `conflict` (the name is taken).
+	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
+	// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -577,7 +1074,36 @@ type ClientInterface interface {
 	// GetElasticKey Get an elastic key
 	//
 	// Corresponds with GET /elastic-keys/{id} (the `GetElasticKey` operationId).
-	GetElasticKey(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetElasticKey(ctx context.Context, id KeyID, params *GetElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateElasticKeyWithBody Change what a key says of itself
+	//
+	// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
+	// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
+	// `invalid_state`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
+	UpdateElasticKeyWithBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateElasticKeyWithApplicationMergePatchPlusJSONBody Change what a key says of itself
+	//
+	// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
+	// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
+	// `invalid_state`.
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
+	UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelElasticKeyDeletion Keep a key that was to be deleted
+	//
+	// The key is disabled then. Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/cancel-deletion (the `CancelElasticKeyDeletion` operationId).
+	CancelElasticKeyDeletion(ctx context.Context, id KeyID, params *CancelElasticKeyDeletionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DecryptWithBody Decrypt
 	//
@@ -598,6 +1124,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 	Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisableElasticKey Make a key unusable until it is enabled again
+	//
+	// In force on every replica within a second. Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/disable (the `DisableElasticKey` operationId).
+	DisableElasticKey(ctx context.Context, id KeyID, params *DisableElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableElasticKey Make a disabled key usable again
+	//
+	// Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/enable (the `EnableElasticKey` operationId).
+	EnableElasticKey(ctx context.Context, id KeyID, params *EnableElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EncryptWithBody Encrypt up to 64 KiB
 	//
@@ -624,10 +1164,73 @@ type ClientInterface interface {
 	// Corresponds with GET /elastic-keys/{id}/material-keys (the `ListMaterialKeys` operationId).
 	ListMaterialKeys(ctx context.Context, id KeyID, params *ListMaterialKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateMaterialKey Add a version and make it primary
+	//
+	// The same as `rotate`. Codes: `invalid_state`, `policy_refused` (the key gets no further versions, or by import alone).
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys (the `CreateMaterialKey` operationId).
+	CreateMaterialKey(ctx context.Context, id KeyID, params *CreateMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetMaterialKey Get one version
 	//
 	// Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
-	GetMaterialKey(ctx context.Context, id KeyID, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DisableMaterialKey Make a version unusable until it is enabled again
+	//
+	// Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/disable (the `DisableMaterialKey` operationId).
+	DisableMaterialKey(ctx context.Context, id KeyID, version Version, params *DisableMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EnableMaterialKey Make a disabled version usable again
+	//
+	// Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/enable (the `EnableMaterialKey` operationId).
+	EnableMaterialKey(ctx context.Context, id KeyID, version Version, params *EnableMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompromiseMaterialKey Mark a version as known to somebody else
+	//
+	// It makes nothing any more, and what it has made is read only with the scope `kms:use-compromised`. There is no way back.
+	// Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/mark-compromised (the `CompromiseMaterialKey` operationId).
+	CompromiseMaterialKey(ctx context.Context, id KeyID, version Version, params *CompromiseMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreMaterialKey Keep a version that was to be destroyed
+	//
+	// It is disabled then; one that was compromised is that again. Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/restore (the `RestoreMaterialKey` operationId).
+	RestoreMaterialKey(ctx context.Context, id KeyID, version Version, params *RestoreMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScheduleMaterialKeyDestructionWithBody Destroy a version after a wait
+	//
+	// Until then the version does nothing and can be restored. With `dry_run=true` nothing changes; the answer says what would.
+	// Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction (the `ScheduleMaterialKeyDestruction` operationId).
+	ScheduleMaterialKeyDestructionWithBody(ctx context.Context, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScheduleMaterialKeyDestruction Destroy a version after a wait
+	//
+	// Until then the version does nothing and can be restored. With `dry_run=true` nothing changes; the answer says what would.
+	// Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction (the `ScheduleMaterialKeyDestruction` operationId).
+	ScheduleMaterialKeyDestruction(ctx context.Context, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, body ScheduleMaterialKeyDestructionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPrimaryMaterialKey Make a version the one that encrypts and signs
+	//
+	// An older version can be primary again. Codes: `invalid_state` (the version is not enabled, or below the key's minimum).
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/set-primary (the `SetPrimaryMaterialKey` operationId).
+	SetPrimaryMaterialKey(ctx context.Context, id KeyID, version Version, params *SetPrimaryMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPublicKey Get the public part
 	//
@@ -638,10 +1241,31 @@ type ClientInterface interface {
 
 	// RotateElasticKey Add a version and make it primary
 	//
-	// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`.
+	// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
+	// `policy_refused` (the key gets no further versions, or by import alone).
 	//
 	// Corresponds with POST /elastic-keys/{id}/rotate (the `RotateElasticKey` operationId).
 	RotateElasticKey(ctx context.Context, id KeyID, params *RotateElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScheduleElasticKeyDeletionWithBody End a key after a wait
+	//
+	// Until then the key does nothing, attempts to use it are counted, and the deletion can be cancelled. With `dry_run=true` nothing changes;
+	// the answer says what would. Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/schedule-deletion (the `ScheduleElasticKeyDeletion` operationId).
+	ScheduleElasticKeyDeletionWithBody(ctx context.Context, id KeyID, params *ScheduleElasticKeyDeletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ScheduleElasticKeyDeletion End a key after a wait
+	//
+	// Until then the key does nothing, attempts to use it are counted, and the deletion can be cancelled. With `dry_run=true` nothing changes;
+	// the answer says what would. Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/schedule-deletion (the `ScheduleElasticKeyDeletion` operationId).
+	ScheduleElasticKeyDeletion(ctx context.Context, id KeyID, params *ScheduleElasticKeyDeletionParams, body ScheduleElasticKeyDeletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SignWithBody Sign up to 64 KiB, or a digest
 	//
@@ -694,6 +1318,13 @@ type ClientInterface interface {
 	// Corresponds with GET /jwks (the `GetKeySet` operationId).
 	GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAllMaterialKeys List the versions of all elastic keys
+	//
+	// In order of creation. Versions of deleted keys are not listed. Codes: `invalid_cursor`.
+	//
+	// Corresponds with GET /material-keys (the `ListAllMaterialKeys` operationId).
+	ListAllMaterialKeys(ctx context.Context, params *ListAllMaterialKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReportAlgorithms Report which algorithms are in use
 	//
 	// For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
@@ -703,9 +1334,141 @@ type ClientInterface interface {
 	ReportAlgorithms(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ListAliases List aliases
+//
+// In order of name. Follow `next_cursor` with the same filter until it is absent. Codes: `invalid_cursor`, `not_found` (no such key).
+//
+// Corresponds with GET /aliases (the `ListAliases` operationId).
+func (c *Client) ListAliases(ctx context.Context, params *ListAliasesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAliasesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAliasWithBody Give a key a further name
+//
+// The name works wherever an elastic key's id does. Codes: `validation_failed`, `conflict` (a key or an alias has the name),
+// `not_found` (no such key).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /aliases (the `CreateAlias` operationId).
+func (c *Client) CreateAliasWithBody(ctx context.Context, params *CreateAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAliasRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAlias Give a key a further name
+//
+// The name works wherever an elastic key's id does. Codes: `validation_failed`, `conflict` (a key or an alias has the name),
+// `not_found` (no such key).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /aliases (the `CreateAlias` operationId).
+func (c *Client) CreateAlias(ctx context.Context, params *CreateAliasParams, body CreateAliasJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAliasRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAlias Take a name away from the key that it stands for
+//
+// The key stays. Codes: `not_found`.
+//
+// Corresponds with DELETE /aliases/{name} (the `DeleteAlias` operationId).
+func (c *Client) DeleteAlias(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAliasRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetAlias Get an alias
+//
+// Codes: `not_found`, also where the name is a key's own.
+//
+// Corresponds with GET /aliases/{name} (the `GetAlias` operationId).
+func (c *Client) GetAlias(ctx context.Context, name string, params *GetAliasParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAliasRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAliasWithBody Move an alias to another key
+//
+// In force on every replica within a second. Codes: `validation_failed`, `unknown_member`, `precondition_required`,
+// `precondition_failed`, `not_found` (no such alias or key).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /aliases/{name} (the `UpdateAlias` operationId).
+func (c *Client) UpdateAliasWithBody(ctx context.Context, name string, params *UpdateAliasParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAliasRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateAliasWithApplicationMergePatchPlusJSONBody Move an alias to another key
+//
+// In force on every replica within a second. Codes: `validation_failed`, `unknown_member`, `precondition_required`,
+// `precondition_failed`, `not_found` (no such alias or key).
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /aliases/{name} (the `UpdateAlias` operationId).
+func (c *Client) UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx context.Context, name string, params *UpdateAliasParams, body UpdateAliasApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateAliasRequestWithApplicationMergePatchPlusJSONBody(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListElasticKeys List elastic keys
 //
-// In order of creation. Follow `next_cursor` with the same filter until it is absent. Codes: `invalid_cursor`.
+// Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
+// Codes: `invalid_cursor`.
 //
 // Corresponds with GET /elastic-keys (the `ListElasticKeys` operationId).
 func (c *Client) ListElasticKeys(ctx context.Context, params *ListElasticKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -722,7 +1485,8 @@ func (c *Client) ListElasticKeys(ctx context.Context, params *ListElasticKeysPar
 
 // CreateElasticKeyWithBody Create an elastic key with its first version
 //
-// Generates version 1 and makes it primary. Codes: `validation_failed`, `unsupported_algorithm`, `conflict` (the name is taken).
+// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
+// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
 //
 // Takes any type of body and a specified content type.
 //
@@ -741,7 +1505,8 @@ func (c *Client) CreateElasticKeyWithBody(ctx context.Context, params *CreateEla
 
 // CreateElasticKey Create an elastic key with its first version
 //
-// Generates version 1 and makes it primary. Codes: `validation_failed`, `unsupported_algorithm`, `conflict` (the name is taken).
+// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
+// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -761,8 +1526,67 @@ func (c *Client) CreateElasticKey(ctx context.Context, params *CreateElasticKeyP
 // GetElasticKey Get an elastic key
 //
 // Corresponds with GET /elastic-keys/{id} (the `GetElasticKey` operationId).
-func (c *Client) GetElasticKey(ctx context.Context, id KeyID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetElasticKeyRequest(c.Server, id)
+func (c *Client) GetElasticKey(ctx context.Context, id KeyID, params *GetElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetElasticKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateElasticKeyWithBody Change what a key says of itself
+//
+// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
+// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
+// `invalid_state`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
+func (c *Client) UpdateElasticKeyWithBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateElasticKeyRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateElasticKeyWithApplicationMergePatchPlusJSONBody Change what a key says of itself
+//
+// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
+// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
+// `invalid_state`.
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
+func (c *Client) UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateElasticKeyRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelElasticKeyDeletion Keep a key that was to be deleted
+//
+// The key is disabled then. Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/cancel-deletion (the `CancelElasticKeyDeletion` operationId).
+func (c *Client) CancelElasticKeyDeletion(ctx context.Context, id KeyID, params *CancelElasticKeyDeletionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelElasticKeyDeletionRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -803,6 +1627,40 @@ func (c *Client) DecryptWithBody(ctx context.Context, id KeyID, contentType stri
 // Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 func (c *Client) Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDecryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisableElasticKey Make a key unusable until it is enabled again
+//
+// In force on every replica within a second. Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/disable (the `DisableElasticKey` operationId).
+func (c *Client) DisableElasticKey(ctx context.Context, id KeyID, params *DisableElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableElasticKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableElasticKey Make a disabled key usable again
+//
+// Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/enable (the `EnableElasticKey` operationId).
+func (c *Client) EnableElasticKey(ctx context.Context, id KeyID, params *EnableElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableElasticKeyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -868,11 +1726,154 @@ func (c *Client) ListMaterialKeys(ctx context.Context, id KeyID, params *ListMat
 	return c.Client.Do(req)
 }
 
+// CreateMaterialKey Add a version and make it primary
+//
+// The same as `rotate`. Codes: `invalid_state`, `policy_refused` (the key gets no further versions, or by import alone).
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys (the `CreateMaterialKey` operationId).
+func (c *Client) CreateMaterialKey(ctx context.Context, id KeyID, params *CreateMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateMaterialKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetMaterialKey Get one version
 //
 // Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
-func (c *Client) GetMaterialKey(ctx context.Context, id KeyID, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMaterialKeyRequest(c.Server, id, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DisableMaterialKey Make a version unusable until it is enabled again
+//
+// Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/disable (the `DisableMaterialKey` operationId).
+func (c *Client) DisableMaterialKey(ctx context.Context, id KeyID, version Version, params *DisableMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDisableMaterialKeyRequest(c.Server, id, version, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EnableMaterialKey Make a disabled version usable again
+//
+// Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/enable (the `EnableMaterialKey` operationId).
+func (c *Client) EnableMaterialKey(ctx context.Context, id KeyID, version Version, params *EnableMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEnableMaterialKeyRequest(c.Server, id, version, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompromiseMaterialKey Mark a version as known to somebody else
+//
+// It makes nothing any more, and what it has made is read only with the scope `kms:use-compromised`. There is no way back.
+// Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/mark-compromised (the `CompromiseMaterialKey` operationId).
+func (c *Client) CompromiseMaterialKey(ctx context.Context, id KeyID, version Version, params *CompromiseMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompromiseMaterialKeyRequest(c.Server, id, version, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreMaterialKey Keep a version that was to be destroyed
+//
+// It is disabled then; one that was compromised is that again. Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/restore (the `RestoreMaterialKey` operationId).
+func (c *Client) RestoreMaterialKey(ctx context.Context, id KeyID, version Version, params *RestoreMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreMaterialKeyRequest(c.Server, id, version, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScheduleMaterialKeyDestructionWithBody Destroy a version after a wait
+//
+// Until then the version does nothing and can be restored. With `dry_run=true` nothing changes; the answer says what would.
+// Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction (the `ScheduleMaterialKeyDestruction` operationId).
+func (c *Client) ScheduleMaterialKeyDestructionWithBody(ctx context.Context, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScheduleMaterialKeyDestructionRequestWithBody(c.Server, id, version, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScheduleMaterialKeyDestruction Destroy a version after a wait
+//
+// Until then the version does nothing and can be restored. With `dry_run=true` nothing changes; the answer says what would.
+// Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction (the `ScheduleMaterialKeyDestruction` operationId).
+func (c *Client) ScheduleMaterialKeyDestruction(ctx context.Context, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, body ScheduleMaterialKeyDestructionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScheduleMaterialKeyDestructionRequest(c.Server, id, version, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPrimaryMaterialKey Make a version the one that encrypts and signs
+//
+// An older version can be primary again. Codes: `invalid_state` (the version is not enabled, or below the key's minimum).
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/set-primary (the `SetPrimaryMaterialKey` operationId).
+func (c *Client) SetPrimaryMaterialKey(ctx context.Context, id KeyID, version Version, params *SetPrimaryMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPrimaryMaterialKeyRequest(c.Server, id, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -902,11 +1903,52 @@ func (c *Client) GetPublicKey(ctx context.Context, id KeyID, params *GetPublicKe
 
 // RotateElasticKey Add a version and make it primary
 //
-// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`.
+// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
+// `policy_refused` (the key gets no further versions, or by import alone).
 //
 // Corresponds with POST /elastic-keys/{id}/rotate (the `RotateElasticKey` operationId).
 func (c *Client) RotateElasticKey(ctx context.Context, id KeyID, params *RotateElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateElasticKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScheduleElasticKeyDeletionWithBody End a key after a wait
+//
+// Until then the key does nothing, attempts to use it are counted, and the deletion can be cancelled. With `dry_run=true` nothing changes;
+// the answer says what would. Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/schedule-deletion (the `ScheduleElasticKeyDeletion` operationId).
+func (c *Client) ScheduleElasticKeyDeletionWithBody(ctx context.Context, id KeyID, params *ScheduleElasticKeyDeletionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScheduleElasticKeyDeletionRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ScheduleElasticKeyDeletion End a key after a wait
+//
+// Until then the key does nothing, attempts to use it are counted, and the deletion can be cancelled. With `dry_run=true` nothing changes;
+// the answer says what would. Codes: `validation_failed` (a wait that is too short or too long), `invalid_state`, `step_up_required`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/schedule-deletion (the `ScheduleElasticKeyDeletion` operationId).
+func (c *Client) ScheduleElasticKeyDeletion(ctx context.Context, id KeyID, params *ScheduleElasticKeyDeletionParams, body ScheduleElasticKeyDeletionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewScheduleElasticKeyDeletionRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1018,6 +2060,23 @@ func (c *Client) GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// ListAllMaterialKeys List the versions of all elastic keys
+//
+// In order of creation. Versions of deleted keys are not listed. Codes: `invalid_cursor`.
+//
+// Corresponds with GET /material-keys (the `ListAllMaterialKeys` operationId).
+func (c *Client) ListAllMaterialKeys(ctx context.Context, params *ListAllMaterialKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAllMaterialKeysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ReportAlgorithms Report which algorithms are in use
 //
 // For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
@@ -1034,6 +2093,284 @@ func (c *Client) ReportAlgorithms(ctx context.Context, reqEditors ...RequestEdit
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAliasesRequest constructs an http.Request for the ListAliases method
+func NewListAliasesRequest(server string, params *ListAliasesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/aliases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Key != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", *params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateAliasRequest calls the generic CreateAlias builder with application/json body
+func NewCreateAliasRequest(server string, params *CreateAliasParams, body CreateAliasJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAliasRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateAliasRequestWithBody constructs an http.Request for the CreateAlias method, with any body, and a specified content type
+func NewCreateAliasRequestWithBody(server string, params *CreateAliasParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/aliases")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteAliasRequest constructs an http.Request for the DeleteAlias method
+func NewDeleteAliasRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/aliases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAliasRequest constructs an http.Request for the GetAlias method
+func NewGetAliasRequest(server string, name string, params *GetAliasParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/aliases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateAliasRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateAlias builder with application/merge-patch+json body
+func NewUpdateAliasRequestWithApplicationMergePatchPlusJSONBody(server string, name string, params *UpdateAliasParams, body UpdateAliasApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateAliasRequestWithBody(server, name, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewUpdateAliasRequestWithBody constructs an http.Request for the UpdateAlias method, with any body, and a specified content type
+func NewUpdateAliasRequestWithBody(server string, name string, params *UpdateAliasParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/aliases/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewListElasticKeysRequest constructs an http.Request for the ListElasticKeys method
@@ -1079,6 +2416,66 @@ func NewListElasticKeysRequest(server string, params *ListElasticKeysParams) (*h
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "id", *params.ID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.VersioningAllowed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "versioning_allowed", *params.VersioningAllowed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ImportAllowed != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "import_allowed", *params.ImportAllowed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1194,7 +2591,7 @@ func NewCreateElasticKeyRequestWithBody(server string, params *CreateElasticKeyP
 }
 
 // NewGetElasticKeyRequest constructs an http.Request for the GetElasticKey method
-func NewGetElasticKeyRequest(server string, id KeyID) (*http.Request, error) {
+func NewGetElasticKeyRequest(server string, id KeyID, params *GetElasticKeyParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1222,6 +2619,132 @@ func NewGetElasticKeyRequest(server string, id KeyID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewUpdateElasticKeyRequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateElasticKey builder with application/merge-patch+json body
+func NewUpdateElasticKeyRequestWithApplicationMergePatchPlusJSONBody(server string, id KeyID, params *UpdateElasticKeyParams, body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateElasticKeyRequestWithBody(server, id, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewUpdateElasticKeyRequestWithBody constructs an http.Request for the UpdateElasticKey method, with any body, and a specified content type
+func NewUpdateElasticKeyRequestWithBody(server string, id KeyID, params *UpdateElasticKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelElasticKeyDeletionRequest constructs an http.Request for the CancelElasticKeyDeletion method
+func NewCancelElasticKeyDeletionRequest(server string, id KeyID, params *CancelElasticKeyDeletionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/cancel-deletion", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1270,6 +2793,104 @@ func NewDecryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDisableElasticKeyRequest constructs an http.Request for the DisableElasticKey method
+func NewDisableElasticKeyRequest(server string, id KeyID, params *DisableElasticKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/disable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewEnableElasticKeyRequest constructs an http.Request for the EnableElasticKey method
+func NewEnableElasticKeyRequest(server string, id KeyID, params *EnableElasticKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/enable", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -1394,8 +3015,57 @@ func NewListMaterialKeysRequest(server string, id KeyID, params *ListMaterialKey
 	return req, nil
 }
 
+// NewCreateMaterialKeyRequest constructs an http.Request for the CreateMaterialKey method
+func NewCreateMaterialKeyRequest(server string, id KeyID, params *CreateMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetMaterialKeyRequest constructs an http.Request for the GetMaterialKey method
-func NewGetMaterialKeyRequest(server string, id KeyID, version string) (*http.Request, error) {
+func NewGetMaterialKeyRequest(server string, id KeyID, version Version) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1430,6 +3100,382 @@ func NewGetMaterialKeyRequest(server string, id KeyID, version string) (*http.Re
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDisableMaterialKeyRequest constructs an http.Request for the DisableMaterialKey method
+func NewDisableMaterialKeyRequest(server string, id KeyID, version Version, params *DisableMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/disable", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewEnableMaterialKeyRequest constructs an http.Request for the EnableMaterialKey method
+func NewEnableMaterialKeyRequest(server string, id KeyID, version Version, params *EnableMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/enable", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCompromiseMaterialKeyRequest constructs an http.Request for the CompromiseMaterialKey method
+func NewCompromiseMaterialKeyRequest(server string, id KeyID, version Version, params *CompromiseMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/mark-compromised", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRestoreMaterialKeyRequest constructs an http.Request for the RestoreMaterialKey method
+func NewRestoreMaterialKeyRequest(server string, id KeyID, version Version, params *RestoreMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/restore", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewScheduleMaterialKeyDestructionRequest calls the generic ScheduleMaterialKeyDestruction builder with application/json body
+func NewScheduleMaterialKeyDestructionRequest(server string, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, body ScheduleMaterialKeyDestructionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewScheduleMaterialKeyDestructionRequestWithBody(server, id, version, params, "application/json", bodyReader)
+}
+
+// NewScheduleMaterialKeyDestructionRequestWithBody constructs an http.Request for the ScheduleMaterialKeyDestruction method, with any body, and a specified content type
+func NewScheduleMaterialKeyDestructionRequestWithBody(server string, id KeyID, version Version, params *ScheduleMaterialKeyDestructionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/schedule-destruction", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSetPrimaryMaterialKeyRequest constructs an http.Request for the SetPrimaryMaterialKey method
+func NewSetPrimaryMaterialKeyRequest(server string, id KeyID, version Version, params *SetPrimaryMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/set-primary", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1526,6 +3572,95 @@ func NewRotateElasticKeyRequest(server string, id KeyID, params *RotateElasticKe
 	if err != nil {
 		return nil, err
 	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewScheduleElasticKeyDeletionRequest calls the generic ScheduleElasticKeyDeletion builder with application/json body
+func NewScheduleElasticKeyDeletionRequest(server string, id KeyID, params *ScheduleElasticKeyDeletionParams, body ScheduleElasticKeyDeletionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewScheduleElasticKeyDeletionRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewScheduleElasticKeyDeletionRequestWithBody constructs an http.Request for the ScheduleElasticKeyDeletion method, with any body, and a specified content type
+func NewScheduleElasticKeyDeletionRequestWithBody(server string, id KeyID, params *ScheduleElasticKeyDeletionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/schedule-deletion", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	if params != nil {
 
@@ -1656,6 +3791,96 @@ func NewGetKeySetRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAllMaterialKeysRequest constructs an http.Request for the ListAllMaterialKeys method
+func NewListAllMaterialKeysRequest(server string, params *ListAllMaterialKeysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/material-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Algorithm != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "algorithm", *params.Algorithm, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)

@@ -54,7 +54,7 @@ func (k *KMS) GetKey(ctx context.Context, key string) (*ElasticKey, error) {
 		return nil, err
 	}
 	return call[ElasticKey](ctx, k, fmt.Sprintf("get key %q", key), func(ctx context.Context) (*http.Response, error) {
-		return k.api.GetElasticKey(ctx, key)
+		return k.api.GetElasticKey(ctx, key, nil)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -98,16 +99,16 @@ func (e ElasticKeyStatus) Valid() bool {
 
 // Defines values for KeyOrigin.
 const (
-	Generated KeyOrigin = "generated"
-	Imported  KeyOrigin = "imported"
+	KeyOriginGenerated KeyOrigin = "generated"
+	KeyOriginImported  KeyOrigin = "imported"
 )
 
 // Valid indicates whether the value is a known member of the KeyOrigin enum.
 func (e KeyOrigin) Valid() bool {
 	switch e {
-	case Generated:
+	case KeyOriginGenerated:
 		return true
-	case Imported:
+	case KeyOriginImported:
 		return true
 	default:
 		return false
@@ -165,6 +166,27 @@ func (e MaterialKeyStatus) Valid() bool {
 	}
 }
 
+// Defines values for Origin.
+const (
+	OriginGenerated      Origin = "generated"
+	OriginImported       Origin = "imported"
+	OriginImportedPublic Origin = "imported_public"
+)
+
+// Valid indicates whether the value is a known member of the Origin enum.
+func (e Origin) Valid() bool {
+	switch e {
+	case OriginGenerated:
+		return true
+	case OriginImported:
+		return true
+	case OriginImportedPublic:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignatureFormat.
 const (
 	Der   SignatureFormat = "der"
@@ -210,6 +232,30 @@ func (e SignatureInput) Valid() bool {
 	}
 }
 
+// Defines values for ListElasticKeysParamsSort.
+const (
+	Id        ListElasticKeysParamsSort = "id"
+	MinusId   ListElasticKeysParamsSort = "-id"
+	MinusName ListElasticKeysParamsSort = "-name"
+	Name      ListElasticKeysParamsSort = "name"
+)
+
+// Valid indicates whether the value is a known member of the ListElasticKeysParamsSort enum.
+func (e ListElasticKeysParamsSort) Valid() bool {
+	switch e {
+	case Id:
+		return true
+	case MinusId:
+		return true
+	case MinusName:
+		return true
+	case Name:
+		return true
+	default:
+		return false
+	}
+}
+
 // AlgorithmReport defines model for AlgorithmReport.
 type AlgorithmReport struct {
 	// GeneratedAt RFC 3339, UTC, microseconds.
@@ -248,6 +294,34 @@ type AlgorithmUse struct {
 	Versions VersionCounts `json:"versions"`
 }
 
+// Alias defines model for Alias.
+type Alias struct {
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt    Timestamp `json:"created_at"`
+	ElasticKeyId string    `json:"elastic_key_id"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: payroll
+	Name KeyName `json:"name"`
+
+	// UpdatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// AliasPage defines model for AliasPage.
+type AliasPage struct {
+	Items      []Alias `json:"items"`
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// AliasPatch Example: {"key":"payroll-2027"}
+type AliasPatch = json.RawMessage
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -257,6 +331,17 @@ type Bytes = string
 //
 // Example: {"record":"4711"}
 type Context map[string]string
+
+// CreateAlias Example: {"key":"payroll","name":"payroll-current"}
+type CreateAlias struct {
+	// Key UUID, name or alias of an elastic key.
+	Key string `json:"key"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: payroll
+	Name KeyName `json:"name"`
+}
 
 // CreateElasticKey defines model for CreateElasticKey.
 type CreateElasticKey struct {
@@ -272,6 +357,9 @@ type CreateElasticKey struct {
 	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
 	Exportable *bool `json:"exportable,omitempty"`
 
+	// ImportAllowed Whether versions may be imported.
+	ImportAllowed *bool `json:"import_allowed,omitempty"`
+
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *CreateElasticKeyKeySize `json:"key_size,omitempty"`
 
@@ -280,11 +368,27 @@ type CreateElasticKey struct {
 	// Example: payroll
 	Name KeyName `json:"name"`
 
-	// Origin Whether versions are generated here, or brought by import.
+	// Origin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
 	Origin *KeyOrigin `json:"origin,omitempty"`
+
+	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+	Policy *KeyPolicy `json:"policy,omitempty"`
 
 	// Published Whether public parts are in the tenant's JWK Set.
 	Published *bool `json:"published,omitempty"`
+
+	// Rotation When the key gets a new version by itself. What is absent does not matter.
+	//
+	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+	Rotation *Rotation `json:"rotation,omitempty"`
+
+	// Tags Names and values by which keys are found. A name has no `=`.
+	//
+	// Example: {"team":"payroll"}
+	Tags *Tags `json:"tags,omitempty"`
+
+	// VersioningAllowed Whether the key gets further versions.
+	VersioningAllowed *bool `json:"versioning_allowed,omitempty"`
 }
 
 // CreateElasticKeyCurve Curve of an ECDH-ES key. P-256 by default.
@@ -316,6 +420,46 @@ type DecryptResponse struct {
 	Version   int64 `json:"version"`
 }
 
+// DeletionPlan defines model for DeletionPlan.
+type DeletionPlan struct {
+	// DeleteAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DeleteAt Timestamp `json:"delete_at"`
+
+	// DryRun Nothing was changed.
+	DryRun       bool   `json:"dry_run"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+
+	// Safe No version was used in the last 30 days.
+	Safe   bool             `json:"safe"`
+	Status ElasticKeyStatus `json:"status"`
+
+	// Versions The newest 1,000.
+	Versions []MaterialKey `json:"versions"`
+}
+
+// DestructionPlan defines model for DestructionPlan.
+type DestructionPlan struct {
+	// DestroyAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DestroyAt Timestamp `json:"destroy_at"`
+
+	// DryRun Nothing was changed.
+	DryRun       bool   `json:"dry_run"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Safe The version is not primary and was not used in the last 30 days.
+	Safe    bool        `json:"safe"`
+	Version MaterialKey `json:"version"`
+}
+
 // ElasticKey defines model for ElasticKey.
 type ElasticKey struct {
 	Algorithm string `json:"algorithm"`
@@ -323,25 +467,60 @@ type ElasticKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt   Timestamp `json:"created_at"`
-	Curve       *string   `json:"curve,omitempty"`
-	Description string    `json:"description"`
-	Exportable  bool      `json:"exportable"`
-	Id          string    `json:"id"`
+	CreatedAt Timestamp `json:"created_at"`
+	Curve     *string   `json:"curve,omitempty"`
+
+	// DeleteAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DeleteAt      *Timestamp `json:"delete_at,omitempty"`
+	Description   string     `json:"description"`
+	Exportable    bool       `json:"exportable"`
+	Id            string     `json:"id"`
+	ImportAllowed bool       `json:"import_allowed"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
+
+	// MinDecryptVersion The lowest version that still decrypts and verifies; 0 for any.
+	MinDecryptVersion int64 `json:"min_decrypt_version"`
+
+	// MinEncryptVersion The lowest version that may encrypt and sign; 0 for any.
+	MinEncryptVersion int64 `json:"min_encrypt_version"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: payroll
 	Name KeyName `json:"name"`
 
-	// Origin Whether versions are generated here, or brought by import.
-	Origin         KeyOrigin        `json:"origin"`
-	PrimaryVersion int64            `json:"primary_version"`
-	Published      bool             `json:"published"`
-	Status         ElasticKeyStatus `json:"status"`
+	// NextRotationAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NextRotationAt *Timestamp `json:"next_rotation_at,omitempty"`
+
+	// Origin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
+	Origin KeyOrigin `json:"origin"`
+
+	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+	Policy         KeyPolicy `json:"policy"`
+	PrimaryVersion int64     `json:"primary_version"`
+	Published      bool      `json:"published"`
+
+	// RefusedUses Attempts to use a key that waits for its deletion.
+	//
+	// Example: {"count":0}
+	RefusedUses *RefusedUses `json:"refused_uses,omitempty"`
+
+	// Rotation When the key gets a new version by itself. What is absent does not matter.
+	//
+	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+	Rotation Rotation         `json:"rotation"`
+	Status   ElasticKeyStatus `json:"status"`
+
+	// Tags Names and values by which keys are found. A name has no `=`.
+	//
+	// Example: {"team":"payroll"}
+	Tags Tags `json:"tags"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
 	//
@@ -352,7 +531,8 @@ type ElasticKey struct {
 	Use KeyUse `json:"use"`
 
 	// VersionCount Versions ever made.
-	VersionCount int64 `json:"version_count"`
+	VersionCount      int64 `json:"version_count"`
+	VersioningAllowed bool  `json:"versioning_allowed"`
 }
 
 // ElasticKeyPage defines model for ElasticKeyPage.
@@ -360,6 +540,9 @@ type ElasticKeyPage struct {
 	Items      []ElasticKey `json:"items"`
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
+
+// ElasticKeyPatch Example: {"description":"Salaries","rotation":{"every_seconds":7776000}}
+type ElasticKeyPatch = json.RawMessage
 
 // ElasticKeyStatus defines model for ElasticKeyStatus.
 type ElasticKeyStatus string
@@ -391,8 +574,27 @@ type EncryptResponse struct {
 // Example: payroll
 type KeyName = string
 
-// KeyOrigin Whether versions are generated here, or brought by import.
+// KeyOrigin Whether versions are generated here, or brought by import. A key of origin `imported` waits for its first version.
 type KeyOrigin string
+
+// KeyPolicy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
+type KeyPolicy struct {
+	// Clients Ids of callers who may use the key.
+	Clients *[]string `json:"clients,omitempty"`
+
+	// Operations Operations that may use the key, as `encrypt`.
+	//
+	// Example: ["encrypt","decrypt"]
+	Operations *[]string `json:"operations,omitempty"`
+
+	// Quorum How many of whom must approve destruction before its time, and export.
+	//
+	// Example: {"approvals":2,"approvers":["alice","bob","carol"]}
+	Quorum *Quorum `json:"quorum,omitempty"`
+
+	// Roles Roles whose holders may use the key.
+	Roles *[]string `json:"roles,omitempty"`
+}
 
 // KeySet JWK Set (RFC 7517 section 5).
 //
@@ -407,15 +609,39 @@ type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	ElasticKeyId string    `json:"elastic_key_id"`
-	Id           string    `json:"id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// DestroyAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	DestroyAt    *Timestamp `json:"destroy_at,omitempty"`
+	ElasticKeyId string     `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt  *Timestamp `json:"expires_at,omitempty"`
+	Exportable bool       `json:"exportable"`
+	Id         string     `json:"id"`
 
 	// Kid As it stands in the header of what the version makes.
-	Kid     string            `json:"kid"`
+	Kid string `json:"kid"`
+
+	// Origin Where a key or version comes from; `imported_public` is a public key alone.
+	Origin  Origin            `json:"origin"`
 	Primary bool              `json:"primary"`
 	Status  MaterialKeyStatus `json:"status"`
-	Version int64             `json:"version"`
+
+	// UpdatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
+	//
+	// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
+	Uses    Uses  `json:"uses"`
+	Version int64 `json:"version"`
 }
 
 // MaterialKeyPage defines model for MaterialKeyPage.
@@ -426,6 +652,9 @@ type MaterialKeyPage struct {
 
 // MaterialKeyStatus defines model for MaterialKeyStatus.
 type MaterialKeyStatus string
+
+// Origin Where a key or version comes from; `imported_public` is a public key alone.
+type Origin string
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -452,6 +681,49 @@ type PublicKey struct {
 	// Pem SubjectPublicKeyInfo (RFC 5280) in PEM.
 	Pem     string `json:"pem"`
 	Version int64  `json:"version"`
+}
+
+// Quorum How many of whom must approve destruction before its time, and export.
+//
+// Example: {"approvals":2,"approvers":["alice","bob","carol"]}
+type Quorum struct {
+	Approvals int      `json:"approvals"`
+	Approvers []string `json:"approvers"`
+}
+
+// RefusedUses Attempts to use a key that waits for its deletion.
+//
+// Example: {"count":0}
+type RefusedUses struct {
+	Count int64 `json:"count"`
+
+	// LastRefusedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastRefusedAt *Timestamp `json:"last_refused_at,omitempty"`
+}
+
+// Rotation When the key gets a new version by itself. What is absent does not matter.
+//
+// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
+type Rotation struct {
+	// Bytes How many bytes the primary version may have worked on.
+	Bytes *int64 `json:"bytes,omitempty"`
+
+	// EverySeconds Age of the primary version.
+	EverySeconds *int64 `json:"every_seconds,omitempty"`
+
+	// NotifyBeforeSeconds How long before an audit event announces it.
+	NotifyBeforeSeconds *int64 `json:"notify_before_seconds,omitempty"`
+
+	// Uses How often the primary version may have been used.
+	Uses *int64 `json:"uses,omitempty"`
+}
+
+// ScheduleEnd Example: {"wait_days":30}
+type ScheduleEnd struct {
+	// WaitDays The tenant may have a longer shortest wait.
+	WaitDays *int `json:"wait_days,omitempty"`
 }
 
 // SignRequest defines model for SignRequest.
@@ -484,10 +756,28 @@ type SignatureFormat string
 // SignatureInput defines model for SignatureInput.
 type SignatureInput string
 
+// Tags Names and values by which keys are found. A name has no `=`.
+//
+// Example: {"team":"payroll"}
+type Tags map[string]string
+
 // Timestamp RFC 3339, UTC, microseconds.
 //
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
+
+// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
+//
+// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
+type Uses struct {
+	Bytes int64 `json:"bytes"`
+	Count int64 `json:"count"`
+
+	// LastUsedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
+}
 
 // VerifyRequest defines model for VerifyRequest.
 type VerifyRequest struct {
@@ -532,14 +822,56 @@ type VersionCounts struct {
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DryRun defines model for DryRun.
+type DryRun = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
 
 // KeyID defines model for KeyID.
 type KeyID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Version defines model for Version.
+type Version = string
+
+// ListAliasesParams defines parameters for ListAliases.
+type ListAliasesParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Key Only aliases of the key of this UUID, name or alias.
+	Key *string `form:"key,omitempty" json:"key,omitempty"`
+}
+
+// CreateAliasParams defines parameters for CreateAlias.
+type CreateAliasParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetAliasParams defines parameters for GetAlias.
+type GetAliasParams struct {
+	// IfNoneMatch ETags of the representations that the caller has; 304 where one of them is the present one.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateAliasParams defines parameters for UpdateAlias.
+type UpdateAliasParams struct {
+	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
 
 // ListElasticKeysParams defines parameters for ListElasticKeys.
 type ListElasticKeysParams struct {
@@ -549,7 +881,22 @@ type ListElasticKeysParams struct {
 	// Cursor `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Name Only the key of this name.
+	// Sort By id (the order of creation) or by name; `-` for the other way round.
+	Sort *ListElasticKeysParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Id Only the key of this UUID.
+	Id *string `form:"id,omitempty" json:"id,omitempty"`
+
+	// Tag Only keys with this tag, `name` or `name=value`.
+	Tag *string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// VersioningAllowed Only keys that may, or may not, get further versions.
+	VersioningAllowed *bool `form:"versioning_allowed,omitempty" json:"versioning_allowed,omitempty"`
+
+	// ImportAllowed Only keys whose versions may, or may not, be imported.
+	ImportAllowed *bool `form:"import_allowed,omitempty" json:"import_allowed,omitempty"`
+
+	// Name Only the key of this name or alias.
 	Name *KeyName `form:"name,omitempty" json:"name,omitempty"`
 
 	// Algorithm Only keys of this algorithm.
@@ -559,8 +906,41 @@ type ListElasticKeysParams struct {
 	Status *ElasticKeyStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
+// ListElasticKeysParamsSort defines parameters for ListElasticKeys.
+type ListElasticKeysParamsSort string
+
 // CreateElasticKeyParams defines parameters for CreateElasticKey.
 type CreateElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetElasticKeyParams defines parameters for GetElasticKey.
+type GetElasticKeyParams struct {
+	// IfNoneMatch ETags of the representations that the caller has; 304 where one of them is the present one.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateElasticKeyParams defines parameters for UpdateElasticKey.
+type UpdateElasticKeyParams struct {
+	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
+type CancelElasticKeyDeletionParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableElasticKeyParams defines parameters for DisableElasticKey.
+type DisableElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// EnableElasticKeyParams defines parameters for EnableElasticKey.
+type EnableElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -572,6 +952,51 @@ type ListMaterialKeysParams struct {
 
 	// Cursor `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateMaterialKeyParams defines parameters for CreateMaterialKey.
+type CreateMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DisableMaterialKeyParams defines parameters for DisableMaterialKey.
+type DisableMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// EnableMaterialKeyParams defines parameters for EnableMaterialKey.
+type EnableMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CompromiseMaterialKeyParams defines parameters for CompromiseMaterialKey.
+type CompromiseMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestoreMaterialKeyParams defines parameters for RestoreMaterialKey.
+type RestoreMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ScheduleMaterialKeyDestructionParams defines parameters for ScheduleMaterialKeyDestruction.
+type ScheduleMaterialKeyDestructionParams struct {
+	// DryRun Only says what would happen.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SetPrimaryMaterialKeyParams defines parameters for SetPrimaryMaterialKey.
+type SetPrimaryMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetPublicKeyParams defines parameters for GetPublicKey.
@@ -586,14 +1011,53 @@ type RotateElasticKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ScheduleElasticKeyDeletionParams defines parameters for ScheduleElasticKeyDeletion.
+type ScheduleElasticKeyDeletionParams struct {
+	// DryRun Only says what would happen.
+	DryRun *DryRun `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAllMaterialKeysParams defines parameters for ListAllMaterialKeys.
+type ListAllMaterialKeysParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only versions in this state.
+	Status *MaterialKeyStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Algorithm Only versions of keys of this algorithm.
+	Algorithm *string `form:"algorithm,omitempty" json:"algorithm,omitempty"`
+}
+
+// CreateAliasJSONRequestBody defines body for CreateAlias for application/json ContentType.
+type CreateAliasJSONRequestBody = CreateAlias
+
+// UpdateAliasApplicationMergePatchPlusJSONRequestBody defines body for UpdateAlias for application/merge-patch+json ContentType.
+type UpdateAliasApplicationMergePatchPlusJSONRequestBody = AliasPatch
+
 // CreateElasticKeyJSONRequestBody defines body for CreateElasticKey for application/json ContentType.
 type CreateElasticKeyJSONRequestBody = CreateElasticKey
+
+// UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateElasticKey for application/merge-patch+json ContentType.
+type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
 
 // DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
 type DecryptJSONRequestBody = DecryptRequest
 
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
+
+// ScheduleMaterialKeyDestructionJSONRequestBody defines body for ScheduleMaterialKeyDestruction for application/json ContentType.
+type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
+
+// ScheduleElasticKeyDeletionJSONRequestBody defines body for ScheduleElasticKeyDeletion for application/json ContentType.
+type ScheduleElasticKeyDeletionJSONRequestBody = ScheduleEnd
 
 // SignJSONRequestBody defines body for Sign for application/json ContentType.
 type SignJSONRequestBody = SignRequest
@@ -603,6 +1067,21 @@ type VerifyJSONRequestBody = VerifyRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAliases List aliases
+	// (GET /aliases)
+	ListAliases(w http.ResponseWriter, r *http.Request, params ListAliasesParams)
+	// CreateAlias Give a key a further name
+	// (POST /aliases)
+	CreateAlias(w http.ResponseWriter, r *http.Request, params CreateAliasParams)
+	// DeleteAlias Take a name away from the key that it stands for
+	// (DELETE /aliases/{name})
+	DeleteAlias(w http.ResponseWriter, r *http.Request, name string)
+	// GetAlias Get an alias
+	// (GET /aliases/{name})
+	GetAlias(w http.ResponseWriter, r *http.Request, name string, params GetAliasParams)
+	// UpdateAlias Move an alias to another key
+	// (PATCH /aliases/{name})
+	UpdateAlias(w http.ResponseWriter, r *http.Request, name string, params UpdateAliasParams)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams)
@@ -611,25 +1090,61 @@ type ServerInterface interface {
 	CreateElasticKey(w http.ResponseWriter, r *http.Request, params CreateElasticKeyParams)
 	// GetElasticKey Get an elastic key
 	// (GET /elastic-keys/{id})
-	GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID)
+	GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetElasticKeyParams)
+	// UpdateElasticKey Change what a key says of itself
+	// (PATCH /elastic-keys/{id})
+	UpdateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateElasticKeyParams)
+	// CancelElasticKeyDeletion Keep a key that was to be deleted
+	// (POST /elastic-keys/{id}/cancel-deletion)
+	CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams)
 	// Decrypt Decrypt
 	// (POST /elastic-keys/{id}/decrypt)
 	Decrypt(w http.ResponseWriter, r *http.Request, id KeyID)
+	// DisableElasticKey Make a key unusable until it is enabled again
+	// (POST /elastic-keys/{id}/disable)
+	DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams)
+	// EnableElasticKey Make a disabled key usable again
+	// (POST /elastic-keys/{id}/enable)
+	EnableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableElasticKeyParams)
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(w http.ResponseWriter, r *http.Request, id KeyID)
 	// ListMaterialKeys List the versions of an elastic key
 	// (GET /elastic-keys/{id}/material-keys)
 	ListMaterialKeys(w http.ResponseWriter, r *http.Request, id KeyID, params ListMaterialKeysParams)
+	// CreateMaterialKey Add a version and make it primary
+	// (POST /elastic-keys/{id}/material-keys)
+	CreateMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, params CreateMaterialKeyParams)
 	// GetMaterialKey Get one version
 	// (GET /elastic-keys/{id}/material-keys/{version})
-	GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string)
+	GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version)
+	// DisableMaterialKey Make a version unusable until it is enabled again
+	// (POST /elastic-keys/{id}/material-keys/{version}/disable)
+	DisableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params DisableMaterialKeyParams)
+	// EnableMaterialKey Make a disabled version usable again
+	// (POST /elastic-keys/{id}/material-keys/{version}/enable)
+	EnableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params EnableMaterialKeyParams)
+	// CompromiseMaterialKey Mark a version as known to somebody else
+	// (POST /elastic-keys/{id}/material-keys/{version}/mark-compromised)
+	CompromiseMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params CompromiseMaterialKeyParams)
+	// RestoreMaterialKey Keep a version that was to be destroyed
+	// (POST /elastic-keys/{id}/material-keys/{version}/restore)
+	RestoreMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params RestoreMaterialKeyParams)
+	// ScheduleMaterialKeyDestruction Destroy a version after a wait
+	// (POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction)
+	ScheduleMaterialKeyDestruction(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params ScheduleMaterialKeyDestructionParams)
+	// SetPrimaryMaterialKey Make a version the one that encrypts and signs
+	// (POST /elastic-keys/{id}/material-keys/{version}/set-primary)
+	SetPrimaryMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params SetPrimaryMaterialKeyParams)
 	// GetPublicKey Get the public part
 	// (GET /elastic-keys/{id}/public-key)
 	GetPublicKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetPublicKeyParams)
 	// RotateElasticKey Add a version and make it primary
 	// (POST /elastic-keys/{id}/rotate)
 	RotateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params RotateElasticKeyParams)
+	// ScheduleElasticKeyDeletion End a key after a wait
+	// (POST /elastic-keys/{id}/schedule-deletion)
+	ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params ScheduleElasticKeyDeletionParams)
 	// Sign Sign up to 64 KiB, or a digest
 	// (POST /elastic-keys/{id}/sign)
 	Sign(w http.ResponseWriter, r *http.Request, id KeyID)
@@ -639,6 +1154,9 @@ type ServerInterface interface {
 	// GetKeySet Get the tenant's JWK Set
 	// (GET /jwks)
 	GetKeySet(w http.ResponseWriter, r *http.Request)
+	// ListAllMaterialKeys List the versions of all elastic keys
+	// (GET /material-keys)
+	ListAllMaterialKeys(w http.ResponseWriter, r *http.Request, params ListAllMaterialKeysParams)
 	// ReportAlgorithms Report which algorithms are in use
 	// (GET /reports/algorithms)
 	ReportAlgorithms(w http.ResponseWriter, r *http.Request)
@@ -647,6 +1165,36 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListAliases List aliases
+// (GET /aliases)
+func (_ Unimplemented) ListAliases(w http.ResponseWriter, r *http.Request, params ListAliasesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateAlias Give a key a further name
+// (POST /aliases)
+func (_ Unimplemented) CreateAlias(w http.ResponseWriter, r *http.Request, params CreateAliasParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteAlias Take a name away from the key that it stands for
+// (DELETE /aliases/{name})
+func (_ Unimplemented) DeleteAlias(w http.ResponseWriter, r *http.Request, name string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetAlias Get an alias
+// (GET /aliases/{name})
+func (_ Unimplemented) GetAlias(w http.ResponseWriter, r *http.Request, name string, params GetAliasParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateAlias Move an alias to another key
+// (PATCH /aliases/{name})
+func (_ Unimplemented) UpdateAlias(w http.ResponseWriter, r *http.Request, name string, params UpdateAliasParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListElasticKeys List elastic keys
 // (GET /elastic-keys)
@@ -662,13 +1210,37 @@ func (_ Unimplemented) CreateElasticKey(w http.ResponseWriter, r *http.Request, 
 
 // GetElasticKey Get an elastic key
 // (GET /elastic-keys/{id})
-func (_ Unimplemented) GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID) {
+func (_ Unimplemented) GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateElasticKey Change what a key says of itself
+// (PATCH /elastic-keys/{id})
+func (_ Unimplemented) UpdateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelElasticKeyDeletion Keep a key that was to be deleted
+// (POST /elastic-keys/{id}/cancel-deletion)
+func (_ Unimplemented) CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
 // Decrypt Decrypt
 // (POST /elastic-keys/{id}/decrypt)
 func (_ Unimplemented) Decrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DisableElasticKey Make a key unusable until it is enabled again
+// (POST /elastic-keys/{id}/disable)
+func (_ Unimplemented) DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EnableElasticKey Make a disabled key usable again
+// (POST /elastic-keys/{id}/enable)
+func (_ Unimplemented) EnableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableElasticKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -684,9 +1256,51 @@ func (_ Unimplemented) ListMaterialKeys(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateMaterialKey Add a version and make it primary
+// (POST /elastic-keys/{id}/material-keys)
+func (_ Unimplemented) CreateMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, params CreateMaterialKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetMaterialKey Get one version
 // (GET /elastic-keys/{id}/material-keys/{version})
-func (_ Unimplemented) GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string) {
+func (_ Unimplemented) GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DisableMaterialKey Make a version unusable until it is enabled again
+// (POST /elastic-keys/{id}/material-keys/{version}/disable)
+func (_ Unimplemented) DisableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params DisableMaterialKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EnableMaterialKey Make a disabled version usable again
+// (POST /elastic-keys/{id}/material-keys/{version}/enable)
+func (_ Unimplemented) EnableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params EnableMaterialKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CompromiseMaterialKey Mark a version as known to somebody else
+// (POST /elastic-keys/{id}/material-keys/{version}/mark-compromised)
+func (_ Unimplemented) CompromiseMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params CompromiseMaterialKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RestoreMaterialKey Keep a version that was to be destroyed
+// (POST /elastic-keys/{id}/material-keys/{version}/restore)
+func (_ Unimplemented) RestoreMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params RestoreMaterialKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ScheduleMaterialKeyDestruction Destroy a version after a wait
+// (POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction)
+func (_ Unimplemented) ScheduleMaterialKeyDestruction(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params ScheduleMaterialKeyDestructionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetPrimaryMaterialKey Make a version the one that encrypts and signs
+// (POST /elastic-keys/{id}/material-keys/{version}/set-primary)
+func (_ Unimplemented) SetPrimaryMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params SetPrimaryMaterialKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -699,6 +1313,12 @@ func (_ Unimplemented) GetPublicKey(w http.ResponseWriter, r *http.Request, id K
 // RotateElasticKey Add a version and make it primary
 // (POST /elastic-keys/{id}/rotate)
 func (_ Unimplemented) RotateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params RotateElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ScheduleElasticKeyDeletion End a key after a wait
+// (POST /elastic-keys/{id}/schedule-deletion)
+func (_ Unimplemented) ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params ScheduleElasticKeyDeletionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -720,6 +1340,12 @@ func (_ Unimplemented) GetKeySet(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListAllMaterialKeys List the versions of all elastic keys
+// (GET /material-keys)
+func (_ Unimplemented) ListAllMaterialKeys(w http.ResponseWriter, r *http.Request, params ListAllMaterialKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ReportAlgorithms Report which algorithms are in use
 // (GET /reports/algorithms)
 func (_ Unimplemented) ReportAlgorithms(w http.ResponseWriter, r *http.Request) {
@@ -734,6 +1360,232 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListAliases operation middleware
+func (siw *ServerInterfaceWrapper) ListAliases(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAliasesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", r.URL.Query(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "key"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAliases(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateAlias operation middleware
+func (siw *ServerInterfaceWrapper) CreateAlias(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAliasParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAlias(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteAlias operation middleware
+func (siw *ServerInterfaceWrapper) DeleteAlias(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteAlias(w, r, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAlias operation middleware
+func (siw *ServerInterfaceWrapper) GetAlias(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAliasParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAlias(w, r, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateAlias operation middleware
+func (siw *ServerInterfaceWrapper) UpdateAlias(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateAliasParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateAlias(w, r, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListElasticKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListElasticKeys(w http.ResponseWriter, r *http.Request) {
@@ -766,6 +1618,71 @@ func (siw *ServerInterfaceWrapper) ListElasticKeys(w http.ResponseWriter, r *htt
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "id", r.URL.Query(), &params.Id, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "versioning_allowed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "versioning_allowed", r.URL.Query(), &params.VersioningAllowed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "versioning_allowed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "versioning_allowed", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "import_allowed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "import_allowed", r.URL.Query(), &params.ImportAllowed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "import_allowed"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "import_allowed", Err: err})
 		}
 		return
 	}
@@ -876,8 +1793,132 @@ func (siw *ServerInterfaceWrapper) GetElasticKey(w http.ResponseWriter, r *http.
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetElasticKey(w, r, id)
+		siw.Handler.GetElasticKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) UpdateElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateElasticKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelElasticKeyDeletion operation middleware
+func (siw *ServerInterfaceWrapper) CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelElasticKeyDeletionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelElasticKeyDeletion(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -904,6 +1945,106 @@ func (siw *ServerInterfaceWrapper) Decrypt(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Decrypt(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DisableElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) DisableElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DisableElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DisableElasticKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EnableElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) EnableElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EnableElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EnableElasticKey(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -994,6 +2135,56 @@ func (siw *ServerInterfaceWrapper) ListMaterialKeys(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// CreateMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) CreateMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateMaterialKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetMaterialKey operation middleware
 func (siw *ServerInterfaceWrapper) GetMaterialKey(w http.ResponseWriter, r *http.Request) {
 
@@ -1010,7 +2201,7 @@ func (siw *ServerInterfaceWrapper) GetMaterialKey(w http.ResponseWriter, r *http
 	}
 
 	// ------------- Path parameter "version" -------------
-	var version string
+	var version Version
 
 	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
@@ -1020,6 +2211,373 @@ func (siw *ServerInterfaceWrapper) GetMaterialKey(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetMaterialKey(w, r, id, version)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DisableMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) DisableMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DisableMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DisableMaterialKey(w, r, id, version, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EnableMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) EnableMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EnableMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EnableMaterialKey(w, r, id, version, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CompromiseMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) CompromiseMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CompromiseMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CompromiseMaterialKey(w, r, id, version, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) RestoreMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreMaterialKey(w, r, id, version, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ScheduleMaterialKeyDestruction operation middleware
+func (siw *ServerInterfaceWrapper) ScheduleMaterialKeyDestruction(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ScheduleMaterialKeyDestructionParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ScheduleMaterialKeyDestruction(w, r, id, version, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPrimaryMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) SetPrimaryMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version Version
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetPrimaryMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPrimaryMaterialKey(w, r, id, version, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1121,6 +2679,69 @@ func (siw *ServerInterfaceWrapper) RotateElasticKey(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// ScheduleElasticKeyDeletion operation middleware
+func (siw *ServerInterfaceWrapper) ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ScheduleElasticKeyDeletionParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ScheduleElasticKeyDeletion(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Sign operation middleware
 func (siw *ServerInterfaceWrapper) Sign(w http.ResponseWriter, r *http.Request) {
 
@@ -1178,6 +2799,78 @@ func (siw *ServerInterfaceWrapper) GetKeySet(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetKeySet(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAllMaterialKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListAllMaterialKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAllMaterialKeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "algorithm" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "algorithm", r.URL.Query(), &params.Algorithm, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "algorithm"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "algorithm", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAllMaterialKeys(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1324,13 +3017,67 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/elastic-keys/{id}", wrapper.GetElasticKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/elastic-keys/{id}", wrapper.UpdateElasticKey)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/elastic-keys/{id}/rotate", wrapper.RotateElasticKey)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/material-keys", wrapper.ListMaterialKeys)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys", wrapper.CreateMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}", wrapper.GetMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/enable", wrapper.EnableElasticKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/disable", wrapper.DisableElasticKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/schedule-deletion", wrapper.ScheduleElasticKeyDeletion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/cancel-deletion", wrapper.CancelElasticKeyDeletion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/enable", wrapper.EnableMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/disable", wrapper.DisableMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/set-primary", wrapper.SetPrimaryMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/mark-compromised", wrapper.CompromiseMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/schedule-destruction", wrapper.ScheduleMaterialKeyDestruction)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/restore", wrapper.RestoreMaterialKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/material-keys", wrapper.ListAllMaterialKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/aliases", wrapper.ListAliases)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/aliases", wrapper.CreateAlias)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/aliases/{name}", wrapper.DeleteAlias)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/aliases/{name}", wrapper.GetAlias)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/aliases/{name}", wrapper.UpdateAlias)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/public-key", wrapper.GetPublicKey)
@@ -1357,7 +3104,251 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type NotModifiedResponseHeaders struct {
+	ETag *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
+
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ListAliasesRequestObject struct {
+	Params ListAliasesParams
+}
+
+type ListAliasesResponseObject interface {
+	VisitListAliasesResponse(w http.ResponseWriter) error
+}
+
+type ListAliases200JSONResponse AliasPage
+
+func (response ListAliases200JSONResponse) VisitListAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAliasesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAliasesdefaultApplicationProblemPlusJSONResponse) VisitListAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAliasRequestObject struct {
+	Params CreateAliasParams
+	Body   *CreateAliasJSONRequestBody
+}
+
+type CreateAliasResponseObject interface {
+	VisitCreateAliasResponse(w http.ResponseWriter) error
+}
+
+type CreateAlias201ResponseHeaders struct {
+	ETag     *string
+	Location *string
+}
+
+type CreateAlias201JSONResponse struct {
+	Body    Alias
+	Headers CreateAlias201ResponseHeaders
+}
+
+func (response CreateAlias201JSONResponse) VisitCreateAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAliasdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateAliasdefaultApplicationProblemPlusJSONResponse) VisitCreateAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAliasRequestObject struct {
+	Name string `json:"name"`
+}
+
+type DeleteAliasResponseObject interface {
+	VisitDeleteAliasResponse(w http.ResponseWriter) error
+}
+
+type DeleteAlias204Response struct {
+}
+
+func (response DeleteAlias204Response) VisitDeleteAliasResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteAliasdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteAliasdefaultApplicationProblemPlusJSONResponse) VisitDeleteAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAliasRequestObject struct {
+	Name   string `json:"name"`
+	Params GetAliasParams
+}
+
+type GetAliasResponseObject interface {
+	VisitGetAliasResponse(w http.ResponseWriter) error
+}
+
+type GetAlias200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetAlias200JSONResponse struct {
+	Body    Alias
+	Headers GetAlias200ResponseHeaders
+}
+
+func (response GetAlias200JSONResponse) VisitGetAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAlias304Response = NotModifiedResponse
+
+func (response GetAlias304Response) VisitGetAliasResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetAliasdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAliasdefaultApplicationProblemPlusJSONResponse) VisitGetAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAliasRequestObject struct {
+	Name   string `json:"name"`
+	Params UpdateAliasParams
+	Body   *UpdateAliasApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateAliasResponseObject interface {
+	VisitUpdateAliasResponse(w http.ResponseWriter) error
+}
+
+type UpdateAlias200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateAlias200JSONResponse struct {
+	Body    Alias
+	Headers UpdateAlias200ResponseHeaders
+}
+
+func (response UpdateAlias200JSONResponse) VisitUpdateAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAliasdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateAliasdefaultApplicationProblemPlusJSONResponse) VisitUpdateAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListElasticKeysRequestObject struct {
 	Params ListElasticKeysParams
@@ -1453,7 +3444,8 @@ func (response CreateElasticKeydefaultApplicationProblemPlusJSONResponse) VisitC
 }
 
 type GetElasticKeyRequestObject struct {
-	Id KeyID `json:"id"`
+	Id     KeyID `json:"id"`
+	Params GetElasticKeyParams
 }
 
 type GetElasticKeyResponseObject interface {
@@ -1484,12 +3476,123 @@ func (response GetElasticKey200JSONResponse) VisitGetElasticKeyResponse(w http.R
 	return err
 }
 
+type GetElasticKey304Response = NotModifiedResponse
+
+func (response GetElasticKey304Response) VisitGetElasticKeyResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
 type GetElasticKeydefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
 func (response GetElasticKeydefaultApplicationProblemPlusJSONResponse) VisitGetElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params UpdateElasticKeyParams
+	Body   *UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateElasticKeyResponseObject interface {
+	VisitUpdateElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type UpdateElasticKey200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateElasticKey200JSONResponse struct {
+	Body    ElasticKey
+	Headers UpdateElasticKey200ResponseHeaders
+}
+
+func (response UpdateElasticKey200JSONResponse) VisitUpdateElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateElasticKeydefaultApplicationProblemPlusJSONResponse) VisitUpdateElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelElasticKeyDeletionRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params CancelElasticKeyDeletionParams
+}
+
+type CancelElasticKeyDeletionResponseObject interface {
+	VisitCancelElasticKeyDeletionResponse(w http.ResponseWriter) error
+}
+
+type CancelElasticKeyDeletion200ResponseHeaders struct {
+	ETag *string
+}
+
+type CancelElasticKeyDeletion200JSONResponse struct {
+	Body    ElasticKey
+	Headers CancelElasticKeyDeletion200ResponseHeaders
+}
+
+func (response CancelElasticKeyDeletion200JSONResponse) VisitCancelElasticKeyDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelElasticKeyDeletiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelElasticKeyDeletiondefaultApplicationProblemPlusJSONResponse) VisitCancelElasticKeyDeletionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1530,6 +3633,106 @@ type DecryptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DecryptdefaultApplicationProblemPlusJSONResponse) VisitDecryptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params DisableElasticKeyParams
+}
+
+type DisableElasticKeyResponseObject interface {
+	VisitDisableElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type DisableElasticKey200ResponseHeaders struct {
+	ETag *string
+}
+
+type DisableElasticKey200JSONResponse struct {
+	Body    ElasticKey
+	Headers DisableElasticKey200ResponseHeaders
+}
+
+func (response DisableElasticKey200JSONResponse) VisitDisableElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisableElasticKeydefaultApplicationProblemPlusJSONResponse) VisitDisableElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params EnableElasticKeyParams
+}
+
+type EnableElasticKeyResponseObject interface {
+	VisitEnableElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type EnableElasticKey200ResponseHeaders struct {
+	ETag *string
+}
+
+type EnableElasticKey200JSONResponse struct {
+	Body    ElasticKey
+	Headers EnableElasticKey200ResponseHeaders
+}
+
+func (response EnableElasticKey200JSONResponse) VisitEnableElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnableElasticKeydefaultApplicationProblemPlusJSONResponse) VisitEnableElasticKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1621,9 +3824,59 @@ func (response ListMaterialKeysdefaultApplicationProblemPlusJSONResponse) VisitL
 	return err
 }
 
+type CreateMaterialKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params CreateMaterialKeyParams
+}
+
+type CreateMaterialKeyResponseObject interface {
+	VisitCreateMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateMaterialKey201ResponseHeaders struct {
+	Location *string
+}
+
+type CreateMaterialKey201JSONResponse struct {
+	Body    MaterialKey
+	Headers CreateMaterialKey201ResponseHeaders
+}
+
+func (response CreateMaterialKey201JSONResponse) VisitCreateMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitCreateMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMaterialKeyRequestObject struct {
-	Id      KeyID  `json:"id"`
-	Version string `json:"version"`
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
 }
 
 type GetMaterialKeyResponseObject interface {
@@ -1650,6 +3903,253 @@ type GetMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitGetMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableMaterialKeyRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  DisableMaterialKeyParams
+}
+
+type DisableMaterialKeyResponseObject interface {
+	VisitDisableMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type DisableMaterialKey200JSONResponse MaterialKey
+
+func (response DisableMaterialKey200JSONResponse) VisitDisableMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DisableMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DisableMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitDisableMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableMaterialKeyRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  EnableMaterialKeyParams
+}
+
+type EnableMaterialKeyResponseObject interface {
+	VisitEnableMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type EnableMaterialKey200JSONResponse MaterialKey
+
+func (response EnableMaterialKey200JSONResponse) VisitEnableMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EnableMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EnableMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitEnableMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompromiseMaterialKeyRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  CompromiseMaterialKeyParams
+}
+
+type CompromiseMaterialKeyResponseObject interface {
+	VisitCompromiseMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type CompromiseMaterialKey200JSONResponse MaterialKey
+
+func (response CompromiseMaterialKey200JSONResponse) VisitCompromiseMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompromiseMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CompromiseMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitCompromiseMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreMaterialKeyRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  RestoreMaterialKeyParams
+}
+
+type RestoreMaterialKeyResponseObject interface {
+	VisitRestoreMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type RestoreMaterialKey200JSONResponse MaterialKey
+
+func (response RestoreMaterialKey200JSONResponse) VisitRestoreMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitRestoreMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ScheduleMaterialKeyDestructionRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  ScheduleMaterialKeyDestructionParams
+	Body    *ScheduleMaterialKeyDestructionJSONRequestBody
+}
+
+type ScheduleMaterialKeyDestructionResponseObject interface {
+	VisitScheduleMaterialKeyDestructionResponse(w http.ResponseWriter) error
+}
+
+type ScheduleMaterialKeyDestruction200JSONResponse DestructionPlan
+
+func (response ScheduleMaterialKeyDestruction200JSONResponse) VisitScheduleMaterialKeyDestructionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ScheduleMaterialKeyDestructiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ScheduleMaterialKeyDestructiondefaultApplicationProblemPlusJSONResponse) VisitScheduleMaterialKeyDestructionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPrimaryMaterialKeyRequestObject struct {
+	Id      KeyID   `json:"id"`
+	Version Version `json:"version"`
+	Params  SetPrimaryMaterialKeyParams
+}
+
+type SetPrimaryMaterialKeyResponseObject interface {
+	VisitSetPrimaryMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type SetPrimaryMaterialKey200JSONResponse MaterialKey
+
+func (response SetPrimaryMaterialKey200JSONResponse) VisitSetPrimaryMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPrimaryMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPrimaryMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitSetPrimaryMaterialKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1740,6 +4240,47 @@ type RotateElasticKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateElasticKeydefaultApplicationProblemPlusJSONResponse) VisitRotateElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ScheduleElasticKeyDeletionRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params ScheduleElasticKeyDeletionParams
+	Body   *ScheduleElasticKeyDeletionJSONRequestBody
+}
+
+type ScheduleElasticKeyDeletionResponseObject interface {
+	VisitScheduleElasticKeyDeletionResponse(w http.ResponseWriter) error
+}
+
+type ScheduleElasticKeyDeletion200JSONResponse DeletionPlan
+
+func (response ScheduleElasticKeyDeletion200JSONResponse) VisitScheduleElasticKeyDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ScheduleElasticKeyDeletiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ScheduleElasticKeyDeletiondefaultApplicationProblemPlusJSONResponse) VisitScheduleElasticKeyDeletionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1879,6 +4420,45 @@ func (response GetKeySetdefaultApplicationProblemPlusJSONResponse) VisitGetKeySe
 	return err
 }
 
+type ListAllMaterialKeysRequestObject struct {
+	Params ListAllMaterialKeysParams
+}
+
+type ListAllMaterialKeysResponseObject interface {
+	VisitListAllMaterialKeysResponse(w http.ResponseWriter) error
+}
+
+type ListAllMaterialKeys200JSONResponse MaterialKeyPage
+
+func (response ListAllMaterialKeys200JSONResponse) VisitListAllMaterialKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAllMaterialKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAllMaterialKeysdefaultApplicationProblemPlusJSONResponse) VisitListAllMaterialKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReportAlgorithmsRequestObject struct {
 }
 
@@ -1919,6 +4499,21 @@ func (response ReportAlgorithmsdefaultApplicationProblemPlusJSONResponse) VisitR
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAliases List aliases
+	// (GET /aliases)
+	ListAliases(ctx context.Context, request ListAliasesRequestObject) (ListAliasesResponseObject, error)
+	// CreateAlias Give a key a further name
+	// (POST /aliases)
+	CreateAlias(ctx context.Context, request CreateAliasRequestObject) (CreateAliasResponseObject, error)
+	// DeleteAlias Take a name away from the key that it stands for
+	// (DELETE /aliases/{name})
+	DeleteAlias(ctx context.Context, request DeleteAliasRequestObject) (DeleteAliasResponseObject, error)
+	// GetAlias Get an alias
+	// (GET /aliases/{name})
+	GetAlias(ctx context.Context, request GetAliasRequestObject) (GetAliasResponseObject, error)
+	// UpdateAlias Move an alias to another key
+	// (PATCH /aliases/{name})
+	UpdateAlias(ctx context.Context, request UpdateAliasRequestObject) (UpdateAliasResponseObject, error)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(ctx context.Context, request ListElasticKeysRequestObject) (ListElasticKeysResponseObject, error)
@@ -1928,24 +4523,60 @@ type StrictServerInterface interface {
 	// GetElasticKey Get an elastic key
 	// (GET /elastic-keys/{id})
 	GetElasticKey(ctx context.Context, request GetElasticKeyRequestObject) (GetElasticKeyResponseObject, error)
+	// UpdateElasticKey Change what a key says of itself
+	// (PATCH /elastic-keys/{id})
+	UpdateElasticKey(ctx context.Context, request UpdateElasticKeyRequestObject) (UpdateElasticKeyResponseObject, error)
+	// CancelElasticKeyDeletion Keep a key that was to be deleted
+	// (POST /elastic-keys/{id}/cancel-deletion)
+	CancelElasticKeyDeletion(ctx context.Context, request CancelElasticKeyDeletionRequestObject) (CancelElasticKeyDeletionResponseObject, error)
 	// Decrypt Decrypt
 	// (POST /elastic-keys/{id}/decrypt)
 	Decrypt(ctx context.Context, request DecryptRequestObject) (DecryptResponseObject, error)
+	// DisableElasticKey Make a key unusable until it is enabled again
+	// (POST /elastic-keys/{id}/disable)
+	DisableElasticKey(ctx context.Context, request DisableElasticKeyRequestObject) (DisableElasticKeyResponseObject, error)
+	// EnableElasticKey Make a disabled key usable again
+	// (POST /elastic-keys/{id}/enable)
+	EnableElasticKey(ctx context.Context, request EnableElasticKeyRequestObject) (EnableElasticKeyResponseObject, error)
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error)
 	// ListMaterialKeys List the versions of an elastic key
 	// (GET /elastic-keys/{id}/material-keys)
 	ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error)
+	// CreateMaterialKey Add a version and make it primary
+	// (POST /elastic-keys/{id}/material-keys)
+	CreateMaterialKey(ctx context.Context, request CreateMaterialKeyRequestObject) (CreateMaterialKeyResponseObject, error)
 	// GetMaterialKey Get one version
 	// (GET /elastic-keys/{id}/material-keys/{version})
 	GetMaterialKey(ctx context.Context, request GetMaterialKeyRequestObject) (GetMaterialKeyResponseObject, error)
+	// DisableMaterialKey Make a version unusable until it is enabled again
+	// (POST /elastic-keys/{id}/material-keys/{version}/disable)
+	DisableMaterialKey(ctx context.Context, request DisableMaterialKeyRequestObject) (DisableMaterialKeyResponseObject, error)
+	// EnableMaterialKey Make a disabled version usable again
+	// (POST /elastic-keys/{id}/material-keys/{version}/enable)
+	EnableMaterialKey(ctx context.Context, request EnableMaterialKeyRequestObject) (EnableMaterialKeyResponseObject, error)
+	// CompromiseMaterialKey Mark a version as known to somebody else
+	// (POST /elastic-keys/{id}/material-keys/{version}/mark-compromised)
+	CompromiseMaterialKey(ctx context.Context, request CompromiseMaterialKeyRequestObject) (CompromiseMaterialKeyResponseObject, error)
+	// RestoreMaterialKey Keep a version that was to be destroyed
+	// (POST /elastic-keys/{id}/material-keys/{version}/restore)
+	RestoreMaterialKey(ctx context.Context, request RestoreMaterialKeyRequestObject) (RestoreMaterialKeyResponseObject, error)
+	// ScheduleMaterialKeyDestruction Destroy a version after a wait
+	// (POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction)
+	ScheduleMaterialKeyDestruction(ctx context.Context, request ScheduleMaterialKeyDestructionRequestObject) (ScheduleMaterialKeyDestructionResponseObject, error)
+	// SetPrimaryMaterialKey Make a version the one that encrypts and signs
+	// (POST /elastic-keys/{id}/material-keys/{version}/set-primary)
+	SetPrimaryMaterialKey(ctx context.Context, request SetPrimaryMaterialKeyRequestObject) (SetPrimaryMaterialKeyResponseObject, error)
 	// GetPublicKey Get the public part
 	// (GET /elastic-keys/{id}/public-key)
 	GetPublicKey(ctx context.Context, request GetPublicKeyRequestObject) (GetPublicKeyResponseObject, error)
 	// RotateElasticKey Add a version and make it primary
 	// (POST /elastic-keys/{id}/rotate)
 	RotateElasticKey(ctx context.Context, request RotateElasticKeyRequestObject) (RotateElasticKeyResponseObject, error)
+	// ScheduleElasticKeyDeletion End a key after a wait
+	// (POST /elastic-keys/{id}/schedule-deletion)
+	ScheduleElasticKeyDeletion(ctx context.Context, request ScheduleElasticKeyDeletionRequestObject) (ScheduleElasticKeyDeletionResponseObject, error)
 	// Sign Sign up to 64 KiB, or a digest
 	// (POST /elastic-keys/{id}/sign)
 	Sign(ctx context.Context, request SignRequestObject) (SignResponseObject, error)
@@ -1955,6 +4586,9 @@ type StrictServerInterface interface {
 	// GetKeySet Get the tenant's JWK Set
 	// (GET /jwks)
 	GetKeySet(ctx context.Context, request GetKeySetRequestObject) (GetKeySetResponseObject, error)
+	// ListAllMaterialKeys List the versions of all elastic keys
+	// (GET /material-keys)
+	ListAllMaterialKeys(ctx context.Context, request ListAllMaterialKeysRequestObject) (ListAllMaterialKeysResponseObject, error)
 	// ReportAlgorithms Report which algorithms are in use
 	// (GET /reports/algorithms)
 	ReportAlgorithms(ctx context.Context, request ReportAlgorithmsRequestObject) (ReportAlgorithmsResponseObject, error)
@@ -1997,6 +4631,152 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ListAliases operation middleware
+func (sh *strictHandler) ListAliases(w http.ResponseWriter, r *http.Request, params ListAliasesParams) {
+	var request ListAliasesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAliases(ctx, request.(ListAliasesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAliases")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAliasesResponseObject); ok {
+		if err := validResponse.VisitListAliasesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateAlias operation middleware
+func (sh *strictHandler) CreateAlias(w http.ResponseWriter, r *http.Request, params CreateAliasParams) {
+	var request CreateAliasRequestObject
+
+	request.Params = params
+
+	var body CreateAliasJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAlias(ctx, request.(CreateAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAlias")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAliasResponseObject); ok {
+		if err := validResponse.VisitCreateAliasResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteAlias operation middleware
+func (sh *strictHandler) DeleteAlias(w http.ResponseWriter, r *http.Request, name string) {
+	var request DeleteAliasRequestObject
+
+	request.Name = name
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAlias(ctx, request.(DeleteAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAlias")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteAliasResponseObject); ok {
+		if err := validResponse.VisitDeleteAliasResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAlias operation middleware
+func (sh *strictHandler) GetAlias(w http.ResponseWriter, r *http.Request, name string, params GetAliasParams) {
+	var request GetAliasRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAlias(ctx, request.(GetAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAlias")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAliasResponseObject); ok {
+		if err := validResponse.VisitGetAliasResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateAlias operation middleware
+func (sh *strictHandler) UpdateAlias(w http.ResponseWriter, r *http.Request, name string, params UpdateAliasParams) {
+	var request UpdateAliasRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body UpdateAliasApplicationMergePatchPlusJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAlias(ctx, request.(UpdateAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAlias")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateAliasResponseObject); ok {
+		if err := validResponse.VisitUpdateAliasResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListElasticKeys operation middleware
@@ -2059,10 +4839,11 @@ func (sh *strictHandler) CreateElasticKey(w http.ResponseWriter, r *http.Request
 }
 
 // GetElasticKey operation middleware
-func (sh *strictHandler) GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID) {
+func (sh *strictHandler) GetElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetElasticKeyParams) {
 	var request GetElasticKeyRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetElasticKey(ctx, request.(GetElasticKeyRequestObject))
@@ -2077,6 +4858,67 @@ func (sh *strictHandler) GetElasticKey(w http.ResponseWriter, r *http.Request, i
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetElasticKeyResponseObject); ok {
 		if err := validResponse.VisitGetElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateElasticKey operation middleware
+func (sh *strictHandler) UpdateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateElasticKeyParams) {
+	var request UpdateElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateElasticKey(ctx, request.(UpdateElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateElasticKeyResponseObject); ok {
+		if err := validResponse.VisitUpdateElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelElasticKeyDeletion operation middleware
+func (sh *strictHandler) CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams) {
+	var request CancelElasticKeyDeletionRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelElasticKeyDeletion(ctx, request.(CancelElasticKeyDeletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelElasticKeyDeletion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelElasticKeyDeletionResponseObject); ok {
+		if err := validResponse.VisitCancelElasticKeyDeletionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2110,6 +4952,60 @@ func (sh *strictHandler) Decrypt(w http.ResponseWriter, r *http.Request, id KeyI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DecryptResponseObject); ok {
 		if err := validResponse.VisitDecryptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DisableElasticKey operation middleware
+func (sh *strictHandler) DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams) {
+	var request DisableElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DisableElasticKey(ctx, request.(DisableElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisableElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DisableElasticKeyResponseObject); ok {
+		if err := validResponse.VisitDisableElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EnableElasticKey operation middleware
+func (sh *strictHandler) EnableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableElasticKeyParams) {
+	var request EnableElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EnableElasticKey(ctx, request.(EnableElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnableElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EnableElasticKeyResponseObject); ok {
+		if err := validResponse.VisitEnableElasticKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2177,8 +5073,35 @@ func (sh *strictHandler) ListMaterialKeys(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// CreateMaterialKey operation middleware
+func (sh *strictHandler) CreateMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, params CreateMaterialKeyParams) {
+	var request CreateMaterialKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMaterialKey(ctx, request.(CreateMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitCreateMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetMaterialKey operation middleware
-func (sh *strictHandler) GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string) {
+func (sh *strictHandler) GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version) {
 	var request GetMaterialKeyRequestObject
 
 	request.Id = id
@@ -2197,6 +5120,184 @@ func (sh *strictHandler) GetMaterialKey(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetMaterialKeyResponseObject); ok {
 		if err := validResponse.VisitGetMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DisableMaterialKey operation middleware
+func (sh *strictHandler) DisableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params DisableMaterialKeyParams) {
+	var request DisableMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DisableMaterialKey(ctx, request.(DisableMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DisableMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DisableMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitDisableMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EnableMaterialKey operation middleware
+func (sh *strictHandler) EnableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params EnableMaterialKeyParams) {
+	var request EnableMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EnableMaterialKey(ctx, request.(EnableMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EnableMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EnableMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitEnableMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CompromiseMaterialKey operation middleware
+func (sh *strictHandler) CompromiseMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params CompromiseMaterialKeyParams) {
+	var request CompromiseMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CompromiseMaterialKey(ctx, request.(CompromiseMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompromiseMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CompromiseMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitCompromiseMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreMaterialKey operation middleware
+func (sh *strictHandler) RestoreMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params RestoreMaterialKeyParams) {
+	var request RestoreMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreMaterialKey(ctx, request.(RestoreMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitRestoreMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ScheduleMaterialKeyDestruction operation middleware
+func (sh *strictHandler) ScheduleMaterialKeyDestruction(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params ScheduleMaterialKeyDestructionParams) {
+	var request ScheduleMaterialKeyDestructionRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	var body ScheduleMaterialKeyDestructionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ScheduleMaterialKeyDestruction(ctx, request.(ScheduleMaterialKeyDestructionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ScheduleMaterialKeyDestruction")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ScheduleMaterialKeyDestructionResponseObject); ok {
+		if err := validResponse.VisitScheduleMaterialKeyDestructionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPrimaryMaterialKey operation middleware
+func (sh *strictHandler) SetPrimaryMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params SetPrimaryMaterialKeyParams) {
+	var request SetPrimaryMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPrimaryMaterialKey(ctx, request.(SetPrimaryMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPrimaryMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetPrimaryMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitSetPrimaryMaterialKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2251,6 +5352,43 @@ func (sh *strictHandler) RotateElasticKey(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RotateElasticKeyResponseObject); ok {
 		if err := validResponse.VisitRotateElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ScheduleElasticKeyDeletion operation middleware
+func (sh *strictHandler) ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params ScheduleElasticKeyDeletionParams) {
+	var request ScheduleElasticKeyDeletionRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body ScheduleElasticKeyDeletionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ScheduleElasticKeyDeletion(ctx, request.(ScheduleElasticKeyDeletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ScheduleElasticKeyDeletion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ScheduleElasticKeyDeletionResponseObject); ok {
+		if err := validResponse.VisitScheduleElasticKeyDeletionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2341,6 +5479,32 @@ func (sh *strictHandler) GetKeySet(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetKeySetResponseObject); ok {
 		if err := validResponse.VisitGetKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAllMaterialKeys operation middleware
+func (sh *strictHandler) ListAllMaterialKeys(w http.ResponseWriter, r *http.Request, params ListAllMaterialKeysParams) {
+	var request ListAllMaterialKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAllMaterialKeys(ctx, request.(ListAllMaterialKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAllMaterialKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAllMaterialKeysResponseObject); ok {
+		if err := validResponse.VisitListAllMaterialKeysResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -93,6 +93,14 @@ func timestamp(t time.Time) Timestamp {
 	return t.UTC().Format(timestampLayout)
 }
 
+// moment is a time that may be none.
+func moment(t time.Time) *Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return optional(timestamp(t))
+}
+
 // encodeBytes and decodeBytes are base64url without padding; decoding accepts one spelling only.
 func encodeBytes(b []byte) Bytes {
 	return base64.RawURLEncoding.EncodeToString(b)

@@ -29,6 +29,59 @@ func (h *Operations) RotateElasticKey(ctx context.Context, request RotateElastic
 	}, nil
 }
 
+// CreateMaterialKey implements POST /elastic-keys/{id}/material-keys.
+func (h *Operations) CreateMaterialKey(ctx context.Context, request CreateMaterialKeyRequestObject) (CreateMaterialKeyResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	about(ctx, request.Id, 0)
+	version, err := h.keys.Rotate(ctx, who, keyring.Ref(request.Id))
+	if err != nil {
+		return nil, err
+	}
+	about(ctx, version.ElasticKeyID, version.Version)
+	return CreateMaterialKey201JSONResponse{
+		Body: materialKey(version, version.Version),
+		// Relative to /elastic-keys/{id}/material-keys (RFC 9110 section 10.2.2).
+		Headers: CreateMaterialKey201ResponseHeaders{Location: optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
+	}, nil
+}
+
+// ListAllMaterialKeys implements GET /material-keys.
+func (h *Operations) ListAllMaterialKeys(ctx context.Context, request ListAllMaterialKeysRequestObject) (ListAllMaterialKeysResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filter := keyring.VersionFilter{Status: keyring.VersionStatus(value(request.Params.Status)), Algorithm: value(request.Params.Algorithm)}
+	list := page.List{Tenant: who.Tenant, Name: "all-material-keys", Sort: "id", Filter: []string{string(filter.Status), filter.Algorithm}}
+	limit := page.Limit(request.Params.Limit)
+	after, err := h.cursors.Decode(list, value(request.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	versions, err := h.keys.AllVersions(ctx, who, filter, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	answer := ListAllMaterialKeys200JSONResponse{Items: []MaterialKey{}}
+	if len(versions) > limit {
+		versions = versions[:limit]
+		next, err := h.cursors.Encode(list, versions[limit-1].ID)
+		if err != nil {
+			return nil, err
+		}
+		answer.NextCursor = &next
+	}
+	for _, version := range versions {
+		item := materialKey(version.MaterialKey, 0)
+		item.Primary = version.Primary
+		answer.Items = append(answer.Items, item)
+	}
+	return answer, nil
+}
+
 // ListMaterialKeys implements GET /elastic-keys/{id}/material-keys.
 func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error) {
 	who, err := caller(ctx)
@@ -101,6 +154,12 @@ func materialKey(version keyring.MaterialKey, primary int64) MaterialKey {
 		Kid:          version.KeyID(),
 		Status:       MaterialKeyStatus(version.Status),
 		Primary:      version.Version == primary,
+		Origin:       Origin(version.Origin),
+		Exportable:   version.Exportable,
+		Uses:         Uses{Count: version.Uses.Count, Bytes: version.Uses.Bytes, LastUsedAt: moment(version.Uses.LastUsedAt)},
+		DestroyAt:    moment(version.DestroyAt),
+		ExpiresAt:    moment(version.ExpiresAt),
 		CreatedAt:    timestamp(version.CreatedAt),
+		UpdatedAt:    timestamp(version.UpdatedAt),
 	}
 }

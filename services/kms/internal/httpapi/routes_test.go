@@ -59,6 +59,27 @@ var domain = map[string]keyring.Operation{
 	"listElasticKeys":  keyring.OpRead,
 	"getElasticKey":    keyring.OpRead,
 	"rotateElasticKey": keyring.OpRotate,
+
+	// Life of keys and versions.
+	"updateElasticKey":               keyring.OpUpdate,
+	"enableElasticKey":               keyring.OpState,
+	"disableElasticKey":              keyring.OpState,
+	"scheduleElasticKeyDeletion":     keyring.OpDestroy,
+	"cancelElasticKeyDeletion":       keyring.OpDestroy,
+	"createMaterialKey":              keyring.OpRotate,
+	"listAllMaterialKeys":            keyring.OpRead,
+	"enableMaterialKey":              keyring.OpState,
+	"disableMaterialKey":             keyring.OpState,
+	"setPrimaryMaterialKey":          keyring.OpRotate,
+	"compromiseMaterialKey":          keyring.OpState,
+	"scheduleMaterialKeyDestruction": keyring.OpDestroy,
+	"restoreMaterialKey":             keyring.OpDestroy,
+	"createAlias":                    keyring.OpUpdate,
+	"listAliases":                    keyring.OpRead,
+	"getAlias":                       keyring.OpRead,
+	"updateAlias":                    keyring.OpUpdate,
+	"deleteAlias":                    keyring.OpUpdate,
+
 	"listMaterialKeys": keyring.OpRead,
 	"getMaterialKey":   keyring.OpRead,
 	"getPublicKey":     keyring.OpRead,
@@ -92,8 +113,8 @@ func TestDocument_AsksForTheScopesOfTheChokePoint(t *testing.T) {
 // What changes nothing is stateless, and what changes something honours an Idempotency-Key.
 func TestDocument_MarksWhatChangesState(t *testing.T) {
 	t.Parallel()
-	changing := []keyring.Operation{keyring.OpCreate, keyring.OpRotate}
+	changing := []keyring.Operation{keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy}
 	for _, op := range described(t) {
-		assert.Equal(t, slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
+		assert.Equal(t, op.Method == http.MethodPost && slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
 	}
 }

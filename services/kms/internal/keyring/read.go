@@ -20,7 +20,7 @@ func (k *Keyring) List(ctx context.Context, caller Caller, list KeyList) ([]Elas
 	if err := decideScope(caller, OpRead); err != nil {
 		return nil, err
 	}
-	if list.Name != "" && !validName(list.Name) || list.ID != "" && !isUUID(list.ID) || !storable(list.TagName) || !storable(list.TagValue) {
+	if list.Name != "" && !validName(list.Name) || list.ID != "" && !isUUID(list.ID) || !storable(list.TagName) || list.TagValue != nil && !storable(*list.TagValue) {
 		return nil, nil
 	}
 	list.ID = strings.ToLower(list.ID)
@@ -39,9 +39,16 @@ func (k *Keyring) List(ctx context.Context, caller Caller, list KeyList) ([]Elas
 }
 
 // AllVersions reads up to limit versions of all keys in order of creation, from after the id given.
-func (k *Keyring) AllVersions(ctx context.Context, caller Caller, filter VersionFilter, afterID string, limit int) ([]MaterialKey, error) {
+func (k *Keyring) AllVersions(ctx context.Context, caller Caller, filter VersionFilter, afterID string, limit int) ([]ListedVersion, error) {
 	if err := decideScope(caller, OpRead); err != nil {
 		return nil, err
+	}
+	if filter.Algorithm != "" {
+		spec, err := alg.ParseSpec(filter.Algorithm, 0, "")
+		if err != nil {
+			return nil, nil //nolint:nilerr // no key has the algorithm
+		}
+		filter.Algorithm = spec.Algorithm
 	}
 	versions, err := k.store.AllMaterialKeys(ctx, caller.Tenant, filter, afterID, limit)
 	if err != nil {

@@ -49,7 +49,7 @@ type MaterialKeyStore interface {
 	// MaterialKeys reads up to limit versions of a key, newest first, below the version given (0: from the newest).
 	MaterialKeys(ctx context.Context, tenant, elasticID string, below int64, limit int) ([]MaterialKey, error)
 	// AllMaterialKeys reads up to limit versions of all keys, in order of id, from after the id given.
-	AllMaterialKeys(ctx context.Context, tenant string, filter VersionFilter, afterID string, limit int) ([]MaterialKey, error)
+	AllMaterialKeys(ctx context.Context, tenant string, filter VersionFilter, afterID string, limit int) ([]ListedVersion, error)
 	// MaterialKeyByID reads a version by its UUID; ErrNotFound.
 	MaterialKeyByID(ctx context.Context, tenant, elasticID, id string) (MaterialKey, error)
 	// KeyVersion reads a key and one of its versions (0: the primary one) in one statement; ErrNotFound if either is missing.
@@ -137,8 +137,9 @@ type Filter struct {
 	Name      string
 	Algorithm string
 	Status    ElasticStatus
-	// TagName and TagValue match a tag; an empty value matches every value.
-	TagName, TagValue string
+	// TagName matches keys with the tag, TagValue those that have it with this value; nil matches every value.
+	TagName  string
+	TagValue *string
 	// VersioningAllowed and ImportAllowed are nil where they do not matter.
 	VersioningAllowed, ImportAllowed *bool
 }
@@ -167,6 +168,12 @@ type KeyList struct {
 type VersionFilter struct {
 	Status    VersionStatus
 	Algorithm string
+}
+
+// ListedVersion is a version in a list across keys.
+type ListedVersion struct {
+	MaterialKey
+	Primary bool
 }
 
 // Alias is a further name of a key.

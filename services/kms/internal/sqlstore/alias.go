@@ -13,7 +13,10 @@ import (
 // changeName is the kind under which a change of what a name stands for is in the change sequence.
 const changeName = "kms/name"
 
-const aliasColumns = `n.tenant_id, n.name, n.elastic_key_id, n.revision, n.created_at, n.updated_at`
+const (
+	aliasColumns  = `n.tenant_id, n.name, n.elastic_key_id, n.revision, n.created_at, n.updated_at`
+	aliasReturned = `tenant_id, name, elastic_key_id, revision, created_at, updated_at` // for RETURNING
+)
 
 // InsertAlias implements keyring.AliasStore.
 func (s *Store) InsertAlias(ctx context.Context, alias keyring.Alias) error {
@@ -47,7 +50,7 @@ func (s *Store) MoveAlias(ctx context.Context, alias keyring.Alias) (moved keyri
 			UPDATE key_names AS n SET elastic_key_id = $4, updated_at = $5, revision = revision + 1
 			WHERE tenant_id = $1 AND name = $2 AND alias AND revision = $3
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')
-			RETURNING `+aliasColumns,
+			RETURNING `+aliasReturned,
 			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, micros(alias.UpdatedAt)))
 		if err != nil {
 			return err

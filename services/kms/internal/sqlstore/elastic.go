@@ -19,6 +19,12 @@ const elasticColumns = `e.tenant_id, e.id, e.name, e.description, e.tags, e.algo
 	e.rotation_every, e.rotation_uses, e.rotation_bytes, e.notify_before, e.next_rotation_at, e.delete_at, e.refused_uses, e.refused_at,
 	e.created_at, e.updated_at, e.revision`
 
+// elasticReturned are the same columns as SQLite wants them after RETURNING: without the name of a table.
+const elasticReturned = `tenant_id, id, name, description, tags, algorithm, key_size, curve, key_use, status, origin, exportable,
+	published, versioning_allowed, import_allowed, primary_version, version_count, min_decrypt_version, min_encrypt_version, policy,
+	rotation_every, rotation_uses, rotation_bytes, notify_before, next_rotation_at, delete_at, refused_uses, refused_at,
+	created_at, updated_at, revision`
+
 // InsertElasticKey implements keyring.ElasticKeyStore.
 func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) error {
 	tags, policy, err := encodeElastic(key)
@@ -107,7 +113,7 @@ func (s *Store) UpdateElasticKey(ctx context.Context, key keyring.ElasticKey) (c
 				versioning_allowed = $9, import_allowed = $10, rotation_every = $11, rotation_uses = $12, rotation_bytes = $13,
 				notify_before = $14, next_rotation_at = $15, updated_at = $16, published = $17, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND status NOT IN ('pending_delete', 'deleted')
-			RETURNING `+elasticColumns,
+			RETURNING `+elasticReturned,
 			key.Tenant, key.ID, key.Revision, key.Description, tags, policy, key.MinDecryptVersion, key.MinEncryptVersion,
 			key.VersioningAllowed, key.ImportAllowed, key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes,
 			key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt), micros(key.UpdatedAt), key.Published))
@@ -151,7 +157,7 @@ func (s *Store) moveElastic(
 				refused_uses = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_uses END,
 				refused_at = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_at END
 			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10) AND ($11 = 0 OR (delete_at > 0 AND delete_at <= $11))
-			RETURNING `+elasticColumns,
+			RETURNING `+elasticReturned,
 			tenant, id, string(t.To), micros(deleteAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
 		if err != nil {
 			return err
@@ -215,7 +221,7 @@ func (s *Store) SetPrimary(ctx context.Context, key keyring.ElasticKey, version 
 			SET primary_version = $3, updated_at = $4, next_rotation_at = $5, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND status IN ('active', 'disabled') AND min_encrypt_version <= $3 AND min_decrypt_version <= $3
 				AND EXISTS (SELECT 1 FROM material_keys m WHERE m.tenant_id = $1 AND m.elastic_key_id = $2 AND m.version = $3 AND m.status = 'enabled')
-			RETURNING `+elasticColumns,
+			RETURNING `+elasticReturned,
 			key.Tenant, key.ID, version, micros(key.UpdatedAt), micros(key.NextRotationAt)))
 		if err != nil {
 			return err

@@ -15,15 +15,15 @@ const listFilter = `
 	WHERE e.tenant_id = $1
 		AND ($3 = '' OR e.id = $3) AND ($4 = '' OR e.id = (SELECT n.elastic_key_id FROM key_names n WHERE n.tenant_id = $1 AND n.name = $4))
 		AND ($5 = '' OR e.algorithm = $5) AND (e.status = $6 OR ($6 = '' AND e.status <> 'deleted'))
-		AND ($7 = '' OR EXISTS (SELECT 1 FROM key_tags t WHERE t.tenant_id = $1 AND t.name = $7 AND t.elastic_key_id = e.id AND ($8 = '' OR t.value = $8)))
-		AND ($9 < 0 OR e.versioning_allowed = ($9 = 1)) AND ($10 < 0 OR e.import_allowed = ($10 = 1))`
+		AND ($7 = '' OR EXISTS (SELECT 1 FROM key_tags t WHERE t.tenant_id = $1 AND t.name = $7 AND t.elastic_key_id = e.id AND ($9 = 0 OR t.value = $8)))
+		AND ($10 < 0 OR e.versioning_allowed = ($10 = 1)) AND ($11 < 0 OR e.import_allowed = ($11 = 1))`
 
 // The orders of a list.
 const (
-	selectByID       = `SELECT ` + elasticColumns + listFilter + ` AND e.id > $2 ORDER BY e.id LIMIT $11`
-	selectByIDDown   = `SELECT ` + elasticColumns + listFilter + ` AND ($2 = '' OR e.id < $2) ORDER BY e.id DESC LIMIT $11`
-	selectByName     = `SELECT ` + elasticColumns + listFilter + ` AND e.name > $2 ORDER BY e.name LIMIT $11`
-	selectByNameDown = `SELECT ` + elasticColumns + listFilter + ` AND ($2 = '' OR e.name < $2) ORDER BY e.name DESC LIMIT $11`
+	selectByID       = `SELECT ` + elasticColumns + listFilter + ` AND e.id > $2 ORDER BY e.id LIMIT $12`
+	selectByIDDown   = `SELECT ` + elasticColumns + listFilter + ` AND ($2 = '' OR e.id < $2) ORDER BY e.id DESC LIMIT $12`
+	selectByName     = `SELECT ` + elasticColumns + listFilter + ` AND e.name > $2 ORDER BY e.name LIMIT $12`
+	selectByNameDown = `SELECT ` + elasticColumns + listFilter + ` AND ($2 = '' OR e.name < $2) ORDER BY e.name DESC LIMIT $12`
 )
 
 // ElasticKeys implements keyring.ElasticKeyStore.
@@ -41,8 +41,12 @@ func (s *Store) ElasticKeys(ctx context.Context, tenant string, list keyring.Key
 	default:
 		return nil, fmt.Errorf("select elastic keys: there is no order %q", list.Sort)
 	}
+	tag, valued := "", int64(0)
+	if list.TagValue != nil {
+		tag, valued = *list.TagValue, 1
+	}
 	rows, err := s.db.Query(database.WithTenant(ctx, tenant), query,
-		tenant, list.After, list.ID, list.Name, list.Algorithm, string(list.Status), list.TagName, list.TagValue,
+		tenant, list.After, list.ID, list.Name, list.Algorithm, string(list.Status), list.TagName, tag, valued,
 		ternary(list.VersioningAllowed), ternary(list.ImportAllowed), int64(list.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("select elastic keys: %w", err)

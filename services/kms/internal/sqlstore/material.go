@@ -14,6 +14,10 @@ import (
 const materialColumns = `m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.commitment,
 	m.was_compromised, m.destroy_at, m.expires_at, m.use_count, m.byte_count, m.last_used_at, m.created_at, m.updated_at`
 
+// materialReturned are the same columns for RETURNING.
+const materialReturned = `tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, commitment,
+	was_compromised, destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at`
+
 // InsertMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
 	_, err := s.db.Exec(database.WithTenant(ctx, key.Tenant), `
@@ -46,9 +50,9 @@ func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, belo
 // AllMaterialKeys implements keyring.MaterialKeyStore.
 func (s *Store) AllMaterialKeys(
 	ctx context.Context, tenant string, filter keyring.VersionFilter, afterID string, limit int,
-) ([]keyring.MaterialKey, error) {
+) ([]keyring.ListedVersion, error) {
 	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
-		SELECT `+materialColumns+`
+		SELECT `+materialColumns+`, e.primary_version = m.version
 		FROM material_keys m
 		JOIN elastic_keys e ON e.tenant_id = m.tenant_id AND e.id = m.elastic_key_id
 		WHERE m.tenant_id = $1 AND m.id > $2 AND ($3 = '' OR m.status = $3) AND ($4 = '' OR e.algorithm = $4) AND e.status <> 'deleted'
@@ -58,7 +62,14 @@ func (s *Store) AllMaterialKeys(
 	if err != nil {
 		return nil, fmt.Errorf("select material keys of all keys: %w", err)
 	}
-	return collect(rows, scanMaterial)
+	return collect(rows, func(r row) (listed keyring.ListedVersion, err error) {
+		var target materialTarget
+		if err := r.Scan(append(target.columns(), &listed.Primary)...); err != nil {
+			return keyring.ListedVersion{}, fmt.Errorf("read material key: %w", err)
+		}
+		listed.MaterialKey = target.material()
+		return listed, nil
+	})
 }
 
 // MaterialKeyByID implements keyring.MaterialKeyStore.
@@ -135,7 +146,7 @@ func (s *Store) moveMaterial(
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status IN ($7, $8, $9, $10, $11)
 				AND ($12 = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
-			RETURNING `+materialColumns,
+			RETURNING `+materialReturned,
 			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
 		if err != nil {
 			return err
