@@ -88,14 +88,14 @@ func checkAlgorithms(h *Header, management alg.KeyManagement, encryption string)
 		if _, err := alg.LookupKeyManagement(h.Algorithm); err != nil {
 			return alg.ContentEncryption{}, err
 		}
-		return alg.ContentEncryption{}, fault.New(fault.InvalidJWE, `header: "alg" is %q where %s is expected`, h.Algorithm, management.Name)
+		return alg.ContentEncryption{}, fault.New(fault.InvalidJWE, `header: %w: "alg" is %q where %s is expected`, ErrAlgorithm, h.Algorithm, management.Name)
 	}
 	enc, err := alg.LookupContentEncryption(h.Encryption)
 	if err != nil {
 		return alg.ContentEncryption{}, err
 	}
 	if encryption != "" && enc.Name != encryption {
-		return alg.ContentEncryption{}, fault.New(fault.InvalidJWE, `header: "enc" is %q where %s is expected`, h.Encryption, encryption)
+		return alg.ContentEncryption{}, fault.New(fault.InvalidJWE, `header: %w: "enc" is %q where %s is expected`, ErrAlgorithm, h.Encryption, encryption)
 	}
 	return enc, nil
 }

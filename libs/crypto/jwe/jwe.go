@@ -11,6 +11,7 @@ package jwe
 
 import (
 	"crypto/rand"
+	"errors"
 	"strings"
 	"sync"
 
@@ -27,6 +28,9 @@ const MaxSize = 16 << 20
 // ErrDecryption says that a message could not be decrypted with this key, and nothing else. Its code
 // is decryption_failed.
 var ErrDecryption error = fault.New(fault.DecryptionFailed, "decryption failed")
+
+// ErrAlgorithm is in the chain of the error about a message whose "alg" or "enc" is not the one expected.
+var ErrAlgorithm = errors.New("unexpected algorithm")
 
 // Expect is what the caller knows about a message from elsewhere than the message.
 type Expect struct {

@@ -11,6 +11,7 @@ const (
 	KeyMismatch          = "key_mismatch"          // a sound key that does not fit the algorithm or the operation
 	InvalidJWE           = "invalid_jwe"           // malformed, or a header that policy refuses
 	InvalidJWS           = "invalid_jws"           // malformed, or a header that policy refuses
+	InvalidJWT           = "invalid_jwt"           // a token that its profile refuses
 	DecryptionFailed     = "decryption_failed"
 	VerificationFailed   = "verification_failed"
 	InvalidInput         = "invalid_input" // a digest of the wrong length, a format the algorithm does not have
