@@ -5,6 +5,7 @@ go 1.26.0
 godebug fips140=only
 
 require (
+	github.com/anishathalye/porcupine v1.0.2
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
