@@ -1,6 +1,7 @@
 package jwk_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,7 +65,7 @@ func TestMarshalPublicSet_SameBytesInAnyOrder(t *testing.T) {
 	assert.Empty(t, set.Refused)
 	empty, err := jwk.MarshalPublicSet(nil)
 	require.NoError(t, err)
-	assert.True(t, string(empty) == `{"keys":[]}`)
+	assert.True(t, bytes.Equal([]byte(`{"keys":[]}`), empty))
 }
 
 func TestMarshalPrivateSet(t *testing.T) {

@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestMessage_RFC7515(t *testing.T) {
 		assert.Equal(t, c.algorithm, m.Signatures[i].Algorithm())
 		payload, h, err := m.Verify(i, parseKey(t, c.key), jws.Expect{Algorithm: c.algorithm})
 		require.NoError(t, err)
-		assert.True(t, claimsText == string(payload))
+		assert.True(t, bytes.Equal([]byte(claimsText), payload))
 		assert.Equal(t, jws.Header{Algorithm: c.algorithm}, h)
 	}
 	_, _, err := m.Verify(0, parseKey(t, ecSigner), jws.Expect{Algorithm: "ES256"})

@@ -18,24 +18,35 @@ func (a *Authority) Verify(verifier *jwk.Key, token string) (Claims, error) {
 	if a.profile.Form == Encrypted {
 		return Claims{}, a.require(Signed)
 	}
+	payload, _, err := a.Payload(verifier, token)
+	if err != nil {
+		return Claims{}, err
+	}
+	return a.Check(payload)
+}
+
+// Payload checks signature, algorithm and type of a signed token and returns what it carries together with
+// its header. It is for payloads that become claims only later, such as an SD-JWT's; [Authority.Check] then
+// does the rest.
+func (a *Authority) Payload(verifier *jwk.Key, token string) ([]byte, jws.Header, error) {
 	if len(token) > MaxToken {
-		return Claims{}, errTooLong
+		return nil, jws.Header{}, errTooLong
 	}
 	algorithm, err := a.signature(verifier)
 	if err != nil {
-		return Claims{}, fmt.Errorf("verify token: %w", err)
+		return nil, jws.Header{}, fmt.Errorf("verify token: %w", err)
 	}
 	payload, h, err := jws.Verify(verifier, token, jws.Expect{Algorithm: algorithm})
 	if err != nil {
-		return Claims{}, explain(err)
+		return nil, jws.Header{}, explain(err)
 	}
 	if err := a.checkType(h.Type); err != nil {
-		return Claims{}, err
+		return nil, jws.Header{}, err
 	}
 	if h.ContentType != "" && joseheader.SameType(h.ContentType, "JWT") {
-		return Claims{}, refuse(WrongType, "the payload is another token")
+		return nil, jws.Header{}, refuse(WrongType, "the payload is another token")
 	}
-	return a.Check(payload)
+	return payload, h, nil
 }
 
 // Open decrypts a nested token and returns the signed one inside, for [Authority.Verify]. Nothing in it

@@ -12,6 +12,7 @@ const (
 	InvalidJWE           = "invalid_jwe"           // malformed, or a header that policy refuses
 	InvalidJWS           = "invalid_jws"           // malformed, or a header that policy refuses
 	InvalidJWT           = "invalid_jwt"           // a token that its profile refuses
+	InvalidSDJWT         = "invalid_sd_jwt"        // malformed, or disclosures or a key binding that break a rule
 	DecryptionFailed     = "decryption_failed"
 	VerificationFailed   = "verification_failed"
 	InvalidInput         = "invalid_input" // a digest of the wrong length, a format the algorithm does not have
