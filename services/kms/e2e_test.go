@@ -227,6 +227,14 @@ func (a answer) member(t testing.TB, name string) string {
 	return text
 }
 
+// raw reads a member of the JSON object that was answered as it stands there.
+func (a answer) raw(t testing.TB, name string) json.RawMessage {
+	t.Helper()
+	var object map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(a.body, &object), "%s", a.body)
+	return object[name]
+}
+
 // items are the members of a list.
 func (a answer) items(t testing.TB) (items []map[string]any) {
 	t.Helper()

@@ -25,7 +25,7 @@ func tenants(t testing.TB, s *service) (ours, theirs holding) {
 func (h holding) marks() []string {
 	return []string{
 		h.tenant, h.alias, h.secretID, h.signerID, h.secretName, h.signerName, h.description, h.materialID, h.ciphertext, h.jws, h.raw, h.token,
-		h.keysCursor, h.versionCursor, "their-token",
+		h.keysCursor, h.versionCursor, "their-token", h.importedID, h.importedName, h.jobID, h.jobToken, h.jobCursor,
 	}
 }
 
@@ -103,7 +103,7 @@ func TestTenants_CannotUseWhatOthersMade(t *testing.T) {
 					got.refused(t, http.StatusBadRequest, "decryption_failed", op.ID)
 				case "verify":
 					assert.Equal(t, false, got.object(t)["valid"], "%s", got.body)
-				case "listElasticKeys", "listMaterialKeys":
+				case "listElasticKeys", "listMaterialKeys", "listImportJobs":
 					got.refused(t, http.StatusBadRequest, "invalid_cursor", op.ID)
 				default:
 					got.refused(t, http.StatusNotFound, "not_found", op.ID)
@@ -127,7 +127,7 @@ func TestTenants_DoNotShowInEachOthersLists(t *testing.T) {
 		for _, path := range []string{"self", "elastic-keys", "elastic-keys?limit=1", "elastic-keys?limit=1000", "elastic-keys?status=active"} {
 			s.get(t, ours.token, path).showsNothingOf(t, theirs, path)
 		}
-		assert.Len(t, s.get(t, ours.token, "elastic-keys").items(t), 2)
+		assert.Len(t, s.get(t, ours.token, "elastic-keys").items(t), 3)
 		for _, name := range []string{theirs.secretName, "nobodys-secret"} {
 			assert.JSONEq(t, `{"items":[]}`, string(s.get(t, ours.token, query("elastic-keys", "name", name)).body))
 		}

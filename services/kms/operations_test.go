@@ -27,12 +27,19 @@ type holding struct {
 	signerID      string
 	signerName    string
 	description   string
+	imported      string // a key that verifies, whose versions are imported, by id or name
+	importedID    string
+	importedName  string
+	jobID         string // of an import job of it
+	jobToken      string
+	publicKey     json.RawMessage
 	materialID    string // of the first version of secret
 	ciphertext    string // made by secret
 	jws, raw      string // made by signer, the latter bare
 	alias         string // of secret
 	keysCursor    string // of a list of keys
 	versionCursor string // of the list of the versions of secret
+	jobCursor     string // of the list of the import jobs of imported
 
 	// fresh makes, where it is set, a key of two versions in a state, or an alias, for a request that works only once; see renewing.
 	fresh func(what string) string
@@ -60,12 +67,12 @@ func newHolding(t testing.TB, s *service, tenant, token string) holding {
 	h.versionCursor = s.get(t, token, "elastic-keys/"+h.secret+"/material-keys?limit=1").member(t, "next_cursor")
 	require.NotEmpty(t, h.keysCursor)
 	require.NotEmpty(t, h.versionCursor)
-	return h
+	return h.importInto(t, s)
 }
 
 // nobody is a holding of well-formed things that do not exist.
 func nobody(like holding) holding {
-	id, signerID := uuid.Must(uuid.NewV7()).String(), uuid.Must(uuid.NewV7()).String()
+	id, signerID, importedID := uuid.Must(uuid.NewV7()).String(), uuid.Must(uuid.NewV7()).String(), uuid.Must(uuid.NewV7()).String()
 	elsewhere := func(message, kid string) string {
 		encoded, rest, _ := strings.Cut(message, ".")
 		var header map[string]any
@@ -85,6 +92,8 @@ func nobody(like holding) holding {
 		tenant: "nobody", secret: id, signer: signerID, secretID: id, signerID: signerID,
 		secretName: "nobodys-secret", signerName: "nobodys-signer", alias: "nobodys-alias",
 		materialID: uuid.Must(uuid.NewV7()).String(),
+		imported:   importedID, importedID: importedID, importedName: "nobodys-imported", jobID: uuid.Must(uuid.NewV7()).String(), jobCursor: cursor,
+		publicKey:  like.publicKey,
 		ciphertext: elsewhere(like.ciphertext, id+".1"),
 		jws:        elsewhere(like.jws, signerID+".1"),
 		raw:        base64.RawURLEncoding.EncodeToString([]byte(rand.Text() + rand.Text() + rand.Text())),
@@ -94,13 +103,14 @@ func nobody(like holding) holding {
 
 // byName is the holding with its keys called by name.
 func (h holding) byName() holding {
-	h.secret, h.signer = h.secretName, h.signerName
+	h.secret, h.signer, h.imported = h.secretName, h.signerName, h.importedName
 	return h
 }
 
 // upperCase is the holding with its keys called by their ids in the other spelling of UUIDs.
 func (h holding) upperCase() holding {
 	h.secret, h.signer, h.materialID = strings.ToUpper(h.secretID), strings.ToUpper(h.signerID), strings.ToUpper(h.materialID)
+	h.imported, h.jobID = strings.ToUpper(h.importedID), strings.ToUpper(h.jobID)
 	return h
 }
 
@@ -108,6 +118,7 @@ func (h holding) upperCase() holding {
 func (h holding) with(other holding) holding {
 	h.materialID, h.ciphertext, h.jws, h.raw = other.materialID, other.ciphertext, other.jws, other.raw
 	h.keysCursor, h.versionCursor = other.keysCursor, other.versionCursor
+	h.jobID, h.jobCursor = other.jobID, other.jobCursor
 	return h
 }
 
@@ -220,6 +231,17 @@ var asks = map[string]func(h holding) []ask{
 
 	"getPublicKey": func(h holding) []ask {
 		return []ask{{path: "elastic-keys/" + h.signer + "/public-key"}, {path: "elastic-keys/" + h.signer + "/public-key?version=1"}}
+	},
+	"createImportJob": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.imported + "/import-jobs", map[string]any{"wrapping": "ECDH-ES+A256KW"}}}
+	},
+	"listImportJobs": func(h holding) []ask {
+		path := "elastic-keys/" + h.imported + "/import-jobs"
+		return []ask{{path: path}, {path: query(path, "limit", "1", "cursor", h.jobCursor)}}
+	},
+	"getImportJob": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.imported + "/import-jobs/" + h.jobID}} },
+	"importKey": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.imported + "/import", map[string]any{"public_key": h.publicKey}}}
 	},
 	"getKeySet":        func(holding) []ask { return []ask{{path: "jwks"}} },
 	"reportAlgorithms": func(holding) []ask { return []ask{{path: "reports/algorithms"}} },

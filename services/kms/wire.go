@@ -52,7 +52,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 			func(ctx context.Context) { flush(ctx, keys, steady, cfg.Keys.FlushInterval, p.Log) },
 			func(ctx context.Context) { maintain(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 		},
-		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
+		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants), sqlstore.NewJobValues(store, p.Tenants)},
 		Forget: keys.Forget,
 	}, nil
 }
@@ -107,6 +107,9 @@ func (e events) Record(ctx context.Context, event keyring.Event) error {
 	fields := []audit.Field{audit.Text("algorithm", event.Key.Algorithm)}
 	if !event.At.IsZero() {
 		fields = append(fields, audit.Text("at", event.At.UTC().Format(time.RFC3339)))
+	}
+	if event.Detail != "" {
+		fields = append(fields, audit.Text("detail", event.Detail))
 	}
 	if _, asked := server.PrincipalFrom(ctx); !asked {
 		return e.platform.RecordOwn(ctx, event.Key.Tenant, event.Action, object, fields...)

@@ -30,6 +30,19 @@ const (
 	CreateElasticKeyKeySizeN4096 CreateElasticKeyKeySize = 4096
 )
 
+// Defines values for CreateImportJobCurve.
+const (
+	CreateImportJobCurveP256 CreateImportJobCurve = "P-256"
+	CreateImportJobCurveP384 CreateImportJobCurve = "P-384"
+	CreateImportJobCurveP521 CreateImportJobCurve = "P-521"
+)
+
+// Defines values for CreateImportJobKeySize.
+const (
+	CreateImportJobKeySizeN3072 CreateImportJobKeySize = 3072
+	CreateImportJobKeySizeN4096 CreateImportJobKeySize = 4096
+)
+
 // Defines values for ElasticKeyStatus.
 const (
 	ElasticKeyStatusActive          ElasticKeyStatus = "active"
@@ -41,6 +54,14 @@ const (
 	ElasticKeyStatusPendingDelete   ElasticKeyStatus = "pending_delete"
 	ElasticKeyStatusPendingGenerate ElasticKeyStatus = "pending_generate"
 	ElasticKeyStatusPendingImport   ElasticKeyStatus = "pending_import"
+)
+
+// Defines values for ImportJobStatus.
+const (
+	ImportJobStatusExhausted ImportJobStatus = "exhausted"
+	ImportJobStatusExpired   ImportJobStatus = "expired"
+	ImportJobStatusOpen      ImportJobStatus = "open"
+	ImportJobStatusUsed      ImportJobStatus = "used"
 )
 
 // Defines values for KeyOrigin.
@@ -86,6 +107,12 @@ const (
 	SignatureInputDigest     SignatureInput = "digest"
 	SignatureInputJWSPayload SignatureInput = "jws_payload"
 	SignatureInputMessage    SignatureInput = "message"
+)
+
+// Defines values for WrappingMethod.
+const (
+	WrappingMethodECDHESA256KW      WrappingMethod = "ECDH-ES+A256KW"
+	WrappingMethodRSAOAEP256A256KWP WrappingMethod = "RSA-OAEP-256+A256KWP"
 )
 
 // Defines values for ListElasticKeysParamsSort.
@@ -236,6 +263,26 @@ type CreateElasticKeyCurve string
 
 // CreateElasticKeyKeySize Bits of an RSA modulus. 3072 by default.
 type CreateElasticKeyKeySize int
+
+// CreateImportJob Example: {"wrapping":"RSA-OAEP-256+A256KWP"}
+type CreateImportJob struct {
+	// Curve Of the wrapping key, for ECDH-ES+A256KW. P-256 by default.
+	Curve *CreateImportJobCurve `json:"curve,omitempty"`
+
+	// KeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
+	KeySize *CreateImportJobKeySize `json:"key_size,omitempty"`
+
+	// Wrapping How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+	// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+	// A256CBC-HS512.
+	Wrapping WrappingMethod `json:"wrapping"`
+}
+
+// CreateImportJobCurve Of the wrapping key, for ECDH-ES+A256KW. P-256 by default.
+type CreateImportJobCurve string
+
+// CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
+type CreateImportJobKeySize int
 
 // DecryptRequest defines model for DecryptRequest.
 type DecryptRequest struct {
@@ -407,6 +454,72 @@ type EncryptResponse struct {
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyID string `json:"elastic_key_id"`
 	Version      int64  `json:"version"`
+}
+
+// ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
+type ImportJob struct {
+	// Attempts How often material was offered. 10 are the most.
+	Attempts int64 `json:"attempts"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt    Timestamp `json:"created_at"`
+	Curve        *string   `json:"curve,omitempty"`
+	ElasticKeyID string    `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	ID        string    `json:"id"`
+
+	// KeySize Bits of an RSA modulus.
+	KeySize *int `json:"key_size,omitempty"`
+
+	// PublicKey The public key that material is wrapped for. Only while the job is open.
+	PublicKey *WrappingKey    `json:"public_key,omitempty"`
+	Status    ImportJobStatus `json:"status"`
+
+	// Token 256 random bits that an import names. Only in the answer that made the job.
+	Token *string `json:"token,omitempty"`
+
+	// Version The version that the job has made.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapping How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+	// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+	// A256CBC-HS512.
+	Wrapping WrappingMethod `json:"wrapping"`
+}
+
+// ImportJobPage defines model for ImportJobPage.
+type ImportJobPage struct {
+	Items      []ImportJob `json:"items"`
+	NextCursor *string     `json:"next_cursor,omitempty"`
+}
+
+// ImportJobStatus defines model for ImportJobStatus.
+type ImportJobStatus string
+
+// ImportKey Either `job` and `wrapped_material`, or `public_key`.
+//
+// Example: {"job":"hHhpCXjjOqVzTHFQQXhbVZ0iJ5QHvA4mJwOv5rgWv0E","wrapped_material":"dGhlIG1hdGVyaWFs"}
+type ImportKey struct {
+	// ExpiresAt When the material is forgotten. The version then awaits the same material again. Never by default.
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Job The token of an import job.
+	Job *string `json:"job,omitempty"`
+
+	// PublicKey A public JWK, or a SubjectPublicKeyInfo in PEM as a text.
+	PublicKey *json.RawMessage `json:"public_key,omitempty"`
+
+	// Version A version that has lost its material.
+	Version *int64 `json:"version,omitempty"`
+
+	// WrappedMaterial For RSA-OAEP-256+A256KWP the bytes as base64url, for ECDH-ES+A256KW the compact JWE.
+	WrappedMaterial *string `json:"wrapped_material,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -662,6 +775,20 @@ type VersionCounts struct {
 	PendingImport    int64 `json:"pending_import"`
 }
 
+// WrappingKey The public key that material is wrapped for. Only while the job is open.
+type WrappingKey struct {
+	// JWK RFC 7517.
+	JWK json.RawMessage `json:"jwk"`
+
+	// PEM SubjectPublicKeyInfo (RFC 5280) in PEM.
+	PEM string `json:"pem"`
+}
+
+// WrappingMethod How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+// A256CBC-HS512.
+type WrappingMethod string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -788,6 +915,27 @@ type EnableElasticKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ImportKeyParams defines parameters for ImportKey.
+type ImportKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListImportJobsParams defines parameters for ListImportJobs.
+type ListImportJobsParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateImportJobParams defines parameters for CreateImportJob.
+type CreateImportJobParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMaterialKeysParams defines parameters for ListMaterialKeys.
 type ListMaterialKeysParams struct {
 	// Limit Items per page.
@@ -895,6 +1043,12 @@ type DecryptJSONRequestBody = DecryptRequest
 
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
+
+// ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
+type ImportKeyJSONRequestBody = ImportKey
+
+// CreateImportJobJSONRequestBody defines body for CreateImportJob for application/json ContentType.
+type CreateImportJobJSONRequestBody = CreateImportJob
 
 // ScheduleMaterialKeyDestructionJSONRequestBody defines body for ScheduleMaterialKeyDestruction for application/json ContentType.
 type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
@@ -1156,6 +1310,72 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 	Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportKeyWithBody Import key material
+	//
+	// Makes a version of wrapped material (`job` and `wrapped_material`) or of a public key alone (`public_key`), which verifies, encrypts
+	// or encapsulates and does nothing else. The first import makes the key active, a further one makes its version primary. With `version`,
+	// a version whose material has expired gets the same material back.
+	//
+	// A job serves one import, exactly once. Material that is refused leaves it open for 10 attempts in all. Codes: `not_found` (also for
+	// a job of another key), `import_job_used`, `import_job_expired`, `import_job_exhausted`, `import_wrong_key` (the material does not
+	// open), `import_malformed`, `import_mismatch` (it is not what the algorithm needs), `import_weak`, `import_other_material`,
+	// `invalid_state`, `policy_refused`, `validation_failed`, `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/import (the `ImportKey` operationId).
+	ImportKeyWithBody(ctx context.Context, id KeyID, params *ImportKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImportKey Import key material
+	//
+	// Makes a version of wrapped material (`job` and `wrapped_material`) or of a public key alone (`public_key`), which verifies, encrypts
+	// or encapsulates and does nothing else. The first import makes the key active, a further one makes its version primary. With `version`,
+	// a version whose material has expired gets the same material back.
+	//
+	// A job serves one import, exactly once. Material that is refused leaves it open for 10 attempts in all. Codes: `not_found` (also for
+	// a job of another key), `import_job_used`, `import_job_expired`, `import_job_exhausted`, `import_wrong_key` (the material does not
+	// open), `import_malformed`, `import_mismatch` (it is not what the algorithm needs), `import_weak`, `import_other_material`,
+	// `invalid_state`, `policy_refused`, `validation_failed`, `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/import (the `ImportKey` operationId).
+	ImportKey(ctx context.Context, id KeyID, params *ImportKeyParams, body ImportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListImportJobs List import jobs
+	//
+	// The newest first, without wrapping keys. Codes: `invalid_cursor`.
+	//
+	// Corresponds with GET /elastic-keys/{id}/import-jobs (the `ListImportJobs` operationId).
+	ListImportJobs(ctx context.Context, id KeyID, params *ListImportJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImportJobWithBody Make a wrapping key for one import
+	//
+	// `public_key` is what the material is wrapped for, `token` what the import names; it is told this once. A job lives for 24 hours and
+	// serves one import. Codes: `invalid_state`, `policy_refused` (the key does not allow import), `unsupported_algorithm`, `overloaded`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/import-jobs (the `CreateImportJob` operationId).
+	CreateImportJobWithBody(ctx context.Context, id KeyID, params *CreateImportJobParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateImportJob Make a wrapping key for one import
+	//
+	// `public_key` is what the material is wrapped for, `token` what the import names; it is told this once. A job lives for 24 hours and
+	// serves one import. Codes: `invalid_state`, `policy_refused` (the key does not allow import), `unsupported_algorithm`, `overloaded`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/import-jobs (the `CreateImportJob` operationId).
+	CreateImportJob(ctx context.Context, id KeyID, params *CreateImportJobParams, body CreateImportJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetImportJob Get an import job
+	//
+	// With the wrapping key while the job is open.
+	//
+	// Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
+	GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMaterialKeys List the versions of an elastic key
 	//
@@ -1699,6 +1919,132 @@ func (c *Client) EncryptWithBody(ctx context.Context, id KeyID, contentType stri
 // Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 func (c *Client) Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEncryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportKeyWithBody Import key material
+//
+// Makes a version of wrapped material (`job` and `wrapped_material`) or of a public key alone (`public_key`), which verifies, encrypts
+// or encapsulates and does nothing else. The first import makes the key active, a further one makes its version primary. With `version`,
+// a version whose material has expired gets the same material back.
+//
+// A job serves one import, exactly once. Material that is refused leaves it open for 10 attempts in all. Codes: `not_found` (also for
+// a job of another key), `import_job_used`, `import_job_expired`, `import_job_exhausted`, `import_wrong_key` (the material does not
+// open), `import_malformed`, `import_mismatch` (it is not what the algorithm needs), `import_weak`, `import_other_material`,
+// `invalid_state`, `policy_refused`, `validation_failed`, `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/import (the `ImportKey` operationId).
+func (c *Client) ImportKeyWithBody(ctx context.Context, id KeyID, params *ImportKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportKeyRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImportKey Import key material
+//
+// Makes a version of wrapped material (`job` and `wrapped_material`) or of a public key alone (`public_key`), which verifies, encrypts
+// or encapsulates and does nothing else. The first import makes the key active, a further one makes its version primary. With `version`,
+// a version whose material has expired gets the same material back.
+//
+// A job serves one import, exactly once. Material that is refused leaves it open for 10 attempts in all. Codes: `not_found` (also for
+// a job of another key), `import_job_used`, `import_job_expired`, `import_job_exhausted`, `import_wrong_key` (the material does not
+// open), `import_malformed`, `import_mismatch` (it is not what the algorithm needs), `import_weak`, `import_other_material`,
+// `invalid_state`, `policy_refused`, `validation_failed`, `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/import (the `ImportKey` operationId).
+func (c *Client) ImportKey(ctx context.Context, id KeyID, params *ImportKeyParams, body ImportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImportKeyRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListImportJobs List import jobs
+//
+// The newest first, without wrapping keys. Codes: `invalid_cursor`.
+//
+// Corresponds with GET /elastic-keys/{id}/import-jobs (the `ListImportJobs` operationId).
+func (c *Client) ListImportJobs(ctx context.Context, id KeyID, params *ListImportJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListImportJobsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImportJobWithBody Make a wrapping key for one import
+//
+// `public_key` is what the material is wrapped for, `token` what the import names; it is told this once. A job lives for 24 hours and
+// serves one import. Codes: `invalid_state`, `policy_refused` (the key does not allow import), `unsupported_algorithm`, `overloaded`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/import-jobs (the `CreateImportJob` operationId).
+func (c *Client) CreateImportJobWithBody(ctx context.Context, id KeyID, params *CreateImportJobParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImportJobRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateImportJob Make a wrapping key for one import
+//
+// `public_key` is what the material is wrapped for, `token` what the import names; it is told this once. A job lives for 24 hours and
+// serves one import. Codes: `invalid_state`, `policy_refused` (the key does not allow import), `unsupported_algorithm`, `overloaded`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/import-jobs (the `CreateImportJob` operationId).
+func (c *Client) CreateImportJob(ctx context.Context, id KeyID, params *CreateImportJobParams, body CreateImportJobJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateImportJobRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetImportJob Get an import job
+//
+// With the wrapping key while the job is open.
+//
+// Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
+func (c *Client) GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetImportJobRequest(c.Server, id, job)
 	if err != nil {
 		return nil, err
 	}
@@ -2938,6 +3284,244 @@ func NewEncryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImportKeyRequest calls the generic ImportKey builder with application/json body
+func NewImportKeyRequest(server string, id KeyID, params *ImportKeyParams, body ImportKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImportKeyRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewImportKeyRequestWithBody constructs an http.Request for the ImportKey method, with any body, and a specified content type
+func NewImportKeyRequestWithBody(server string, id KeyID, params *ImportKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/import", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListImportJobsRequest constructs an http.Request for the ListImportJobs method
+func NewListImportJobsRequest(server string, id KeyID, params *ListImportJobsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/import-jobs", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateImportJobRequest calls the generic CreateImportJob builder with application/json body
+func NewCreateImportJobRequest(server string, id KeyID, params *CreateImportJobParams, body CreateImportJobJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateImportJobRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCreateImportJobRequestWithBody constructs an http.Request for the CreateImportJob method, with any body, and a specified content type
+func NewCreateImportJobRequestWithBody(server string, id KeyID, params *CreateImportJobParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/import-jobs", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetImportJobRequest constructs an http.Request for the GetImportJob method
+func NewGetImportJobRequest(server string, id KeyID, job string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "job", job, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/import-jobs/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }

@@ -18,19 +18,19 @@ import (
 
 // Defines values for CreateElasticKeyCurve.
 const (
-	P256 CreateElasticKeyCurve = "P-256"
-	P384 CreateElasticKeyCurve = "P-384"
-	P521 CreateElasticKeyCurve = "P-521"
+	CreateElasticKeyCurveP256 CreateElasticKeyCurve = "P-256"
+	CreateElasticKeyCurveP384 CreateElasticKeyCurve = "P-384"
+	CreateElasticKeyCurveP521 CreateElasticKeyCurve = "P-521"
 )
 
 // Valid indicates whether the value is a known member of the CreateElasticKeyCurve enum.
 func (e CreateElasticKeyCurve) Valid() bool {
 	switch e {
-	case P256:
+	case CreateElasticKeyCurveP256:
 		return true
-	case P384:
+	case CreateElasticKeyCurveP384:
 		return true
-	case P521:
+	case CreateElasticKeyCurveP521:
 		return true
 	default:
 		return false
@@ -39,19 +39,58 @@ func (e CreateElasticKeyCurve) Valid() bool {
 
 // Defines values for CreateElasticKeyKeySize.
 const (
-	N2048 CreateElasticKeyKeySize = 2048
-	N3072 CreateElasticKeyKeySize = 3072
-	N4096 CreateElasticKeyKeySize = 4096
+	CreateElasticKeyKeySizeN2048 CreateElasticKeyKeySize = 2048
+	CreateElasticKeyKeySizeN3072 CreateElasticKeyKeySize = 3072
+	CreateElasticKeyKeySizeN4096 CreateElasticKeyKeySize = 4096
 )
 
 // Valid indicates whether the value is a known member of the CreateElasticKeyKeySize enum.
 func (e CreateElasticKeyKeySize) Valid() bool {
 	switch e {
-	case N2048:
+	case CreateElasticKeyKeySizeN2048:
 		return true
-	case N3072:
+	case CreateElasticKeyKeySizeN3072:
 		return true
-	case N4096:
+	case CreateElasticKeyKeySizeN4096:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateImportJobCurve.
+const (
+	CreateImportJobCurveP256 CreateImportJobCurve = "P-256"
+	CreateImportJobCurveP384 CreateImportJobCurve = "P-384"
+	CreateImportJobCurveP521 CreateImportJobCurve = "P-521"
+)
+
+// Valid indicates whether the value is a known member of the CreateImportJobCurve enum.
+func (e CreateImportJobCurve) Valid() bool {
+	switch e {
+	case CreateImportJobCurveP256:
+		return true
+	case CreateImportJobCurveP384:
+		return true
+	case CreateImportJobCurveP521:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateImportJobKeySize.
+const (
+	CreateImportJobKeySizeN3072 CreateImportJobKeySize = 3072
+	CreateImportJobKeySizeN4096 CreateImportJobKeySize = 4096
+)
+
+// Valid indicates whether the value is a known member of the CreateImportJobKeySize enum.
+func (e CreateImportJobKeySize) Valid() bool {
+	switch e {
+	case CreateImportJobKeySizeN3072:
+		return true
+	case CreateImportJobKeySizeN4096:
 		return true
 	default:
 		return false
@@ -91,6 +130,30 @@ func (e ElasticKeyStatus) Valid() bool {
 	case ElasticKeyStatusPendingGenerate:
 		return true
 	case ElasticKeyStatusPendingImport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportJobStatus.
+const (
+	Exhausted ImportJobStatus = "exhausted"
+	Expired   ImportJobStatus = "expired"
+	Open      ImportJobStatus = "open"
+	Used      ImportJobStatus = "used"
+)
+
+// Valid indicates whether the value is a known member of the ImportJobStatus enum.
+func (e ImportJobStatus) Valid() bool {
+	switch e {
+	case Exhausted:
+		return true
+	case Expired:
+		return true
+	case Open:
+		return true
+	case Used:
 		return true
 	default:
 		return false
@@ -226,6 +289,24 @@ func (e SignatureInput) Valid() bool {
 	case JwsPayload:
 		return true
 	case Message:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WrappingMethod.
+const (
+	ECDHESA256KW      WrappingMethod = "ECDH-ES+A256KW"
+	RSAOAEP256A256KWP WrappingMethod = "RSA-OAEP-256+A256KWP"
+)
+
+// Valid indicates whether the value is a known member of the WrappingMethod enum.
+func (e WrappingMethod) Valid() bool {
+	switch e {
+	case ECDHESA256KW:
+		return true
+	case RSAOAEP256A256KWP:
 		return true
 	default:
 		return false
@@ -397,6 +478,26 @@ type CreateElasticKeyCurve string
 // CreateElasticKeyKeySize Bits of an RSA modulus. 3072 by default.
 type CreateElasticKeyKeySize int
 
+// CreateImportJob Example: {"wrapping":"RSA-OAEP-256+A256KWP"}
+type CreateImportJob struct {
+	// Curve Of the wrapping key, for ECDH-ES+A256KW. P-256 by default.
+	Curve *CreateImportJobCurve `json:"curve,omitempty"`
+
+	// KeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
+	KeySize *CreateImportJobKeySize `json:"key_size,omitempty"`
+
+	// Wrapping How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+	// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+	// A256CBC-HS512.
+	Wrapping WrappingMethod `json:"wrapping"`
+}
+
+// CreateImportJobCurve Of the wrapping key, for ECDH-ES+A256KW. P-256 by default.
+type CreateImportJobCurve string
+
+// CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
+type CreateImportJobKeySize int
+
 // DecryptRequest defines model for DecryptRequest.
 type DecryptRequest struct {
 	// Ciphertext Compact JWE.
@@ -567,6 +668,72 @@ type EncryptResponse struct {
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyId string `json:"elastic_key_id"`
 	Version      int64  `json:"version"`
+}
+
+// ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
+type ImportJob struct {
+	// Attempts How often material was offered. 10 are the most.
+	Attempts int64 `json:"attempts"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt    Timestamp `json:"created_at"`
+	Curve        *string   `json:"curve,omitempty"`
+	ElasticKeyId string    `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	Id        string    `json:"id"`
+
+	// KeySize Bits of an RSA modulus.
+	KeySize *int `json:"key_size,omitempty"`
+
+	// PublicKey The public key that material is wrapped for. Only while the job is open.
+	PublicKey *WrappingKey    `json:"public_key,omitempty"`
+	Status    ImportJobStatus `json:"status"`
+
+	// Token 256 random bits that an import names. Only in the answer that made the job.
+	Token *string `json:"token,omitempty"`
+
+	// Version The version that the job has made.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapping How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+	// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+	// A256CBC-HS512.
+	Wrapping WrappingMethod `json:"wrapping"`
+}
+
+// ImportJobPage defines model for ImportJobPage.
+type ImportJobPage struct {
+	Items      []ImportJob `json:"items"`
+	NextCursor *string     `json:"next_cursor,omitempty"`
+}
+
+// ImportJobStatus defines model for ImportJobStatus.
+type ImportJobStatus string
+
+// ImportKey Either `job` and `wrapped_material`, or `public_key`.
+//
+// Example: {"job":"hHhpCXjjOqVzTHFQQXhbVZ0iJ5QHvA4mJwOv5rgWv0E","wrapped_material":"dGhlIG1hdGVyaWFs"}
+type ImportKey struct {
+	// ExpiresAt When the material is forgotten. The version then awaits the same material again. Never by default.
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Job The token of an import job.
+	Job *string `json:"job,omitempty"`
+
+	// PublicKey A public JWK, or a SubjectPublicKeyInfo in PEM as a text.
+	PublicKey *json.RawMessage `json:"public_key,omitempty"`
+
+	// Version A version that has lost its material.
+	Version *int64 `json:"version,omitempty"`
+
+	// WrappedMaterial For RSA-OAEP-256+A256KWP the bytes as base64url, for ECDH-ES+A256KW the compact JWE.
+	WrappedMaterial *string `json:"wrapped_material,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -819,6 +986,20 @@ type VersionCounts struct {
 	PendingImport    int64 `json:"pending_import"`
 }
 
+// WrappingKey The public key that material is wrapped for. Only while the job is open.
+type WrappingKey struct {
+	// Jwk RFC 7517.
+	Jwk json.RawMessage `json:"jwk"`
+
+	// Pem SubjectPublicKeyInfo (RFC 5280) in PEM.
+	Pem string `json:"pem"`
+}
+
+// WrappingMethod How material is wrapped. `RSA-OAEP-256+A256KWP`: an AES-256 key under RSA-OAEP with SHA-256, followed by the material under that key with
+// AES key wrap with padding (RFC 5649); CKM_RSA_AES_KEY_WRAP of PKCS #11. `ECDH-ES+A256KW`: a compact JWE (RFC 7516) with `enc` A256GCM or
+// A256CBC-HS512.
+type WrappingMethod string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -945,6 +1126,27 @@ type EnableElasticKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ImportKeyParams defines parameters for ImportKey.
+type ImportKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListImportJobsParams defines parameters for ListImportJobs.
+type ListImportJobsParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateImportJobParams defines parameters for CreateImportJob.
+type CreateImportJobParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMaterialKeysParams defines parameters for ListMaterialKeys.
 type ListMaterialKeysParams struct {
 	// Limit Items per page.
@@ -1053,6 +1255,12 @@ type DecryptJSONRequestBody = DecryptRequest
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
 
+// ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
+type ImportKeyJSONRequestBody = ImportKey
+
+// CreateImportJobJSONRequestBody defines body for CreateImportJob for application/json ContentType.
+type CreateImportJobJSONRequestBody = CreateImportJob
+
 // ScheduleMaterialKeyDestructionJSONRequestBody defines body for ScheduleMaterialKeyDestruction for application/json ContentType.
 type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
 
@@ -1109,6 +1317,18 @@ type ServerInterface interface {
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(w http.ResponseWriter, r *http.Request, id KeyID)
+	// ImportKey Import key material
+	// (POST /elastic-keys/{id}/import)
+	ImportKey(w http.ResponseWriter, r *http.Request, id KeyID, params ImportKeyParams)
+	// ListImportJobs List import jobs
+	// (GET /elastic-keys/{id}/import-jobs)
+	ListImportJobs(w http.ResponseWriter, r *http.Request, id KeyID, params ListImportJobsParams)
+	// CreateImportJob Make a wrapping key for one import
+	// (POST /elastic-keys/{id}/import-jobs)
+	CreateImportJob(w http.ResponseWriter, r *http.Request, id KeyID, params CreateImportJobParams)
+	// GetImportJob Get an import job
+	// (GET /elastic-keys/{id}/import-jobs/{job})
+	GetImportJob(w http.ResponseWriter, r *http.Request, id KeyID, job string)
 	// ListMaterialKeys List the versions of an elastic key
 	// (GET /elastic-keys/{id}/material-keys)
 	ListMaterialKeys(w http.ResponseWriter, r *http.Request, id KeyID, params ListMaterialKeysParams)
@@ -1247,6 +1467,30 @@ func (_ Unimplemented) EnableElasticKey(w http.ResponseWriter, r *http.Request, 
 // Encrypt Encrypt up to 64 KiB
 // (POST /elastic-keys/{id}/encrypt)
 func (_ Unimplemented) Encrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ImportKey Import key material
+// (POST /elastic-keys/{id}/import)
+func (_ Unimplemented) ImportKey(w http.ResponseWriter, r *http.Request, id KeyID, params ImportKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListImportJobs List import jobs
+// (GET /elastic-keys/{id}/import-jobs)
+func (_ Unimplemented) ListImportJobs(w http.ResponseWriter, r *http.Request, id KeyID, params ListImportJobsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateImportJob Make a wrapping key for one import
+// (POST /elastic-keys/{id}/import-jobs)
+func (_ Unimplemented) CreateImportJob(w http.ResponseWriter, r *http.Request, id KeyID, params CreateImportJobParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImportJob Get an import job
+// (GET /elastic-keys/{id}/import-jobs/{job})
+func (_ Unimplemented) GetImportJob(w http.ResponseWriter, r *http.Request, id KeyID, job string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2071,6 +2315,196 @@ func (siw *ServerInterfaceWrapper) Encrypt(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Encrypt(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ImportKey operation middleware
+func (siw *ServerInterfaceWrapper) ImportKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImportKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ImportKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListImportJobs operation middleware
+func (siw *ServerInterfaceWrapper) ListImportJobs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportJobsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListImportJobs(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateImportJob operation middleware
+func (siw *ServerInterfaceWrapper) CreateImportJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateImportJobParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateImportJob(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImportJob operation middleware
+func (siw *ServerInterfaceWrapper) GetImportJob(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "job" -------------
+	var job string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "job", chi.URLParam(r, "job"), &job, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "job", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImportJob(w, r, id, job)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3095,6 +3529,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/elastic-keys/{id}/verify", wrapper.Verify)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/elastic-keys/{id}/import-jobs", wrapper.ListImportJobs)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/import-jobs", wrapper.CreateImportJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/elastic-keys/{id}/import-jobs/{job}", wrapper.GetImportJob)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/import", wrapper.ImportKey)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/jwks", wrapper.GetKeySet)
 	})
 	r.Group(func(r chi.Router) {
@@ -3773,6 +4219,188 @@ type EncryptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EncryptdefaultApplicationProblemPlusJSONResponse) VisitEncryptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params ImportKeyParams
+	Body   *ImportKeyJSONRequestBody
+}
+
+type ImportKeyResponseObject interface {
+	VisitImportKeyResponse(w http.ResponseWriter) error
+}
+
+type ImportKey201ResponseHeaders struct {
+	Location *string
+}
+
+type ImportKey201JSONResponse struct {
+	Body    MaterialKey
+	Headers ImportKey201ResponseHeaders
+}
+
+func (response ImportKey201JSONResponse) VisitImportKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImportKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImportKeydefaultApplicationProblemPlusJSONResponse) VisitImportKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportJobsRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params ListImportJobsParams
+}
+
+type ListImportJobsResponseObject interface {
+	VisitListImportJobsResponse(w http.ResponseWriter) error
+}
+
+type ListImportJobs200JSONResponse ImportJobPage
+
+func (response ListImportJobs200JSONResponse) VisitListImportJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportJobsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListImportJobsdefaultApplicationProblemPlusJSONResponse) VisitListImportJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateImportJobRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params CreateImportJobParams
+	Body   *CreateImportJobJSONRequestBody
+}
+
+type CreateImportJobResponseObject interface {
+	VisitCreateImportJobResponse(w http.ResponseWriter) error
+}
+
+type CreateImportJob201ResponseHeaders struct {
+	Location *string
+}
+
+type CreateImportJob201JSONResponse struct {
+	Body    ImportJob
+	Headers CreateImportJob201ResponseHeaders
+}
+
+func (response CreateImportJob201JSONResponse) VisitCreateImportJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateImportJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateImportJobdefaultApplicationProblemPlusJSONResponse) VisitCreateImportJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImportJobRequestObject struct {
+	Id  KeyID  `json:"id"`
+	Job string `json:"job"`
+}
+
+type GetImportJobResponseObject interface {
+	VisitGetImportJobResponse(w http.ResponseWriter) error
+}
+
+type GetImportJob200JSONResponse ImportJob
+
+func (response GetImportJob200JSONResponse) VisitGetImportJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetImportJobdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetImportJobdefaultApplicationProblemPlusJSONResponse) VisitGetImportJobResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4541,6 +5169,18 @@ type StrictServerInterface interface {
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error)
+	// ImportKey Import key material
+	// (POST /elastic-keys/{id}/import)
+	ImportKey(ctx context.Context, request ImportKeyRequestObject) (ImportKeyResponseObject, error)
+	// ListImportJobs List import jobs
+	// (GET /elastic-keys/{id}/import-jobs)
+	ListImportJobs(ctx context.Context, request ListImportJobsRequestObject) (ListImportJobsResponseObject, error)
+	// CreateImportJob Make a wrapping key for one import
+	// (POST /elastic-keys/{id}/import-jobs)
+	CreateImportJob(ctx context.Context, request CreateImportJobRequestObject) (CreateImportJobResponseObject, error)
+	// GetImportJob Get an import job
+	// (GET /elastic-keys/{id}/import-jobs/{job})
+	GetImportJob(ctx context.Context, request GetImportJobRequestObject) (GetImportJobResponseObject, error)
 	// ListMaterialKeys List the versions of an elastic key
 	// (GET /elastic-keys/{id}/material-keys)
 	ListMaterialKeys(ctx context.Context, request ListMaterialKeysRequestObject) (ListMaterialKeysResponseObject, error)
@@ -5039,6 +5679,128 @@ func (sh *strictHandler) Encrypt(w http.ResponseWriter, r *http.Request, id KeyI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EncryptResponseObject); ok {
 		if err := validResponse.VisitEncryptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ImportKey operation middleware
+func (sh *strictHandler) ImportKey(w http.ResponseWriter, r *http.Request, id KeyID, params ImportKeyParams) {
+	var request ImportKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body ImportKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ImportKey(ctx, request.(ImportKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImportKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ImportKeyResponseObject); ok {
+		if err := validResponse.VisitImportKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportJobs operation middleware
+func (sh *strictHandler) ListImportJobs(w http.ResponseWriter, r *http.Request, id KeyID, params ListImportJobsParams) {
+	var request ListImportJobsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportJobs(ctx, request.(ListImportJobsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportJobs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListImportJobsResponseObject); ok {
+		if err := validResponse.VisitListImportJobsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateImportJob operation middleware
+func (sh *strictHandler) CreateImportJob(w http.ResponseWriter, r *http.Request, id KeyID, params CreateImportJobParams) {
+	var request CreateImportJobRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CreateImportJobJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateImportJob(ctx, request.(CreateImportJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateImportJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateImportJobResponseObject); ok {
+		if err := validResponse.VisitCreateImportJobResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImportJob operation middleware
+func (sh *strictHandler) GetImportJob(w http.ResponseWriter, r *http.Request, id KeyID, job string) {
+	var request GetImportJobRequestObject
+
+	request.Id = id
+	request.Job = job
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImportJob(ctx, request.(GetImportJobRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImportJob")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetImportJobResponseObject); ok {
+		if err := validResponse.VisitGetImportJobResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -59,6 +59,15 @@ func Codes() problem.Table {
 		"usage_limit_reached":   {Status: http.StatusConflict, Title: "The version has had all its uses"},
 		"wrong_key_use":         {Status: http.StatusConflict, Title: "The key is for something else"},
 		"no_public_key":         {Status: http.StatusConflict, Title: "The key has no public part"},
+		"import_wrong_key":      {Status: http.StatusBadRequest, Title: "The material does not open"},
+		"import_malformed":      {Status: http.StatusBadRequest, Title: "The material cannot be read"},
+		"import_mismatch":       {Status: http.StatusBadRequest, Title: "The material is not what the key's algorithm needs"},
+		"import_weak":           {Status: http.StatusBadRequest, Title: "The material is weak"},
+		"import_other_material": {Status: http.StatusConflict, Title: "The version had other material"},
+		"import_job_used":       {Status: http.StatusConflict, Title: "The import job is used"},
+		"import_job_expired":    {Status: http.StatusConflict, Title: "The import job has expired"},
+		"import_job_exhausted":  {Status: http.StatusConflict, Title: "The import job has had all its attempts"},
+		"no_private_key":        {Status: http.StatusConflict, Title: "The version is a public key alone"},
 		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The ciphertext does not decrypt"},
 	}
 }

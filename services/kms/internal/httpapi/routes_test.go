@@ -85,6 +85,10 @@ var domain = map[string]keyring.Operation{
 	"getPublicKey":     keyring.OpRead,
 	"getKeySet":        keyring.OpRead,
 	"reportAlgorithms": keyring.OpRead,
+	"createImportJob":  keyring.OpImport,
+	"listImportJobs":   keyring.OpRead,
+	"getImportJob":     keyring.OpRead,
+	"importKey":        keyring.OpImport,
 	"encrypt":          keyring.OpEncrypt,
 	"decrypt":          keyring.OpDecrypt,
 	"sign":             keyring.OpSign,
@@ -113,7 +117,9 @@ func TestDocument_AsksForTheScopesOfTheChokePoint(t *testing.T) {
 // What changes nothing is stateless, and what changes something honours an Idempotency-Key.
 func TestDocument_MarksWhatChangesState(t *testing.T) {
 	t.Parallel()
-	changing := []keyring.Operation{keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy}
+	changing := []keyring.Operation{
+		keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy, keyring.OpImport,
+	}
 	for _, op := range described(t) {
 		assert.Equal(t, op.Method == http.MethodPost && slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
 	}

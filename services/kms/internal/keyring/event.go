@@ -15,6 +15,8 @@ const (
 	ActionMoveAlias  = "alias.move"
 	ActionUnalias    = "alias.delete"
 	ActionNotice     = "key.rotation-due"
+	ActionImportJob  = "import-job.create"
+	ActionImport     = "key.import"
 )
 
 // Event is a change of a key.

@@ -103,6 +103,19 @@ func (m MaterialKey) KeyID() string {
 	return m.ElasticKeyID + "." + strconv.FormatInt(m.Version, 10)
 }
 
+// expired tells whether the time of imported material is over.
+func (m MaterialKey) expired(now time.Time) bool {
+	return !m.ExpiresAt.IsZero() && !now.Before(m.ExpiresAt)
+}
+
+// at is the version as it is to be used at a time: without material that has expired, whether the row says so yet or not.
+func (m MaterialKey) at(now time.Time) MaterialKey {
+	if m.expired(now) && versionExpire().Allows(m.Status) {
+		m.Status, m.WrappedKey = VersionPendingImport, ""
+	}
+	return m
+}
+
 // title is how errors call the version.
 func (m MaterialKey) title() string { return fmt.Sprintf("version %d", m.Version) }
 

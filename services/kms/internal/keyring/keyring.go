@@ -22,6 +22,8 @@ type Barrier interface {
 	Tenant(ctx context.Context, tenant string) (*barrier.Wrapper, error)
 	// Unwrap opens a wrapped value whose binding matches.
 	Unwrap(ctx context.Context, binding barrier.Binding, wrapped string) ([]byte, error)
+	// DeriveKey derives n bytes for a label: the same on every replica, for ever.
+	DeriveKey(label string, n int) ([]byte, error)
 	// Sealed tells whether the barrier is closed.
 	Sealed() bool
 }
@@ -162,6 +164,7 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 			return permit{}, err
 		}
 	}
+	material = material.at(k.instant())
 	if err := decide(caller, op, key, &material); err != nil {
 		k.refused(key, op)
 		return permit{}, err

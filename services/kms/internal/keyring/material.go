@@ -60,9 +60,13 @@ func Binding(key ElasticKey, version MaterialKey) barrier.Binding {
 	return pinned(key, version).binding()
 }
 
-// wrap seals a key's private JWK for its row.
+// wrap seals a key's JWK for its row: the private one, unless there is none.
 func wrap(wrapper *barrier.Wrapper, key ElasticKey, version MaterialKey, material *jwk.Key) (string, error) {
-	private, err := material.MarshalPrivate()
+	encode := material.MarshalPrivate
+	if version.Origin == OriginPublic {
+		encode = material.MarshalPublic
+	}
+	private, err := encode()
 	if err != nil {
 		return "", fmt.Errorf("encode key: %w", err)
 	}

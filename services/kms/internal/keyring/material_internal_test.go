@@ -26,6 +26,8 @@ func (s *sealing) Unwrap(context.Context, barrier.Binding, string) ([]byte, erro
 	return s.opened, nil
 }
 
+func (s *sealing) DeriveKey(string, int) ([]byte, error) { return nil, barrier.ErrSealed }
+
 func (s *sealing) Sealed() bool { return false }
 
 func TestMaterial_AKeyOpenedWhileSealingDoesNotStayInMemory(t *testing.T) {

@@ -59,6 +59,8 @@ type attributes struct {
 	uses bool
 	// makes tells that a use makes something new, for which a version must be at its best; other uses read what was made.
 	makes bool
+	// private tells that a use needs the private part of a key that has two.
+	private bool
 	// fits are the uses of a key that the operation works with; none: every one.
 	fits []alg.Use
 }
@@ -79,9 +81,9 @@ func (op Operation) attributes() attributes {
 	case OpEncrypt, OpGenerateDataKey, OpWrap, OpGenerate:
 		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpDecrypt, OpReencrypt, OpUnwrap:
-		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseEncrypt}}
+		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpSign:
-		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
+		return attributes{scope: scope, uses: true, makes: true, private: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
 	case OpVerify:
 		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
 	case OpMAC:
@@ -89,11 +91,11 @@ func (op Operation) attributes() attributes {
 	case OpVerifyMAC:
 		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseMAC}}
 	case OpDerive:
-		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseDerive}}
+		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseDerive}}
 	case OpEncapsulate:
 		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseKEM}}
 	case OpDecapsulate:
-		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseKEM}}
+		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseKEM}}
 	case OpRead:
 		return attributes{scope: scope}
 	case OpCreate, OpUpdate, OpRotate, OpState:

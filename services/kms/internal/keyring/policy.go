@@ -76,6 +76,8 @@ func decide(caller Caller, op Operation, key ElasticKey, version *MaterialKey) e
 func decideVersion(caller Caller, op Operation, key ElasticKey, version MaterialKey) error {
 	makes := op.attributes().makes
 	switch {
+	case version.Origin == OriginPublic && op.attributes().private:
+		return errNoPrivateKey(version)
 	case version.Status == VersionEnabled:
 	case version.Status == VersionCompromised && !makes && slices.Contains(caller.Scopes, ScopeCompromised):
 	case version.Status == VersionCompromised && !makes:
@@ -105,6 +107,10 @@ func useNoun(use alg.Use) string {
 		return "signatures"
 	}
 	return string(use)
+}
+
+func errNoPrivateKey(version MaterialKey) error {
+	return problem.New("no_private_key", "%s is a public key alone; its private part is elsewhere", version.title())
 }
 
 func errNotFound() error {

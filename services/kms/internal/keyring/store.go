@@ -129,6 +129,7 @@ type Store interface {
 	AliasStore
 	DueStore
 	ReportStore
+	ImportJobStore
 }
 
 // Filter narrows a list of elastic keys; empty fields match everything.

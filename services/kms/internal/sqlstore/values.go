@@ -17,9 +17,28 @@ import (
 
 // Values are the wrapped private keys, which are wrapped anew when the barrier's keys change.
 type Values struct {
-	store *Store
-	// tenants lists tenants: up to limit, in order, after the given one.
-	tenants func(ctx context.Context, after string, limit int) ([]string, error)
+	store   *Store
+	tenants tenants
+}
+
+// tenants lists tenants: up to limit, in order, after the given one. Values are listed tenant by tenant, because one may have a schema of its own.
+type tenants func(ctx context.Context, after string, limit int) ([]string, error)
+
+// from lists the values of the first tenant, at or after the given one, that has some.
+func (t tenants) from(ctx context.Context, tenant string, of func(tenant string) ([]rewrap.Item, error)) ([]rewrap.Item, error) {
+	for {
+		if tenant != "" {
+			items, err := of(tenant)
+			if err != nil || len(items) > 0 {
+				return items, err
+			}
+		}
+		next, err := t(ctx, tenant, 1)
+		if err != nil || len(next) == 0 {
+			return nil, err
+		}
+		tenant = next[0]
+	}
 }
 
 var _ rewrap.Source = (*Values)(nil)
@@ -32,8 +51,7 @@ func NewValues(store *Store, tenants func(ctx context.Context, after string, lim
 // Name implements rewrap.Source.
 func (*Values) Name() string { return "kms/material-keys" }
 
-// place is where a version stands in the order: by tenant, key and number. Tenants are gone through one by one, because one may have a
-// schema of its own.
+// place is where a version stands in the order: by tenant, key and number.
 type place struct {
 	tenant, key string
 	version     int64
@@ -61,19 +79,12 @@ func (v *Values) Next(ctx context.Context, after string, limit int) ([]rewrap.It
 	if err != nil {
 		return nil, err
 	}
-	for {
-		if at.tenant != "" {
-			items, err := v.of(ctx, at, limit)
-			if err != nil || len(items) > 0 {
-				return items, err
-			}
+	return v.tenants.from(ctx, at.tenant, func(tenant string) ([]rewrap.Item, error) {
+		if tenant != at.tenant {
+			at = place{tenant: tenant}
 		}
-		next, err := v.tenants(ctx, at.tenant, 1)
-		if err != nil || len(next) == 0 {
-			return nil, err
-		}
-		at = place{tenant: next[0]}
-	}
+		return v.of(ctx, at, limit)
+	})
 }
 
 // of lists a tenant's versions after a place.

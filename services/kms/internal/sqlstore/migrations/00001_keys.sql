@@ -96,3 +96,26 @@ CREATE TABLE clock_witness (
     id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     at BIGINT NOT NULL
 );
+
+-- Wrapping keys for the import of one version each.
+CREATE TABLE import_jobs (
+    tenant_id      TEXT   NOT NULL,
+    elastic_key_id TEXT   NOT NULL,
+    id             TEXT   NOT NULL,
+    token_hash     TEXT   NOT NULL,
+    method         TEXT   NOT NULL,
+    key_size       BIGINT NOT NULL,
+    curve          TEXT   NOT NULL,
+    status         TEXT   NOT NULL, -- open, used or exhausted
+    attempts       BIGINT NOT NULL,
+    wrapped_key    TEXT   NOT NULL, -- empty when the job is over
+    version        BIGINT NOT NULL, -- that it has made or filled
+    expires_at     BIGINT NOT NULL,
+    created_at     BIGINT NOT NULL,
+    updated_at     BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, token_hash),
+    FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
+);
+CREATE INDEX import_jobs_by_key ON import_jobs (tenant_id, elastic_key_id, id);
+CREATE INDEX import_jobs_by_life ON import_jobs (tenant_id, expires_at) WHERE wrapped_key <> '';
