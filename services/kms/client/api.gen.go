@@ -789,6 +789,9 @@ type WrappingKey struct {
 // A256CBC-HS512.
 type WrappingMethod string
 
+// Approval defines model for Approval.
+type Approval = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -895,12 +898,24 @@ type GetElasticKeyParams struct {
 type UpdateElasticKeyParams struct {
 	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
 type CancelElasticKeyDeletionParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteElasticKeyParams defines parameters for DeleteElasticKey.
+type DeleteElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // DisableElasticKeyParams defines parameters for DisableElasticKey.
@@ -949,6 +964,15 @@ type ListMaterialKeysParams struct {
 type CreateMaterialKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DestroyMaterialKeyParams defines parameters for DestroyMaterialKey.
+type DestroyMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // DisableMaterialKeyParams defines parameters for DisableMaterialKey.
@@ -1233,8 +1257,10 @@ type ClientInterface interface {
 	// UpdateElasticKeyWithBody Change what a key says of itself
 	//
 	// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
-	// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
-	// `invalid_state`.
+	// that is to be deleted does not change. What weakens the quorum in the policy (it is removed, fewer approvals, other approvers) takes
+	// that quorum's approval of `updateElasticKey` with the parameters `{"quorum": ...}` that it is to have, null for none.
+	// Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`, `invalid_state`, `approval_required`,
+	// `approval_not_usable`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1244,8 +1270,10 @@ type ClientInterface interface {
 	// UpdateElasticKeyWithApplicationMergePatchPlusJSONBody Change what a key says of itself
 	//
 	// A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
-	// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
-	// `invalid_state`.
+	// that is to be deleted does not change. What weakens the quorum in the policy (it is removed, fewer approvals, other approvers) takes
+	// that quorum's approval of `updateElasticKey` with the parameters `{"quorum": ...}` that it is to have, null for none.
+	// Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`, `invalid_state`, `approval_required`,
+	// `approval_not_usable`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -1278,6 +1306,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 	Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteElasticKey End a key that waits for its deletion at once
+	//
+	// Takes the approval of the quorum in the key's policy, named in the header `Approval`; no scope stands in for it. What is
+	// approved is the operation `deleteElasticKey` on the key, without parameters. A quorum that the key got after it was made can
+	// decide about this after 7 days. Codes: `invalid_state` (the key does not wait for its deletion, or has no quorum that could
+	// agree), `approval_required`, `approval_not_usable`, `step_up_required`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/delete (the `DeleteElasticKey` operationId).
+	DeleteElasticKey(ctx context.Context, id KeyID, params *DeleteElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DisableElasticKey Make a key unusable until it is enabled again
 	//
@@ -1395,6 +1433,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
 	GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DestroyMaterialKey End a version that waits for its destruction at once
+	//
+	// As for keys: takes the approval of the key's quorum for the operation `destroyMaterialKey` on the key, with the parameters
+	// `{"version": "3"}` (number or UUID). Codes: `invalid_state`, `approval_required`, `approval_not_usable`, `step_up_required`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/destroy (the `DestroyMaterialKey` operationId).
+	DestroyMaterialKey(ctx context.Context, id KeyID, version string, params *DestroyMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DisableMaterialKey Make a version unusable until it is enabled again
 	//
@@ -1761,8 +1807,10 @@ func (c *Client) GetElasticKey(ctx context.Context, id KeyID, params *GetElastic
 // UpdateElasticKeyWithBody Change what a key says of itself
 //
 // A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
-// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
-// `invalid_state`.
+// that is to be deleted does not change. What weakens the quorum in the policy (it is removed, fewer approvals, other approvers) takes
+// that quorum's approval of `updateElasticKey` with the parameters `{"quorum": ...}` that it is to have, null for none.
+// Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`, `invalid_state`, `approval_required`,
+// `approval_not_usable`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1782,8 +1830,10 @@ func (c *Client) UpdateElasticKeyWithBody(ctx context.Context, id KeyID, params 
 // UpdateElasticKeyWithApplicationMergePatchPlusJSONBody Change what a key says of itself
 //
 // A JSON merge patch (RFC 7396) of the members below; what it does not name stays, and null takes away or restores the default. A key
-// that is to be deleted does not change. Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`,
-// `invalid_state`.
+// that is to be deleted does not change. What weakens the quorum in the policy (it is removed, fewer approvals, other approvers) takes
+// that quorum's approval of `updateElasticKey` with the parameters `{"quorum": ...}` that it is to have, null for none.
+// Codes: `validation_failed`, `unknown_member`, `precondition_required`, `precondition_failed`, `invalid_state`, `approval_required`,
+// `approval_not_usable`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -1847,6 +1897,26 @@ func (c *Client) DecryptWithBody(ctx context.Context, id KeyID, contentType stri
 // Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 func (c *Client) Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDecryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteElasticKey End a key that waits for its deletion at once
+//
+// Takes the approval of the quorum in the key's policy, named in the header `Approval`; no scope stands in for it. What is
+// approved is the operation `deleteElasticKey` on the key, without parameters. A quorum that the key got after it was made can
+// decide about this after 7 days. Codes: `invalid_state` (the key does not wait for its deletion, or has no quorum that could
+// agree), `approval_required`, `approval_not_usable`, `step_up_required`.
+//
+// Corresponds with POST /elastic-keys/{id}/delete (the `DeleteElasticKey` operationId).
+func (c *Client) DeleteElasticKey(ctx context.Context, id KeyID, params *DeleteElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteElasticKeyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2094,6 +2164,24 @@ func (c *Client) CreateMaterialKey(ctx context.Context, id KeyID, params *Create
 // Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
 func (c *Client) GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetMaterialKeyRequest(c.Server, id, version)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DestroyMaterialKey End a version that waits for its destruction at once
+//
+// As for keys: takes the approval of the key's quorum for the operation `destroyMaterialKey` on the key, with the parameters
+// `{"version": "3"}` (number or UUID). Codes: `invalid_state`, `approval_required`, `approval_not_usable`, `step_up_required`.
+//
+// Corresponds with POST /elastic-keys/{id}/material-keys/{version}/destroy (the `DestroyMaterialKey` operationId).
+func (c *Client) DestroyMaterialKey(ctx context.Context, id KeyID, version string, params *DestroyMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDestroyMaterialKeyRequest(c.Server, id, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3042,6 +3130,17 @@ func NewUpdateElasticKeyRequestWithBody(server string, id KeyID, params *UpdateE
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+		if params.Approval != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Approval", *params.Approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Approval", headerParam1)
+		}
+
 	}
 
 	return req, nil
@@ -3139,6 +3238,66 @@ func NewDecryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteElasticKeyRequest constructs an http.Request for the DeleteElasticKey method
+func NewDeleteElasticKeyRequest(server string, id KeyID, params *DeleteElasticKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/delete", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.Approval != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Approval", *params.Approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Approval", headerParam1)
+		}
+
+	}
 
 	return req, nil
 }
@@ -3684,6 +3843,73 @@ func NewGetMaterialKeyRequest(server string, id KeyID, version Version) (*http.R
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDestroyMaterialKeyRequest constructs an http.Request for the DestroyMaterialKey method
+func NewDestroyMaterialKeyRequest(server string, id KeyID, version string, params *DestroyMaterialKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/material-keys/%s/destroy", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.Approval != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Approval", *params.Approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Approval", headerParam1)
+		}
+
 	}
 
 	return req, nil

@@ -1000,6 +1000,9 @@ type WrappingKey struct {
 // A256CBC-HS512.
 type WrappingMethod string
 
+// Approval defines model for Approval.
+type Approval = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1106,12 +1109,24 @@ type GetElasticKeyParams struct {
 type UpdateElasticKeyParams struct {
 	// IfMatch The ETag of the representation that the change is made from. Without it 428, with another one 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
 type CancelElasticKeyDeletionParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteElasticKeyParams defines parameters for DeleteElasticKey.
+type DeleteElasticKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // DisableElasticKeyParams defines parameters for DisableElasticKey.
@@ -1160,6 +1175,15 @@ type ListMaterialKeysParams struct {
 type CreateMaterialKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DestroyMaterialKeyParams defines parameters for DestroyMaterialKey.
+type DestroyMaterialKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // DisableMaterialKeyParams defines parameters for DisableMaterialKey.
@@ -1308,6 +1332,9 @@ type ServerInterface interface {
 	// Decrypt Decrypt
 	// (POST /elastic-keys/{id}/decrypt)
 	Decrypt(w http.ResponseWriter, r *http.Request, id KeyID)
+	// DeleteElasticKey End a key that waits for its deletion at once
+	// (POST /elastic-keys/{id}/delete)
+	DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams)
 	// DisableElasticKey Make a key unusable until it is enabled again
 	// (POST /elastic-keys/{id}/disable)
 	DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams)
@@ -1338,6 +1365,9 @@ type ServerInterface interface {
 	// GetMaterialKey Get one version
 	// (GET /elastic-keys/{id}/material-keys/{version})
 	GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version)
+	// DestroyMaterialKey End a version that waits for its destruction at once
+	// (POST /elastic-keys/{id}/material-keys/{version}/destroy)
+	DestroyMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string, params DestroyMaterialKeyParams)
 	// DisableMaterialKey Make a version unusable until it is enabled again
 	// (POST /elastic-keys/{id}/material-keys/{version}/disable)
 	DisableMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params DisableMaterialKeyParams)
@@ -1452,6 +1482,12 @@ func (_ Unimplemented) Decrypt(w http.ResponseWriter, r *http.Request, id KeyID)
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// DeleteElasticKey End a key that waits for its deletion at once
+// (POST /elastic-keys/{id}/delete)
+func (_ Unimplemented) DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // DisableElasticKey Make a key unusable until it is enabled again
 // (POST /elastic-keys/{id}/disable)
 func (_ Unimplemented) DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams) {
@@ -1509,6 +1545,12 @@ func (_ Unimplemented) CreateMaterialKey(w http.ResponseWriter, r *http.Request,
 // GetMaterialKey Get one version
 // (GET /elastic-keys/{id}/material-keys/{version})
 func (_ Unimplemented) GetMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version Version) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DestroyMaterialKey End a version that waits for its destruction at once
+// (POST /elastic-keys/{id}/material-keys/{version}/destroy)
+func (_ Unimplemented) DestroyMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string, params DestroyMaterialKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2111,6 +2153,25 @@ func (siw *ServerInterfaceWrapper) UpdateElasticKey(w http.ResponseWriter, r *ht
 
 	}
 
+	// ------------- Optional header parameter "Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Approval")]; found {
+		var Approval Approval
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Approval", valueList[0], &Approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Approval", Err: err})
+			return
+		}
+
+		params.Approval = &Approval
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateElasticKey(w, r, id, params)
 	}))
@@ -2189,6 +2250,75 @@ func (siw *ServerInterfaceWrapper) Decrypt(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Decrypt(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) DeleteElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Approval")]; found {
+		var Approval Approval
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Approval", valueList[0], &Approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Approval", Err: err})
+			return
+		}
+
+		params.Approval = &Approval
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteElasticKey(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2645,6 +2775,84 @@ func (siw *ServerInterfaceWrapper) GetMaterialKey(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetMaterialKey(w, r, id, version)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DestroyMaterialKey operation middleware
+func (siw *ServerInterfaceWrapper) DestroyMaterialKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", chi.URLParam(r, "version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DestroyMaterialKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Approval")]; found {
+		var Approval Approval
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Approval", valueList[0], &Approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Approval", Err: err})
+			return
+		}
+
+		params.Approval = &Approval
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DestroyMaterialKey(w, r, id, version, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3546,6 +3754,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/reports/algorithms", wrapper.ReportAlgorithms)
 	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/delete", wrapper.DeleteElasticKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/destroy", wrapper.DestroyMaterialKey)
+	})
 
 	return r
 }
@@ -4090,6 +4304,56 @@ func (response DecryptdefaultApplicationProblemPlusJSONResponse) VisitDecryptRes
 	return err
 }
 
+type DeleteElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params DeleteElasticKeyParams
+}
+
+type DeleteElasticKeyResponseObject interface {
+	VisitDeleteElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteElasticKey200ResponseHeaders struct {
+	ETag *string
+}
+
+type DeleteElasticKey200JSONResponse struct {
+	Body    ElasticKey
+	Headers DeleteElasticKey200ResponseHeaders
+}
+
+func (response DeleteElasticKey200JSONResponse) VisitDeleteElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteElasticKeydefaultApplicationProblemPlusJSONResponse) VisitDeleteElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DisableElasticKeyRequestObject struct {
 	Id     KeyID `json:"id"`
 	Params DisableElasticKeyParams
@@ -4531,6 +4795,47 @@ type GetMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitGetMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DestroyMaterialKeyRequestObject struct {
+	Id      KeyID  `json:"id"`
+	Version string `json:"version"`
+	Params  DestroyMaterialKeyParams
+}
+
+type DestroyMaterialKeyResponseObject interface {
+	VisitDestroyMaterialKeyResponse(w http.ResponseWriter) error
+}
+
+type DestroyMaterialKey200JSONResponse MaterialKey
+
+func (response DestroyMaterialKey200JSONResponse) VisitDestroyMaterialKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DestroyMaterialKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DestroyMaterialKeydefaultApplicationProblemPlusJSONResponse) VisitDestroyMaterialKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5160,6 +5465,9 @@ type StrictServerInterface interface {
 	// Decrypt Decrypt
 	// (POST /elastic-keys/{id}/decrypt)
 	Decrypt(ctx context.Context, request DecryptRequestObject) (DecryptResponseObject, error)
+	// DeleteElasticKey End a key that waits for its deletion at once
+	// (POST /elastic-keys/{id}/delete)
+	DeleteElasticKey(ctx context.Context, request DeleteElasticKeyRequestObject) (DeleteElasticKeyResponseObject, error)
 	// DisableElasticKey Make a key unusable until it is enabled again
 	// (POST /elastic-keys/{id}/disable)
 	DisableElasticKey(ctx context.Context, request DisableElasticKeyRequestObject) (DisableElasticKeyResponseObject, error)
@@ -5190,6 +5498,9 @@ type StrictServerInterface interface {
 	// GetMaterialKey Get one version
 	// (GET /elastic-keys/{id}/material-keys/{version})
 	GetMaterialKey(ctx context.Context, request GetMaterialKeyRequestObject) (GetMaterialKeyResponseObject, error)
+	// DestroyMaterialKey End a version that waits for its destruction at once
+	// (POST /elastic-keys/{id}/material-keys/{version}/destroy)
+	DestroyMaterialKey(ctx context.Context, request DestroyMaterialKeyRequestObject) (DestroyMaterialKeyResponseObject, error)
 	// DisableMaterialKey Make a version unusable until it is enabled again
 	// (POST /elastic-keys/{id}/material-keys/{version}/disable)
 	DisableMaterialKey(ctx context.Context, request DisableMaterialKeyRequestObject) (DisableMaterialKeyResponseObject, error)
@@ -5599,6 +5910,33 @@ func (sh *strictHandler) Decrypt(w http.ResponseWriter, r *http.Request, id KeyI
 	}
 }
 
+// DeleteElasticKey operation middleware
+func (sh *strictHandler) DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams) {
+	var request DeleteElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteElasticKey(ctx, request.(DeleteElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteElasticKeyResponseObject); ok {
+		if err := validResponse.VisitDeleteElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // DisableElasticKey operation middleware
 func (sh *strictHandler) DisableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DisableElasticKeyParams) {
 	var request DisableElasticKeyRequestObject
@@ -5882,6 +6220,34 @@ func (sh *strictHandler) GetMaterialKey(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetMaterialKeyResponseObject); ok {
 		if err := validResponse.VisitGetMaterialKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DestroyMaterialKey operation middleware
+func (sh *strictHandler) DestroyMaterialKey(w http.ResponseWriter, r *http.Request, id KeyID, version string, params DestroyMaterialKeyParams) {
+	var request DestroyMaterialKeyRequestObject
+
+	request.Id = id
+	request.Version = version
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DestroyMaterialKey(ctx, request.(DestroyMaterialKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DestroyMaterialKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DestroyMaterialKeyResponseObject); ok {
+		if err := validResponse.VisitDestroyMaterialKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -78,7 +78,12 @@ func caller(ctx context.Context) (keyring.Caller, error) {
 	if !ok {
 		return keyring.Caller{}, problem.New(problem.Unauthenticated, "the request carries no credential")
 	}
-	return keyring.Caller{Tenant: principal.Tenant, Kind: principal.Kind, ID: principal.ID, Scopes: principal.Scopes, Roles: principal.Roles}, nil
+	return CallerOf(principal), nil
+}
+
+// CallerOf is a principal as the domain knows it.
+func CallerOf(principal *server.Principal) keyring.Caller {
+	return keyring.Caller{Tenant: principal.Tenant, Kind: principal.Kind, ID: principal.ID, Scopes: principal.Scopes, Roles: principal.Roles}
 }
 
 // objectKey is the kind of object that requests about keys have in the audit trail.

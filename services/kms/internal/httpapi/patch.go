@@ -31,6 +31,7 @@ func (h *Operations) UpdateElasticKey(ctx context.Context, request UpdateElastic
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
+	who.Approval = value(request.Params.Approval)
 	revision, err := etag.Version(value(request.Params.IfMatch))
 	if err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ type Quorum struct {
 	Approvals int `json:"approvals"`
 	// Approvers are the ids of those who may; at least as many as Approvals. Whoever asks does not count.
 	Approvers []string `json:"approvers"`
+	// Since is when the key got a quorum, if that was after it was made; the keyring alone sets it.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Rotation says when a key gets a new version by itself. Zero switches a reason off.

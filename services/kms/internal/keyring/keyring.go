@@ -41,6 +41,8 @@ type Config struct {
 	Generator Generator
 	// Grants lets callers do something to single keys; nil for scopes alone.
 	Grants Grants
+	// Approvals are what quorums of keys have agreed to; nil where nobody can ask them.
+	Approvals Approvals
 	// Events takes a record of each change in its transaction; nil for none.
 	Events Events
 	// Waits is the shortest wait before the end of a key that a tenant allows; nil for MinWait.
@@ -73,6 +75,7 @@ type Keyring struct {
 	barrier   Barrier
 	generator Generator
 	grants    Grants
+	approvals Approvals
 	events    Events
 	waits     func(ctx context.Context, tenant string) (time.Duration, error)
 	measure   func(ctx context.Context, op Operation, algorithm string)
@@ -111,6 +114,7 @@ func New(cfg Config) (*Keyring, error) {
 		barrier:   cfg.Barrier,
 		generator: cfg.Generator,
 		grants:    cfg.Grants,
+		approvals: cfg.Approvals,
 		events:    cfg.Events,
 		waits:     cfg.Waits,
 		measure:   cfg.Measure,

@@ -84,6 +84,9 @@ func (k *Keyring) newElastic(caller Caller, ask NewKey, spec alg.Spec) (ElasticK
 	if ask.Origin == OriginImported {
 		key.Status, key.Origin, key.PrimaryVersion, key.VersionCount = ElasticPendingImport, OriginImported, 0, 0
 	}
+	if q := key.Policy.Quorum; q != nil {
+		key.Policy.Quorum = &Quorum{Approvals: q.Approvals, Approvers: q.Approvers}
+	}
 	if err := key.check(); err != nil {
 		return ElasticKey{}, err
 	}

@@ -15,6 +15,8 @@ type Caller struct {
 	ID     string
 	Scopes []string
 	Roles  []string
+	// Approval is the request for approval that the caller names, if any.
+	Approval string
 
 	// granted is what a grant lets the caller do to the key at hand.
 	granted Operation

@@ -7,7 +7,7 @@ import (
 )
 
 // Update replaces what a caller may change of a key: change is given the key as it is and returns it as it should be. The key must still be
-// of the revision given (0: whatever it is); ErrStale otherwise.
+// of the revision given (0: whatever it is); ErrStale otherwise. What weakens the key's quorum takes that quorum's approval.
 func (k *Keyring) Update(ctx context.Context, caller Caller, ref Ref, revision int64, change func(ElasticKey) (ElasticKey, error)) (ElasticKey, error) {
 	key, err := k.permitKey(ctx, caller, OpUpdate, ref)
 	if err != nil {
@@ -27,12 +27,18 @@ func (k *Keyring) Update(ctx context.Context, caller Caller, ref Ref, revision i
 		return ElasticKey{}, err
 	}
 	now := k.instant()
+	wanted.Policy.Quorum = key.Policy.Quorum.succeed(wanted.Policy.Quorum, k.steady.Latest())
 	if wanted.Rotation.Every != key.Rotation.Every {
 		wanted.NextRotationAt = wanted.Rotation.next(k.steady.Latest())
 	}
 	wanted.UpdatedAt = now
 	var changed ElasticKey
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
+		if key.Policy.Quorum.weaker(wanted.Policy.Quorum) || caller.Approval != "" {
+			if err := k.approve(ctx, caller, ApproveUpdate, key, quorumParameters{wanted.Policy.Quorum.stated()}); err != nil {
+				return err
+			}
+		}
 		if changed, err = k.store.UpdateElasticKey(ctx, wanted); err != nil {
 			return err
 		}
