@@ -118,7 +118,7 @@ func copyFile(t *testing.T, to hash.Hash, path string) {
 	require.NoError(t, file.Close())
 }
 
-// The format of encrypted files, as the documentation of services/kms/client/envelope gives it: a header line, then chunks.
+// The format of encrypted files, as the documentation of libs/crypto/envelope gives it: a header line, then chunks.
 const (
 	piece    = 64 << 10
 	overhead = 12 + 16 // nonce and tag

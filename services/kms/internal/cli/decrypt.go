@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
-	"github.com/cryptoutil/cryptoutil/services/kms/client/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
 )
 
 const (

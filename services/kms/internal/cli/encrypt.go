@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
-	"github.com/cryptoutil/cryptoutil/services/kms/client/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
 )
 
 // contextFlag binds a message to names and values; plain "context" is the context file.

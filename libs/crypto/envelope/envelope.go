@@ -60,12 +60,28 @@ const (
 	// ContextName is the name that the context of a data key adds to the user's own.
 	ContextName = "cryptoutil"
 
-	keySize      = 32
-	overhead     = 12 + 16 // nonce and tag
-	label        = "cryptoutil file/1"
-	contextValue = "file/1"
-	maxChunks    = 1 << 32
+	keySize   = 32
+	overhead  = 12 + 16 // nonce and tag
+	maxChunks = 1 << 32
 )
+
+// Format is what a file is for. It stands in the associated data of every chunk, and in the context of the data key, so that a file of one
+// format never opens as one of another.
+type Format string
+
+const (
+	// File is the format that the package comment describes.
+	File Format = "file/1"
+	// Backup is File with this name in its place, and a header of one or several compact JWEs with "~" between them: the same data key,
+	// encrypted to one recipient each.
+	Backup Format = "backup/1"
+)
+
+// label begins the associated data.
+func (f Format) label() string { return "cryptoutil " + string(f) }
+
+// separator stands between the data keys of several recipients.
+const separator = "~"
 
 var (
 	// ErrNotEnvelope means that the input does not begin as an encrypted file does.
@@ -98,7 +114,7 @@ type Wrap func(ctx context.Context, dataKey []byte, context map[string]string) (
 type Unwrap func(ctx context.Context, jwe string, context map[string]string) (dataKey []byte, err error)
 
 // wrapContext binds a data key to its purpose.
-func wrapContext() map[string]string { return map[string]string{ContextName: contextValue} }
+func (f Format) wrapContext() map[string]string { return map[string]string{ContextName: string(f)} }
 
 // chunkCipher encrypts and decrypts the chunks of one file.
 type chunkCipher struct {
@@ -106,7 +122,7 @@ type chunkCipher struct {
 	aad  []byte // all but the last nine bytes stay the same
 }
 
-func newChunkCipher(dataKey []byte, header string) (*chunkCipher, error) {
+func newChunkCipher(f Format, dataKey []byte, header string) (*chunkCipher, error) {
 	if len(dataKey) != keySize {
 		return nil, fmt.Errorf("data key has %d bytes instead of %d", len(dataKey), keySize)
 	}
@@ -119,7 +135,7 @@ func newChunkCipher(dataKey []byte, header string) (*chunkCipher, error) {
 		return nil, fmt.Errorf("data key: %w", err)
 	}
 	hash := sha256.Sum256([]byte(header))
-	aad := append([]byte(label), hash[:]...)
+	aad := append([]byte(f.label()), hash[:]...)
 	return &chunkCipher{aead: aead, aad: append(aad, make([]byte, 9)...)}, nil
 }
 
@@ -144,15 +160,24 @@ func (c *chunkCipher) open(dst, chunk []byte, number uint64, last bool) ([]byte,
 	return c.aead.Open(dst, nil, chunk, c.associated(number, last))
 }
 
-// isHeader says whether text has the form of a compact JWE.
-func isHeader(text string) bool {
-	return len(text) <= MaxHeader && strings.Count(text, ".") == 4 && isPrefixOfHeader(text)
+// isHeader says whether text has the form of a compact JWE, or in a backup of several.
+func (f Format) isHeader(text string) bool {
+	if len(text) > MaxHeader || !f.isPrefixOfHeader(text) {
+		return false
+	}
+	for _, part := range strings.Split(text, separator) {
+		if strings.Count(part, ".") != 4 {
+			return false
+		}
+	}
+	return true
 }
 
-// isPrefixOfHeader says whether text has only the characters of a compact JWE.
-func isPrefixOfHeader(text string) bool {
+// isPrefixOfHeader says whether text has only the characters of a header.
+func (f Format) isPrefixOfHeader(text string) bool {
 	for _, c := range []byte(text) {
 		switch {
+		case f != File && string(c) == separator:
 		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
 		default:
 			return false

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cryptoutil/cryptoutil/services/kms/client/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
 )
 
 func TestDecrypt_DetectsEveryFlippedBit(t *testing.T) {

@@ -11,18 +11,23 @@ import (
 // Encrypt encrypts src to dst until src ends. After an error what was written to dst
 // is not a whole file and must be thrown away.
 func Encrypt(ctx context.Context, dst io.Writer, src io.Reader, wrap Wrap) error {
+	return File.Encrypt(ctx, dst, src, wrap)
+}
+
+// Encrypt is [Encrypt] for the format.
+func (f Format) Encrypt(ctx context.Context, dst io.Writer, src io.Reader, wrap Wrap) error {
 	dataKey := make([]byte, keySize)
 	defer clear(dataKey)
 	_, _ = rand.Read(dataKey) // never fails
 
-	header, err := wrap(ctx, dataKey, wrapContext())
+	header, err := wrap(ctx, dataKey, f.wrapContext())
 	if err != nil {
 		return fmt.Errorf("wrap data key: %w", err)
 	}
-	if !isHeader(header) {
+	if !f.isHeader(header) {
 		return fmt.Errorf("wrap data key: %w", errors.New("the result is no compact JWE"))
 	}
-	chunks, err := newChunkCipher(dataKey, header)
+	chunks, err := newChunkCipher(f, dataKey, header)
 	if err != nil {
 		return err
 	}

@@ -13,17 +13,22 @@ import (
 // written must be thrown away. Errors are [ErrNotEnvelope], [ErrTruncated],
 // [ErrTrailingData], [*ChunkError], and those of src, dst and unwrap.
 func Decrypt(ctx context.Context, dst io.Writer, src io.Reader, unwrap Unwrap) error {
+	return File.Decrypt(ctx, dst, src, unwrap)
+}
+
+// Decrypt is [Decrypt] for the format.
+func (f Format) Decrypt(ctx context.Context, dst io.Writer, src io.Reader, unwrap Unwrap) error {
 	buffered := bufio.NewReaderSize(src, MaxHeader+1)
-	header, err := readHeader(buffered)
+	header, err := f.readHeader(buffered)
 	if err != nil {
 		return err
 	}
-	dataKey, err := unwrap(ctx, header, wrapContext())
+	dataKey, err := unwrap(ctx, header, f.wrapContext())
 	if err != nil {
 		return fmt.Errorf("unwrap data key: %w", err)
 	}
 	defer clear(dataKey)
-	chunks, err := newChunkCipher(dataKey, header)
+	chunks, err := newChunkCipher(f, dataKey, header)
 	if err != nil {
 		return err
 	}
@@ -31,10 +36,10 @@ func Decrypt(ctx context.Context, dst io.Writer, src io.Reader, unwrap Unwrap) e
 }
 
 // readHeader reads the first line and returns it without its line feed.
-func readHeader(src *bufio.Reader) (string, error) {
+func (f Format) readHeader(src *bufio.Reader) (string, error) {
 	line, err := src.ReadSlice('\n')
 	switch {
-	case errors.Is(err, io.EOF) && isPrefixOfHeader(string(line)):
+	case errors.Is(err, io.EOF) && f.isPrefixOfHeader(string(line)):
 		return "", fmt.Errorf("%w: it ends within its header line", ErrTruncated)
 	case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
 		return "", ErrNotEnvelope
@@ -42,7 +47,7 @@ func readHeader(src *bufio.Reader) (string, error) {
 		return "", fmt.Errorf("read: %w", err)
 	}
 	header := string(line[:len(line)-1])
-	if !isHeader(header) {
+	if !f.isHeader(header) {
 		return "", ErrNotEnvelope
 	}
 	return header, nil

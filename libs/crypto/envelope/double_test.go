@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cryptoutil/cryptoutil/services/kms/client/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
 )
 
 const (
