@@ -108,7 +108,7 @@ const telling = 8
 // fixed are parts of paths that are no values.
 var fixed = []string{
 	"elastic-keys", "material-keys", "public-key", "schedule-deletion", "cancel-deletion", "set-primary", "mark-compromised", "schedule-destruction",
-	"import-jobs",
+	"import-jobs", "approvals",
 }
 
 // repeatsNothing checks that a problem shows no value of the request. The place of a fault, a member's or parameter's name, is no value.

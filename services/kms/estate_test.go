@@ -28,6 +28,7 @@ type estate struct {
 	clientName                string
 	role, roleName            string
 	binding, grant, session   string
+	approval                  string // asked for
 	clientSecret, sessionText string
 	cursors                   map[string]string // of lists, by path
 }
@@ -74,10 +75,14 @@ func newEstate(t testing.TB, s *service, tenant string, certificate tls.Certific
 		}).member(t, "id")
 		session := s.call(t, e.token, http.MethodPost, "sessions", map[string]any{})
 		require.Equal(t, http.StatusCreated, session.status, "%s", session.body)
+		guarded := made("elastic-keys", map[string]any{
+			"name": tenant + "-guarded" + suffix, "algorithm": "A256GCM/A256KW", "policy": map[string]any{"quorum": map[string]any{"approvals": 1, "approvers": []string{e.user}}},
+		}).member(t, "id")
+		e.approval = made("approvals", map[string]any{"operation": "deleteElasticKey", "resource": guarded, "reason": e.description}).member(t, "id")
 		e.session, e.sessionText = session.member(t, "session_id"), session.member(t, "session_token")
 	}
 	made("role-bindings", map[string]any{"role": "system", "subject_kind": "user", "subject_id": e.user})
-	for _, list := range []string{"users", "clients", "api-tokens", "roles", "role-bindings", "grants", "sessions"} {
+	for _, list := range []string{"users", "clients", "api-tokens", "roles", "role-bindings", "grants", "sessions", "approvals"} {
 		e.cursors[list] = e.admin.ask(t, http.MethodGet, list+"?limit=1", nil).done(t, http.StatusOK).member(t, "next_cursor")
 		require.NotEmpty(t, e.cursors[list], list)
 	}
@@ -88,7 +93,7 @@ func newEstate(t testing.TB, s *service, tenant string, certificate tls.Certific
 // marks are what nobody but the tenant may ever see.
 func (e estate) marks() []string {
 	own := []string{
-		e.login, e.email, e.tenant + " person", e.user, e.client, e.clientName, e.apiToken, e.token, e.role, e.roleName, e.binding, e.grant, e.session, e.sessionText,
+		e.login, e.email, e.tenant + " person", e.user, e.client, e.clientName, e.apiToken, e.token, e.role, e.roleName, e.binding, e.grant, e.session, e.sessionText, e.approval,
 		e.clientSecret,
 	}
 	for _, cursor := range e.cursors {

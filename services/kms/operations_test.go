@@ -191,6 +191,9 @@ var asks = map[string]func(h holding) []ask{
 		path := "elastic-keys/" + h.secret + "/material-keys/"
 		return []ask{{path: path + h.materialID}, {path: path + "1"}}
 	},
+	// Ends before their time, by a quorum.
+	"deleteElasticKey":   func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/delete"}} },
+	"destroyMaterialKey": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/material-keys/1/destroy"}} },
 	// Life of keys and versions.
 	"updateElasticKey": func(h holding) []ask {
 		return []ask{{"elastic-keys/" + h.once("active"), map[string]any{"description": "changed"}}}

@@ -94,19 +94,37 @@ var probes = map[string]func(e, own estate) []probe{
 	"createTenant": func(e, _ estate) []probe {
 		return append(landlord("tenants", map[string]any{"id": e.tenant}), landlord("tenants", map[string]any{"id": "another-one"})...)
 	},
-	"listTenants":           func(_, _ estate) []probe { return landlord("tenants", nil) },
-	"getTenant":             func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, nil) },
-	"updateTenant":          func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, map[string]any{"name": "x"}) },
-	"deleteTenant":          func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, nil) },
-	"suspendTenant":         func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/suspend", nil) },
-	"resumeTenant":          func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/resume", nil) },
-	"restoreTenant":         func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/restore", nil) },
-	"listSessions":          func(e, _ estate) []probe { return e.lists("sessions", "principal", e.user, "principal", e.apiToken) },
-	"deleteSession":         func(e, _ estate) []probe { return byID("sessions", "", nil, e.session) },
-	"beginSession":          func(_, _ estate) []probe { return nil }, // it names nothing; see the credentials below
-	"endCurrentSession":     func(_, _ estate) []probe { return []probe{{"sessions/current", nil, notFound}} },
-	"listAuditEvents":       func(e, _ estate) []probe { return e.events() },
-	"exportAudit":           func(_, _ estate) []probe { return []probe{{"audit/export", nil, ""}} },
+	"listTenants":       func(_, _ estate) []probe { return landlord("tenants", nil) },
+	"getTenant":         func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, nil) },
+	"updateTenant":      func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, map[string]any{"name": "x"}) },
+	"deleteTenant":      func(e, _ estate) []probe { return landlord("tenants/"+e.tenant, nil) },
+	"suspendTenant":     func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/suspend", nil) },
+	"resumeTenant":      func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/resume", nil) },
+	"restoreTenant":     func(e, _ estate) []probe { return landlord("tenants/"+e.tenant+"/restore", nil) },
+	"listSessions":      func(e, _ estate) []probe { return e.lists("sessions", "principal", e.user, "principal", e.apiToken) },
+	"deleteSession":     func(e, _ estate) []probe { return byID("sessions", "", nil, e.session) },
+	"beginSession":      func(_, _ estate) []probe { return nil }, // it names nothing; see the credentials below
+	"endCurrentSession": func(_, _ estate) []probe { return []probe{{"sessions/current", nil, notFound}} },
+	"listAuditEvents":   func(e, _ estate) []probe { return e.events() },
+	"exportAudit":       func(_, _ estate) []probe { return []probe{{"audit/export", nil, ""}} },
+	"requestApproval": func(e, _ estate) []probe {
+		ask := func(operation, resource string, parameters map[string]any) probe {
+			body := map[string]any{"operation": operation, "resource": resource, "reason": "none"}
+			if parameters != nil {
+				body["parameters"] = parameters
+			}
+			return probe{"approvals", body, notFound}
+		}
+		return []probe{
+			ask("deleteElasticKey", e.secretID, nil), ask("deleteElasticKey", e.secretName, nil),
+			ask("destroyMaterialKey", e.secretID, map[string]any{"version": "1"}), ask("updateElasticKey", e.secretID, map[string]any{"quorum": nil}),
+		}
+	},
+	"listApprovals":         func(e, _ estate) []probe { return e.lists("approvals") },
+	"getApproval":           func(e, _ estate) []probe { return byID("approvals", "", nil, e.approval) },
+	"approveRequest":        func(e, _ estate) []probe { return byID("approvals", "/approve", nil, e.approval) },
+	"rejectRequest":         func(e, _ estate) []probe { return byID("approvals", "/reject", nil, e.approval) },
+	"cancelRequest":         func(e, _ estate) []probe { return byID("approvals", "/cancel", nil, e.approval) },
 	"getAuditCheckpointKey": func(_, _ estate) []probe { return []probe{{"audit/checkpoint-key", nil, ""}} },
 }
 
@@ -125,7 +143,7 @@ func grantOn(resource, kind, id string) map[string]any {
 // absent is an estate of which nothing exists.
 func absent(like estate) estate {
 	e := estate{holding: nobody(like.holding), login: "nobodys-login", email: "nobody@example.org", clientName: "nobodys-client", roleName: "nobodys-role"}
-	for _, id := range []*string{&e.user, &e.client, &e.apiToken, &e.role, &e.binding, &e.grant, &e.session} {
+	for _, id := range []*string{&e.user, &e.client, &e.apiToken, &e.role, &e.binding, &e.grant, &e.session, &e.approval} {
 		*id = uuid.Must(uuid.NewV7()).String()
 	}
 	e.cursors = map[string]string{}

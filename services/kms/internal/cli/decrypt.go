@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cryptoutil/cryptoutil/services/kms/client"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
 const (

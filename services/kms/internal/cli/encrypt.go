@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cryptoutil/cryptoutil/services/kms/client"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
+	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
 // contextFlag binds a message to names and values; plain "context" is the context file.
