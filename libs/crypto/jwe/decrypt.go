@@ -21,15 +21,9 @@ import (
 // others with the codes invalid_jwe, key_mismatch and unsupported_algorithm that depend on the
 // message's form and on the key's attributes alone.
 func Decrypt(key *jwk.Key, compact string, expect Expect) ([]byte, Header, error) {
-	management, encryption, err := resolve(key, expect.Algorithm, expect.Encryption)
+	management, encryption, err := mayDecrypt(key, &expect)
 	if err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
-	}
-	if !key.IsPrivate() {
-		return nil, Header{}, fault.New(fault.KeyMismatch, "decrypt: the key has no private part")
-	}
-	if err := key.Permits(operations(management.Family, true)...); err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
+		return nil, Header{}, err
 	}
 	parts, err := split(compact)
 	if err != nil {
@@ -37,52 +31,72 @@ func Decrypt(key *jwk.Key, compact string, expect Expect) ([]byte, Header, error
 	}
 	w := workspaces.Get().(*workspace) //nolint:forcetypeassert // the pool holds nothing else
 	defer w.release()
-	plaintext, h, err := w.decrypt(key, management, encryption, parts)
+	w.header, err = base64url.AppendDecode(slices.Grow(w.header[:0], len(parts.header)), parts.header)
+	if err != nil {
+		return nil, Header{}, fmt.Errorf("decrypt: %w", errHeaderEncoding)
+	}
+	h, p, err := parseHeader(w.header, &expect.Allow, management.Name, encryption, key.ID)
+	if err != nil {
+		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
+	}
+	w.out = append(w.out[:0], parts.header...)
+	plaintext, err := w.decrypt(key, management, encryption, &h, p, parts, &expect.Allow)
 	if err != nil {
 		return nil, Header{}, err
 	}
 	return plaintext, h, nil
 }
 
-func (w *workspace) decrypt(key *jwk.Key, management alg.KeyManagement, encryption string, parts parts) ([]byte, Header, error) {
-	var err error
-	w.header, err = base64url.AppendDecode(slices.Grow(w.header[:0], len(parts.header)), parts.header)
+// mayDecrypt finds the algorithms and makes sure that the key may decrypt with them.
+func mayDecrypt(key *jwk.Key, expect *Expect) (alg.KeyManagement, string, error) {
+	management, encryption, err := resolve(key, expect.Algorithm, expect.Encryption)
 	if err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", errHeaderEncoding)
+		return management, "", fmt.Errorf("decrypt: %w", err)
 	}
-	h, p, err := parseHeader(w.header, management.Name, encryption, key.ID)
-	if err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
+	if !key.IsPrivate() {
+		return management, "", fault.New(fault.KeyMismatch, "decrypt: the key has no private part")
 	}
-	enc, err := checkAlgorithms(&h, management, encryption)
+	if err := key.Permits(operations(management.Family, true)...); err != nil {
+		return management, "", fmt.Errorf("decrypt: %w", err)
+	}
+	return management, encryption, nil
+}
+
+// decrypt opens a message for one recipient. h and p are what all its headers say; the additional
+// authenticated data stand in w.out.
+func (w *workspace) decrypt(key *jwk.Key, management alg.KeyManagement, encryption string, h *Header, p parameters, parts parts, allow *Allow) ([]byte, error) {
+	enc, err := checkAlgorithms(h, management, encryption)
 	if err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
+		return nil, fmt.Errorf("decrypt: %w", err)
 	}
 	sealed, ok := w.join(enc, parts)
 	if !ok {
-		return nil, Header{}, ErrDecryption
+		return nil, ErrDecryption
 	}
-	w.out = append(w.out[:0], parts.header...)
-	aad := w.out
 	if management.Family == alg.Direct && enc.Family == alg.AESGCM {
-		plaintext, err := openDirect(key, enc, parts.encryptedKey, sealed, aad)
-		return plaintext, h, err
+		plaintext, err := openDirect(key, enc, parts.encryptedKey, sealed, w.out)
+		if err != nil {
+			return nil, err
+		}
+		return h.unpack(plaintext, allow)
 	}
-	good, err := w.recoverKey(key, management, enc, &h, p, parts.encryptedKey)
+	good, err := w.recoverKey(key, management, enc, h, p, parts.encryptedKey)
 	if err != nil {
-		return nil, Header{}, fmt.Errorf("decrypt: %w", err)
+		return nil, fmt.Errorf("decrypt: %w", err)
 	}
-	plaintext, err := content.Open(enc, w.key[:enc.KeySize/8], sealed, aad)
+	plaintext, err := content.Open(enc, w.key[:enc.KeySize/8], sealed, w.out)
 	if err != nil || !good {
-		return nil, Header{}, ErrDecryption
+		return nil, ErrDecryption
 	}
-	return plaintext, h, nil
+	return h.unpack(plaintext, allow)
 }
+
+var errNoAlgorithm = fault.New(fault.InvalidJWE, `header: "alg" or "enc" is missing`)
 
 // checkAlgorithms compares what the message claims with what was resolved without it.
 func checkAlgorithms(h *Header, management alg.KeyManagement, encryption string) (alg.ContentEncryption, error) {
 	if h.Algorithm == "" || h.Encryption == "" {
-		return alg.ContentEncryption{}, fault.New(fault.InvalidJWE, `header: "alg" or "enc" is missing`)
+		return alg.ContentEncryption{}, errNoAlgorithm
 	}
 	if h.Algorithm != management.Name {
 		if _, err := alg.LookupKeyManagement(h.Algorithm); err != nil {

@@ -47,25 +47,17 @@ func (w *workspace) encrypt(key *jwk.Key, management alg.KeyManagement, enc alg.
 	if w.header, err = h.append(w.header[:0], p); err != nil {
 		return "", err
 	}
+	if plaintext, err = h.pack(plaintext); err != nil {
+		return "", err
+	}
 	sealedLen := content.SealedLen(enc, len(plaintext))
 	total := base64url.EncodedLen(len(w.header)) + base64url.EncodedLen(len(encryptedKey)) + base64url.EncodedLen(sealedLen) + 8
 	out := base64url.AppendEncode(slices.Grow(w.out[:0], total), w.header)
-	aad := out
-	w.sealed = slices.Grow(w.sealed[:0], sealedLen)
-	if management.Family == alg.Direct && enc.Family == alg.AESGCM {
-		aead, err := key.AESGCM()
-		if err != nil {
-			return "", fmt.Errorf("encrypt: %w", err)
-		}
-		w.sealed = aead.Seal(w.sealed, nil, plaintext, aad)
-	} else {
-		contentKey := w.key[:enc.KeySize/8]
-		if w.sealed, err = content.AppendSeal(w.sealed, enc, contentKey, plaintext, aad); err != nil {
-			return "", fmt.Errorf("encrypt: %w", err)
-		}
+	iv, ciphertext, tag, err := w.seal(key, management, enc, plaintext, out)
+	if err != nil {
+		return "", err
 	}
-	ciphertextEnd := len(w.sealed) - enc.TagSize
-	for _, part := range [...][]byte{encryptedKey, w.sealed[:enc.IVSize], w.sealed[enc.IVSize:ciphertextEnd], w.sealed[ciphertextEnd:]} {
+	for _, part := range [...][]byte{encryptedKey, iv, ciphertext, tag} {
 		out = base64url.AppendEncode(append(out, '.'), part)
 	}
 	w.out = out
@@ -75,9 +67,34 @@ func (w *workspace) encrypt(key *jwk.Key, management alg.KeyManagement, enc alg.
 	return string(out), nil
 }
 
+// seal encrypts plaintext under w.key, or with dir and AES-GCM under the key itself.
+func (w *workspace) seal(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, plaintext, aad []byte) (iv, ciphertext, tag []byte, err error) {
+	w.sealed = slices.Grow(w.sealed[:0], content.SealedLen(enc, len(plaintext)))
+	if management.Family == alg.Direct && enc.Family == alg.AESGCM {
+		aead, err := key.AESGCM()
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("encrypt: %w", err)
+		}
+		w.sealed = aead.Seal(w.sealed, nil, plaintext, aad)
+	} else if w.sealed, err = content.AppendSeal(w.sealed, enc, w.key[:enc.KeySize/8], plaintext, aad); err != nil {
+		return nil, nil, nil, fmt.Errorf("encrypt: %w", err)
+	}
+	end := len(w.sealed) - enc.TagSize
+	return w.sealed[:enc.IVSize], w.sealed[enc.IVSize:end], w.sealed[end:], nil
+}
+
 // produceKey puts the content encryption key into w.key and returns its wrapped form and what the
 // header says about it.
 func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, p produced, err error) {
+	if management.Family != alg.Direct && management.Family != alg.ECDHES {
+		randomize(w.key[:enc.KeySize/8])
+	}
+	return w.wrapKey(key, management, enc, h)
+}
+
+// wrapKey wraps the content encryption key that stands in w.key. With dir and ECDH-ES there is nothing to
+// wrap: they put it there.
+func (w *workspace) wrapKey(key *jwk.Key, management alg.KeyManagement, enc alg.ContentEncryption, h *Header) (encryptedKey []byte, p produced, err error) {
 	contentKey := w.key[:enc.KeySize/8]
 	switch management.Family {
 	case alg.Direct:
@@ -91,7 +108,6 @@ func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc a
 		if err != nil {
 			return nil, p, err
 		}
-		randomize(contentKey)
 		encryptedKey, err = keywrap.AppendWrap(w.wrapped[:0], block, contentKey)
 		return encryptedKey, p, err
 	case alg.AESGCMKeyWrap:
@@ -99,12 +115,10 @@ func (w *workspace) produceKey(key *jwk.Key, management alg.KeyManagement, enc a
 		if err != nil {
 			return nil, p, err
 		}
-		randomize(contentKey)
 		sealed := aead.Seal(w.wrapped[:0], nil, contentKey, nil)
 		p.iv, p.tag = sealed[:gcmIVSize], sealed[len(sealed)-gcmTagSize:]
 		return sealed[gcmIVSize : len(sealed)-gcmTagSize], p, nil
 	case alg.RSAOAEP:
-		randomize(contentKey)
 		encryptedKey, err = keywrap.WrapRSAOAEP(rsaPublic(key), management.Hash, contentKey)
 		return encryptedKey, p, err
 	default:
@@ -142,7 +156,6 @@ func (w *workspace) agreeForSender(key *jwk.Key, management alg.KeyManagement, e
 	if err != nil {
 		return nil, p, err
 	}
-	randomize(contentKey)
 	encryptedKey, err = keywrap.AppendWrap(w.wrapped[:0], block, contentKey)
 	return encryptedKey, p, err
 }

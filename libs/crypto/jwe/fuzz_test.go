@@ -37,3 +37,37 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseJSON feeds messages in any serialization: no panic, and nothing is decrypted but what was encrypted
+// here.
+func FuzzParseJSON(f *testing.F) {
+	key := newKey(f, spec(f, "A256GCM/A256KW"))
+	allow := jwe.Allow{MaxInflated: 1 << 10, Critical: []string{"ext"}, KeyMembers: true}
+	for _, form := range []jwe.Serialization{jwe.Compact, jwe.Flattened, jwe.General} {
+		draft := jwe.Draft{
+			Serialization: form, Plaintext: []byte("text"), Recipients: []jwe.Recipient{{Key: key}},
+			Protected: jwe.Header{Encryption: "A256GCM", Compressed: true, Critical: []string{"ext"}, Extra: map[string]any{"ext": 1}},
+		}
+		if form != jwe.Compact {
+			draft.AAD, draft.Unprotected = []byte("aad"), map[string]any{"shared": []any{"x"}}
+		}
+		text, err := draft.Encrypt()
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte(`{"unprotected":{"enc":"A256GCM","jku":"https://a"},"recipients":[{"header":{"alg":"A256KW"},"encrypted_key":"AA"},{"header":{"alg":"ECDH-ES+A128KW","epk":{}}}],"iv":"","ciphertext":"","tag":""}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := jwe.Parse(text, allow)
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, m.Headers)
+		require.LessOrEqual(t, len(m.Headers), jwe.MaxRecipients)
+		for i := range m.Headers {
+			plaintext, _, err := m.Decrypt(i, key, jwe.Expect{Encryption: "A256GCM", Allow: allow})
+			if err == nil {
+				require.Equal(t, "text", string(plaintext))
+			}
+		}
+	})
+}

@@ -23,6 +23,11 @@ type Header struct {
 	ContentType string
 	// PartyUInfo and PartyVInfo are "apu" and "apv" of ECDH-ES, not encoded. Other algorithms carry them along unused.
 	PartyUInfo, PartyVInfo []byte
+	// Compressed is "zip": "DEF": the plaintext is compressed before it is encrypted, so that the length of
+	// the message tells something about what is in it (RFC 8725 section 3.6).
+	Compressed bool
+	// Critical are the members of "crit"; on encryption each must be in Extra.
+	Critical []string
 	// Extra are further members. Reading them gives string, bool, nil, json.Number, []any or
 	// map[string]any.
 	Extra map[string]any
@@ -56,9 +61,7 @@ func (p *produced) append(out []byte) []byte {
 // texts.
 func (h *Header) append(out []byte, p produced) ([]byte, error) {
 	out = append(out, '{')
-	out = strictjson.AppendMember(out, "alg", h.Algorithm)
-	out = strictjson.AppendMember(out, "enc", h.Encryption)
-	for _, member := range [...][2]string{{"kid", h.KeyID}, {"typ", h.Type}, {"cty", h.ContentType}} {
+	for _, member := range [...][2]string{{"alg", h.Algorithm}, {"enc", h.Encryption}, {"kid", h.KeyID}, {"typ", h.Type}, {"cty", h.ContentType}} {
 		if member[1] != "" {
 			out = strictjson.AppendMember(out, member[0], member[1])
 		}
@@ -69,6 +72,10 @@ func (h *Header) append(out []byte, p produced) ([]byte, error) {
 	}
 	if h.PartyVInfo != nil {
 		out = appendEncoded(out, "apv", h.PartyVInfo)
+	}
+	out, err := h.appendRare(out)
+	if err != nil {
+		return nil, fault.New(fault.InvalidInput, "encrypt: %w", err)
 	}
 	if len(h.Extra) > 0 {
 		if err := joseheader.CheckExtra(h.Extra); err != nil {
@@ -94,11 +101,8 @@ func appendEncoded(out []byte, name string, value []byte) []byte {
 
 // parseHeader reads the text of a header. Texts equal to a member of likely are taken from there,
 // which saves copies.
-func parseHeader(text []byte, likely ...string) (h Header, p parameters, err error) {
+func parseHeader(text []byte, allow *Allow, likely ...string) (h Header, p parameters, err error) {
 	err = strictjson.Object(text, func(name, value []byte) error {
-		if err := joseheader.Refused(name); err != nil {
-			return err
-		}
 		switch string(name) {
 		case "alg":
 			return joseheader.ReadString(&h.Algorithm, value, likely)
@@ -123,6 +127,13 @@ func parseHeader(text []byte, likely ...string) (h Header, p parameters, err err
 		case "tag":
 			p.tag, err = strictjson.Bytes(value)
 			return err
+		case "zip":
+			return allow.readZip(&h, value)
+		case "crit":
+			return allow.readCritical(&h, value)
+		}
+		if err := joseheader.Refused(name); err != nil && !allow.permits(name) {
+			return err
 		}
 		if h.Extra == nil {
 			h.Extra = make(map[string]any)
@@ -130,6 +141,9 @@ func parseHeader(text []byte, likely ...string) (h Header, p parameters, err err
 		h.Extra[string(name)], err = strictjson.Value(value)
 		return err
 	})
+	if err == nil {
+		err = allow.check(&h)
+	}
 	if err != nil {
 		return Header{}, parameters{}, fault.New(fault.InvalidJWE, "header: %w", err)
 	}

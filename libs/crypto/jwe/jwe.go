@@ -1,6 +1,7 @@
-// Package jwe encrypts and decrypts JSON Web Encryption in compact serialization (RFC 7516), with the
-// key management and content encryption of RFC 7518 except what package alg refuses. Its functions
-// are [Encrypt] and [Decrypt].
+// Package jwe encrypts and decrypts JSON Web Encryption (RFC 7516), with the key management and content
+// encryption of RFC 7518 except what package alg refuses: in compact serialization with [Encrypt] and
+// [Decrypt], in JSON serialization, also to several recipients, with [Draft] and [Message]. [EncryptKey] and
+// [DecryptKey] carry keys.
 //
 // The algorithm comes from the key or from the caller's expectation; a message that says something
 // else is refused. Everything that can fail once the key is involved is [ErrDecryption], and takes the
@@ -38,10 +39,13 @@ type Expect struct {
 	Algorithm string
 	// Encryption is the "enc" that is accepted. Empty means any supported one.
 	Encryption string
+	// Allow is what the message may contain beyond the usual.
+	Allow Allow
 }
 
-// ParseHeader reads the protected header of a message, for finding the key by its KeyID. Nothing in
-// it may be trusted before [Decrypt] has succeeded.
+// ParseHeader reads the protected header of a message in compact serialization, for finding the key by its
+// KeyID. Nothing in it may be trusted before [Decrypt] has succeeded. [Parse] reads headers that have members
+// which are refused here.
 func ParseHeader(compact string) (Header, error) {
 	parts, err := split(compact)
 	if err != nil {
@@ -51,7 +55,7 @@ func ParseHeader(compact string) (Header, error) {
 	if err != nil {
 		return Header{}, errHeaderEncoding
 	}
-	h, _, err := parseHeader(text)
+	h, _, err := parseHeader(text, &Allow{})
 	return h, err
 }
 

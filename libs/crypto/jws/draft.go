@@ -172,6 +172,6 @@ func appendUnprotected(members map[string]any) ([]byte, error) {
 		return nil, err
 	}
 	text = append(text, '}')
-	_, err = joseheader.ReadUnprotected(text)
+	_, err = joseheader.ReadUnprotected(text, nil)
 	return text, err
 }

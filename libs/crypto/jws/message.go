@@ -186,7 +186,7 @@ func (m *Message) add(raw *rawSignature) error {
 		}
 	}
 	if raw.header != nil {
-		if s.Unprotected, err = joseheader.ReadUnprotected(raw.header); err != nil {
+		if s.Unprotected, err = joseheader.ReadUnprotected(raw.header, nil); err != nil {
 			return fault.New(fault.InvalidJWS, "header: %w", err)
 		}
 	}

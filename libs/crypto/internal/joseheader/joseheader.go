@@ -172,14 +172,14 @@ func registered(name string) bool {
 const MaxUnprotected = MaxEncoded
 
 // ReadUnprotected reads an unprotected header. What decides how a message is processed, or brings a key
-// along, is refused in it, whatever the caller allows in the protected one.
-func ReadUnprotected(text []byte) (map[string]any, error) {
+// along, is refused in it, except what permits says; nil permits nothing.
+func ReadUnprotected(text []byte, permits func(name []byte) bool) (map[string]any, error) {
 	if len(text) > MaxUnprotected {
 		return nil, fmt.Errorf("unprotected header is longer than %d bytes", MaxUnprotected)
 	}
 	members := map[string]any{}
 	err := strictjson.Object(text, func(name, value []byte) error {
-		if err := Refused(name); err != nil {
+		if err := Refused(name); err != nil && (permits == nil || !permits(name)) {
 			return fmt.Errorf("unprotected %w", err)
 		}
 		v, err := strictjson.Value(value)
