@@ -183,8 +183,8 @@ func (m *Message) parseRecipients(list []byte, flat *rawRecipient, allow *Allow)
 		m.Serialization = Flattened
 		return m.add(flat, allow)
 	}
-	if flat.header != nil || flat.encryptedKey != nil {
-		return errors.New("both flattened and general")
+	if flat.header != nil {
+		return errBothForms
 	}
 	m.Serialization = General
 	err := strictjson.Array(list, func(element []byte) error {
@@ -201,11 +201,20 @@ func (m *Message) parseRecipients(list []byte, flat *rawRecipient, allow *Allow)
 		}
 		return m.add(&raw, allow)
 	})
-	if err == nil && len(m.own) == 0 {
-		err = errors.New("no recipient")
+	switch {
+	case err != nil:
+		return err
+	case len(m.own) == 0:
+		return errors.New("no recipient")
+	case flat.encryptedKey != nil && string(flat.encryptedKey) != `"`+m.encryptedKeys[0]+`"`:
+		// go-jose repeats the first recipient's there, which says nothing new.
+		return errBothForms
+	default:
+		return nil
 	}
-	return err
 }
+
+var errBothForms = errors.New("both flattened and general")
 
 // rawRecipient holds the texts of the members of one recipient; nil members were absent.
 type rawRecipient struct {

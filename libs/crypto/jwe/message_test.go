@@ -167,7 +167,7 @@ func TestParse_RefusesForms(t *testing.T) {
 		`{` + protected + `,` + parts + `,"header":{"x":"` + strings.Repeat("A", 9000) + `"}}`,
 		`{` + protected + `,` + parts + `,"header":{"jwk":{}}}`, `{` + protected + `,` + parts + `,"unprotected":{"jku":"https://a"}}`, `{` + protected + `,` + parts + `,"header":{"x5c":[]}}`, `{` + protected + `,` + parts + `,"header":{"x5u":"https://a"}}`,
 		`{` + enc + `,` + parts + `,"recipients":[]}`, `{` + enc + `,` + parts + `,"recipients":{}}`, `{` + enc + `,` + parts + `,"recipients":[1]}`, `{` + enc + `,` + parts + `,"recipients":[{}]}`,
-		`{` + enc + `,` + parts + `,"recipients":[` + one + `],"header":{}}`, `{` + enc + `,` + parts + `,"recipients":[` + one + `],"encrypted_key":"AAAA"}`,
+		`{` + enc + `,` + parts + `,"recipients":[` + one + `],"header":{}}`, `{` + enc + `,` + parts + `,"recipients":[` + one + `],"encrypted_key":"AAAB"}`, `{` + enc + `,` + parts + `,"recipients":[` + one + `],"encrypted_key":1}`,
 		`{` + enc + `,` + parts + `,"recipients":[` + strings.TrimSuffix(strings.Repeat(one+",", jwe.MaxRecipients+1), ",") + `]}`,
 		`{` + enc + `,` + parts + `,"recipients":[` + one + `,{"header":{"alg":"dir"}}]}`, `{` + enc + `,` + parts + `,"recipients":[{"header":{"alg":"ECDH-ES"}},` + one + `]}`,
 		`{` + enc + `,` + parts + `,"recipients":[` + one + `,{"header":{"alg":"A256KW","alg":"A256KW"}}]}`,
@@ -179,6 +179,9 @@ func TestParse_RefusesForms(t *testing.T) {
 			assertCode(t, err, "invalid_jwe")
 		}
 	}
+	repeated, err := jwe.Parse([]byte(`{`+enc+`,`+parts+`,"recipients":[`+one+`],"encrypted_key":"AAAA"}`), jwe.Allow{})
+	require.NoError(t, err, "what another library writes")
+	assert.Equal(t, jwe.General, repeated.Serialization)
 	for _, text := range []string{
 		` {` + protected + `,` + parts + `,"unknown":{"a":1}}`, // RFC 7516 section 7.2.1
 		`{"unprotected":{ },"header":{ "alg":"A256KW" },` + enc + `,` + parts + `}`,
