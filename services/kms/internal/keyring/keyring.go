@@ -267,9 +267,9 @@ func errNoVersion() error { return problem.New("not_found", "no such version") }
 func (k *Keyring) consider(caller Caller, op Operation, ref Ref) (refusal, err error) {
 	refusal = decideScope(caller, op)
 	switch {
-	case refusal != nil && (k.grants == nil || caller.Tenant == "" || op.Scope() == "" || !ref.names()):
+	case refusal != nil && (k.grants == nil || caller.Tenant == "" || op.Scope() == "" || !ref.Names()):
 		return nil, refusal
-	case !ref.names():
+	case !ref.Names():
 		return nil, errNotFound()
 	default:
 		return refusal, nil

@@ -2,9 +2,9 @@ package keyring
 
 import (
 	"strings"
-	"unicode/utf8"
 
-	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+	"github.com/cryptoutil/cryptoutil/libs/server/naming"
 )
 
 // Bounds of tags.
@@ -28,12 +28,9 @@ func checkTags(tags map[string]string) error {
 }
 
 // storable tells whether every database can keep a text: PostgreSQL's has no U+0000.
-func storable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsRune(text, 0)
-}
+func storable(text string) bool { return naming.Storable(text) }
 
 // invalidMember is the refusal of one member of a request.
 func invalidMember(pointer, format string, args ...any) error {
-	refusal := problem.New(problem.ValidationFailed, format, args...)
-	return refusal.With(problem.Field{Pointer: pointer, Detail: refusal.ErrorDetail()})
+	return apivalue.Invalid(pointer, format, args...)
 }
