@@ -12,6 +12,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/spf13/cobra v1.10.2

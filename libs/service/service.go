@@ -67,7 +67,9 @@ type Domain struct {
 	Close func() error
 }
 
-// common is the part of a service's configuration that the platform is built from.
+// Common is the part of a service's configuration that the platform is built from.
+func Common[C any](cfg *C) *Config { return common(cfg) }
+
 func common[C any](cfg *C) *Config {
 	if embedding, ok := any(cfg).(interface{ Platform() *Config }); ok {
 		return embedding.Platform()

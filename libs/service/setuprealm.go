@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,7 +78,25 @@ func (s Setup) makeRealm(files Files, pepper []byte) error {
 		return nil
 	}
 	issue := tlsconfig.Options{Dir: filepath.Join(s.Dir, "tls"), Dev: s.UnsealMode == unseal.Dev}
-	return enrollClient(s.Dir, realm, issue, fileHashes(hashes), auth.NewEntry{Tenant: s.Tenant, ID: firstClient, Name: "made at setup", Roles: s.everything()})
+	client := auth.NewEntry{Tenant: s.Tenant, ID: firstClient, Name: "made at setup", Roles: s.everything()}
+	if known, err := adoptClient(s.Dir, realm, fileHashes(hashes), client); known || err != nil {
+		return err
+	}
+	return enrollClient(s.Dir, realm, issue, fileHashes(hashes), client)
+}
+
+// adoptClient has the client certificate that another service of the data directory was set up with stand for a client of this one's realm.
+// It tells whether there is one.
+func adoptClient(dir, realm string, hashes auth.FileHashes, client auth.NewEntry) (known bool, err error) {
+	certificate, key := clientFiles(dir, client.ID)
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read client certificate %s: %w", certificate, err)
+	}
+	return true, auth.MapClient(realm, hashes, client, auth.MappedCertificate{Thumbprint: auth.CertificateNames(pair.Leaf)[0].Value})
 }
 
 // everything are the roles of those who may do everything: the default tenant's also rule over tenants.
@@ -88,9 +107,14 @@ func (s Setup) everything() []string {
 	return []string{auth.RoleAdmin}
 }
 
-// makeOperator adds the first person with a new password.
+// makeOperator adds the first person, with a new password, or with that by which other services of the data directory know him.
 func (s Setup) makeOperator(realm string, files Files, hashes *secrethash.Set) error {
 	password := newPassword()
+	if text, err := os.ReadFile(files.Password); err == nil {
+		password = strings.TrimSpace(string(text))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	operator := auth.User{ID: s.Operator, Tenant: s.Tenant, Name: "made at setup", Roles: s.everything(), Operator: true}
 	if err := auth.AddUser(context.Background(), realm, fileHashes(hashes), operator, password); err != nil {
 		return err

@@ -1,32 +1,24 @@
 package kms_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/credential"
-	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	platform "github.com/cryptoutil/cryptoutil/libs/service"
+	"github.com/cryptoutil/cryptoutil/libs/service/servicetest"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
-	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
 
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
@@ -40,54 +32,22 @@ func TestMain(m *testing.M) {
 type service struct {
 	*platform.Instance
 
-	cfg   kms.Config
-	files platform.Files
-	logs  *logBuffer
-	http  *http.Client
-	stop  func() // asks it to end and waits
-	wait  func() // waits for its end
+	running *servicetest.Running
+	cfg     kms.Config
+	files   platform.Files
+	logs    *logBuffer
+	http    *http.Client
+	stop    func() // asks it to end and waits
+	wait    func() // waits for its end
 }
 
 // logBuffer keeps what a running service logs.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer // guarded by mu
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+type logBuffer = servicetest.Log
 
 // prepare makes a data directory and its configuration with free ports and a database of the engine.
 func prepare(t testing.TB, engine string) (kms.Config, platform.Files) {
 	t.Helper()
-	files, _, err := platform.Setup{Service: kms.Service().Description, Dir: filepath.Join(t.TempDir(), "data"), UnsealMode: unseal.Derive}.Prepare()
-	require.NoError(t, err)
-	cfg, err := kms.Service().Load(config.Source{
-		File:      files.Config,
-		Overrides: map[string]string{"public.address": "127.0.0.1:0", "admin.address": "127.0.0.1:0", "telemetry.log_level": "error"},
-	}, false)
-	require.NoError(t, err)
-	// Keys made ahead of need would compete with the other tests for processors.
-	cfg.KeyPools = map[string]int{"RSA-2048": 0, "RSA-3072": 0, "RSA-4096": 0, "P-256": 2, "P-384": 2, "P-521": 2, "Ed25519": 2}
-	sets, err := kms.Service().Sets()
-	require.NoError(t, err)
-	if engine == database.EnginePostgres {
-		cfg.Database = dbtest.Fresh(t, engine, sets...)
-		return cfg, files
-	}
-	content, err := os.ReadFile(dbtest.Fresh(t, engine, sets...).Path.String())
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(cfg.Database.Path.String(), content, 0o600))
-	return cfg, files
+	return servicetest.Prepare(t, kms.Service(), engine)
 }
 
 // run starts a KMS and stops it with the test.
@@ -107,38 +67,8 @@ func run(t testing.TB, cfg kms.Config, files platform.Files) *service {
 // runLogging is run with another place for the log.
 func runLogging(t testing.TB, cfg kms.Config, files platform.Files, log io.Writer) *service {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	instance, err := kms.Service().Open(ctx, cfg, false, log)
-	if err != nil {
-		cancel()
-		require.NoError(t, err)
-	}
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- instance.Run(ctx, func(*platform.Instance) { close(ready) }) }()
-	select {
-	case <-ready:
-	case err := <-done:
-		cancel()
-		require.NoError(t, err, "the service ended before it was ready")
-	}
-	ended := false
-	wait := func() {
-		if ended {
-			return
-		}
-		ended = true
-		require.NoError(t, <-done)
-	}
-	stop := func() {
-		cancel()
-		wait()
-	}
-	t.Cleanup(stop)
-	roots, err := tlsconfig.LoadRoots(instance.RootFile())
-	require.NoError(t, err)
-	transport := &http.Transport{TLSClientConfig: tlsconfig.ClientConfig(roots), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &service{Instance: instance, cfg: cfg, files: files, http: &http.Client{Transport: transport}, stop: stop, wait: wait}
+	running := servicetest.Run(t, kms.Service(), cfg, files, log)
+	return &service{Instance: running.Instance, running: running, cfg: cfg, files: files, http: running.HTTP, stop: running.Stop, wait: running.Wait}
 }
 
 // roots are what a client of the service trusts.
@@ -175,35 +105,23 @@ func (s *service) token(t testing.TB, tenant, id string, scopes ...string) strin
 // enroll adds a credential to the realm and has it take effect at once.
 func (s *service) enroll(t testing.TB, entry auth.NewEntry) string {
 	t.Helper()
-	hashes, err := platform.OpenHashes(&s.cfg.Config)
-	require.NoError(t, err)
-	made, err := auth.Add(s.cfg.Realm.File.String(), hashes.Registry(secrethash.HighEntropyRandom), entry)
-	require.NoError(t, err)
-	require.NoError(t, s.Reload(&s.cfg.Config))
-	return made.Text()
+	return s.running.Enroll(t, entry)
 }
 
 // editRealm changes the text of the realm file as an operator does, with an editor that replaces the file. It takes effect by itself.
 func (s *service) editRealm(t testing.TB, change func(text string) string) {
 	t.Helper()
-	file := s.cfg.Realm.File.String()
-	before, err := os.ReadFile(file)
-	require.NoError(t, err)
-	after := change(string(before))
-	require.NotEqual(t, string(before), after, "the edit changes nothing")
-	require.NoError(t, os.WriteFile(file+".edited", []byte(after), 0o600))
-	require.NoError(t, os.Rename(file+".edited", file))
+	s.running.EditRealm(t, change)
 }
 
 // tenant adds a tenant to the realm.
 func (s *service) tenant(t testing.TB, id string) {
 	t.Helper()
-	s.editRealm(t, func(text string) string { return strings.Replace(text, "tenants:\n", "tenants:\n  - id: "+id+"\n", 1) })
-	require.NoError(t, s.Reload(&s.cfg.Config))
+	s.running.Tenant(t, id)
 }
 
 // apiBase is where programs find the API.
-const apiBase = "/service/api/v1/"
+const apiBase = servicetest.APIBase
 
 // answer is a response, read whole.
 type answer struct {
@@ -250,50 +168,16 @@ func (a answer) items(t testing.TB) (items []map[string]any) {
 // a value, which replace those set before; no value removes the header.
 func (s *service) request(t testing.TB, token, method, path string, body any, header ...string) *http.Request {
 	t.Helper()
-	var reader io.Reader
-	switch b := body.(type) {
-	case nil:
-	case string:
-		reader = strings.NewReader(b)
-	case io.Reader:
-		reader = b
-	default:
-		text, err := json.Marshal(b)
-		require.NoError(t, err)
-		reader = bytes.NewReader(text)
-	}
-	if !strings.HasPrefix(path, "/") {
-		path = apiBase + path
-	}
-	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, s.URL()+path, reader)
-	require.NoError(t, err)
-	if reader != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
 	if method == http.MethodPatch { // of what is new
-		request.Header.Set("Content-Type", "application/merge-patch+json")
-		request.Header.Set("If-Match", `"1"`)
+		header = append([]string{"Content-Type", "application/merge-patch+json", "If-Match", `"1"`}, header...)
 	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		request.Header.Del(header[i])
-		if header[i+1] != "" {
-			request.Header.Set(header[i], header[i+1])
-		}
-	}
-	return request
+	return s.running.Request(t, token, method, path, body, header...)
 }
 
 // exchange sends a request and reads the answer. It may be used by many goroutines.
 func (s *service) exchange(request *http.Request) (answer, error) {
-	response, err := s.http.Do(request)
-	if err != nil {
-		return answer{}, err
-	}
-	content, err := io.ReadAll(response.Body)
-	return answer{status: response.StatusCode, header: response.Header, body: content}, errors.Join(err, response.Body.Close())
+	got, err := servicetest.Exchange(s.http, request)
+	return answer{status: got.Status, header: got.Header, body: got.Body}, err
 }
 
 // send sends a request. Whatever is answered must keep the conventions of the API.

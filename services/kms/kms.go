@@ -47,7 +47,7 @@ func Main(args []string) int {
 // Commands are the KMS's own commands beside those of its program: client commands, administration and set-up. path is what stands before them
 // on the command line.
 func Commands(path string) []*cobra.Command {
-	administration := admincli.Commands(admincli.Config{Product: Product, Path: path})
+	administration := admincli.Commands(admincli.Config{Product: Product, Path: path, Kind: objectKey})
 	return append(ClientCommands(path), service.Merge(administration, Service().SetupCommands(path))...)
 }
 

@@ -185,7 +185,7 @@ func recoveryCommand(p Program, path string) *cobra.Command {
 installation is lost (unseal --recovery). They replace those before once a threshold of them has
 been verified: with --verify, each holder gives a share from --share-file or standard input.
 A rekeying ends them: make new ones then.`,
-		Example: fmt.Sprintf(`  %[1]s barrier recovery --shares 5 --threshold 3 --share-dir /media/usb --config %[2]s.yaml
+		Example: fmt.Sprintf(`  %[1]s barrier recovery --shares 5 --threshold 3 --share-dir /mnt/usb --config %[2]s.yaml
   %[1]s barrier recovery --verify --share-file /media/usb/share-1`, path, p.Product),
 		Args: cobra.NoArgs,
 	}

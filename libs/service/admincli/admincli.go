@@ -21,6 +21,8 @@ type Config struct {
 	Product string
 	// Path is what stands before the commands on the command line: "kms-server", "cryptoutil kms".
 	Path string
+	// Kind is the kind of its resources that grants are about, "elastic-key".
+	Kind string
 }
 
 // Commands are the commands about users, clients and so on.
@@ -53,7 +55,7 @@ func (c Config) command(r resource, o operation) *cobra.Command {
 	for _, example := range o.examples {
 		examples = append(examples, "  "+strings.TrimRight(path+" "+example, " "))
 	}
-	cmd.Example = strings.ReplaceAll(strings.Join(examples, "\n"), "PRODUCT:", c.Product+":")
+	cmd.Example = strings.NewReplacer("PRODUCT:", c.Product+":", "KIND", c.Kind).Replace(strings.Join(examples, "\n"))
 	cmd.Long = strings.ReplaceAll(cmd.Long, "PRODUCT:", c.Product+":")
 	run := &run{config: c, operation: o, context: cli.AddContextFlag(cmd), format: cli.AddOutputFlag(cmd)}
 	run.addFlags(cmd)

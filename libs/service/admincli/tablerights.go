@@ -67,7 +67,7 @@ func grants() resource {
 				{flag: "prefix", member: "prefix", kind: kindFlag, usage: "all resources whose names begin so"},
 				scopes(true), expires(),
 			},
-			examples: []string{"--user ada --resource-kind elastic-key --resource a --scopes PRODUCT:sign"},
+			examples: []string{"--user ada --resource-kind KIND --resource a --scopes PRODUCT:sign"},
 		},
 		{
 			verb: "delete", short: "Take a grant away", method: "DELETE", path: "/grants/{id}", object: "ID", answer: answerNone,
