@@ -39,7 +39,8 @@ func isUsage(err error) bool {
 func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	t.Parallel()
 	for path, children := range map[string]string{
-		"": "audit dev kms status version",
+		"":     "audit dev jose kms status version",
+		"jose": "audit barrier binding client credential grant health init migrate rekey role seal session shutdown start status tenant token unseal user validate",
 		"kms": "audit barrier binding client credential decrypt encrypt grant health init key migrate rekey role seal self session shutdown sign start " +
 			"status tenant token unseal user validate verify",
 		"kms key":        "create get list public rotate versions",

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 
+	"github.com/cryptoutil/cryptoutil/services/jose"
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
 
@@ -30,12 +31,13 @@ func Command() *cobra.Command {
 them on this machine with everything generated.`,
 		Args: cobra.NoArgs,
 	}
-	kmsPath := name + " " + kms.Product
+	kmsPath, josePath := name+" "+kms.Product, name+" "+jose.Product
 	root.AddCommand(
 		devCommand(),
 		product(kms.Product, "Keys that encrypt and sign, and never leave", kms.Service().Program(), kms.Commands(kmsPath)...),
+		product(jose.Product, "Signs, encrypts and issues tokens for applications that hold no keys", jose.Service().Program(), jose.Commands(josePath)...),
 		cli.Audit(name),
-		cli.SuiteStatus(name, kms.Service().Program()),
+		cli.SuiteStatus(name, kms.Service().Program(), jose.Service().Program()),
 		cli.Version(name),
 	)
 	return root

@@ -11,18 +11,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier/unseal"
-	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
-	"github.com/cryptoutil/cryptoutil/libs/service"
-
-	"github.com/cryptoutil/cryptoutil/services/kms"
 )
 
 func devCommand() *cobra.Command {
@@ -43,7 +39,7 @@ It is for trying out: the secrets lie beside the data. For a real deployment see
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "data directory (default $XDG_DATA_HOME/cryptoutil, else ~/.local/share/cryptoutil)")
-	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080, 8089 and 9090")
+	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080, 8089, 9090, 9443, 9449 and 9093")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if dir == "" {
 			var err error
@@ -65,37 +61,21 @@ func dev(ctx context.Context, dir string, ephemeral bool, out, logOut io.Writer)
 	if err := mark(dir); err != nil {
 		return err
 	}
-	files, existed, err := service.Setup{Service: kms.Service().Description, Dir: dir, UnsealMode: unseal.Dev, Operator: service.FirstOperator}.Prepare()
-	if err != nil {
-		return err
-	}
 	overrides := map[string]string{}
 	if ephemeral {
 		for _, listener := range []string{"public", "mtls", "admin"} {
 			overrides[listener+".address"] = "127.0.0.1:0"
 		}
 	}
-	cfg, err := kms.Service().Load(config.Source{File: files.Config, Overrides: overrides}, true)
-	if err != nil {
-		return err
-	}
-	if err := localOnly(cfg); err != nil {
-		return err
-	}
-	instance, err := kms.Service().Open(ctx, cfg, true, logOut)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	err = instance.Run(ctx, func(k *service.Instance) {
-		if err := announce(dir, existed, files, k, out); err != nil {
-			cancel(err)
+	all, existed := members(), true
+	for _, m := range all {
+		there, err := m.prepare(dir, overrides)
+		if err != nil {
+			return err
 		}
-	})
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
-		return cause
+		existed = existed && there
 	}
+	err = serve(ctx, all, logOut, func() error { return announce(dir, existed, all, out) })
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; if it is another cryptoutil dev, --ephemeral-ports lets both run", err)
 	}
@@ -125,66 +105,48 @@ func mark(dir string) error {
 	return nil
 }
 
-// localOnly holds development mode to this machine, whatever somebody has written into its configuration.
-func localOnly(cfg kms.Config) error {
-	const instead = "see `cryptoutil kms init` for a real deployment"
-	host, _, err := net.SplitHostPort(cfg.Public.Address)
-	if err != nil {
-		return fmt.Errorf("public.address: %w", err)
-	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("public.address is %s: dev listens on loopback only; %s", cfg.Public.Address, instead)
-	}
-	if cfg.Database.Engine != database.EngineSQLite {
-		return fmt.Errorf("database.engine is %s: dev keeps its data in a SQLite file; %s", cfg.Database.Engine, instead)
-	}
-	return nil
-}
-
 // announce writes the context file and says where everything is.
-func announce(dir string, existed bool, files service.Files, k *service.Instance, out io.Writer) error {
-	public, err := localhost(k.URL())
-	if err != nil {
-		return err
-	}
-	mutual, err := localhost(k.MTLSURL())
-	if err != nil {
-		return err
-	}
+func announce(dir string, existed bool, all []*member, out io.Writer) error {
 	file := filepath.Join(dir, cli.ContextName)
-	err = cli.WriteContext(file, cli.Context{
-		RootCertificate: config.Path(k.RootFile()),
-		Services:        map[string]cli.Endpoint{kms.Product: files.Endpoint(public, mutual, k.AdminURL())},
-	})
-	if err != nil {
+	place := cli.Context{RootCertificate: config.Path(all[0].instance.RootFile()), Services: map[string]cli.Endpoint{}}
+	var services, people strings.Builder
+	for _, m := range all {
+		endpoint, err := m.endpoint()
+		if err != nil {
+			return err
+		}
+		place.Services[m.product] = endpoint
+		fmt.Fprintf(&services, "  %-19s %s\n  %-19s %s\n  %-19s %s\n",
+			m.title, endpoint.URL, m.title+" administration", endpoint.AdminURL, m.title+" credential", m.files.Credential)
+		people.WriteString(loginHint(m, endpoint.URL))
+	}
+	if err := cli.WriteContext(file, place); err != nil {
 		return err
 	}
 	state := "made"
 	if existed {
 		state = "reused"
 	}
-	_, err = fmt.Fprintf(out, `cryptoutil is ready (development mode, data %s)
+	hint := contextHint(file)
+	_, err := fmt.Fprintf(out, `cryptoutil is ready (development mode, data %s)
 
-  KMS                 %s
-  KMS administration  %s
-  root certificate    %s
-  credential          %s
+%s  root certificate    %s
   context             %s
   data directory      %s
 %s
 Try:
   cryptoutil kms key create --name demo --algorithm A256GCM/A256KW%s
 Stop with Ctrl-C; keys survive.
-`, state, public, k.AdminURL(), k.RootFile(), files.Credential, file, dir, loginHint(public, files), contextHint(file))
+`, state, services.String(), place.RootCertificate, file, dir, people.String(), hint)
 	return err
 }
 
 // loginHint says how a person gets in; empty for a directory without one.
-func loginHint(public string, files service.Files) string {
-	if files.Operator == "" {
+func loginHint(m *member, public string) string {
+	if m.files.Operator == "" {
 		return ""
 	}
-	return fmt.Sprintf("\n  log in at           %s/browser/login\n  as                  %s, password in %s\n", public, files.Operator, files.Password)
+	return fmt.Sprintf("\n  log in at           %s/browser/login\n  as                  %s, password in %s\n", public, m.files.Operator, m.files.Password)
 }
 
 // contextHint is the flag that client commands need when the context file is not where they look by themselves.

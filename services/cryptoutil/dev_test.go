@@ -80,8 +80,18 @@ func TestDev_WritesTheContextOfClientCommands(t *testing.T) {
 	place, err := cli.LoadContext(file)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dir, "tls", "root.pem"), place.RootCertificate.String())
-	assert.Len(t, place.Services, 1)
-	endpoint := place.Services["kms"]
+	require.Len(t, place.Services, 2)
+	for product, endpoint := range place.Services {
+		showsEndpoint(t, dir, out, product, endpoint)
+	}
+	for _, shown := range []string{place.RootCertificate.String(), file, dir} {
+		assert.Contains(t, out, " "+shown+"\n")
+	}
+}
+
+// showsEndpoint checks the part of the context file, and of what was printed, that is one service's.
+func showsEndpoint(t *testing.T, dir, out, product string, endpoint cli.Endpoint) {
+	t.Helper()
 	assert.Regexp(t, `^https://localhost:\d+$`, endpoint.URL)
 	assert.Regexp(t, `^https://127\.0\.0\.1:\d+$`, endpoint.AdminURL)
 	assert.Equal(t, "file://"+filepath.Join(dir, "admin.token"), endpoint.AdminToken)
@@ -89,7 +99,7 @@ func TestDev_WritesTheContextOfClientCommands(t *testing.T) {
 	require.NoError(t, err)
 	assert.Regexp(t, `^cu_at_default_operator_`, credential)
 
-	for _, shown := range []string{endpoint.URL, endpoint.AdminURL, place.RootCertificate.String(), filepath.Join(dir, "credentials", "kms.token"), file, dir} {
+	for _, shown := range []string{endpoint.URL, endpoint.AdminURL, filepath.Join(dir, "credentials", product+".token")} {
 		assert.Contains(t, out, " "+shown+"\n")
 	}
 	assert.NotContains(t, out, credential, "a terminal's scrollback is no place for it")

@@ -12,6 +12,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/services/jose v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/services/kms v0.0.0-00010101000000-000000000000
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
@@ -124,6 +125,8 @@ replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
 replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
 
 replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
+
+replace github.com/cryptoutil/cryptoutil/services/jose => ../../services/jose
 
 replace github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
 

@@ -1,0 +1,131 @@
+package authority
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/naming"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+)
+
+// Times that succession keeps beside those that are configured.
+const (
+	// spread is how long another replica may go on serving what was true before a change: a second by the change sequence, and clocks that differ.
+	spread = 5 * time.Second
+	// tolerance is how long after its expiry a verifier may still take a token.
+	tolerance = 5 * time.Minute
+)
+
+// Rotate adds a version. What others verify by is published for the lifetime of a public key set before it is used; immediate takes it into use
+// at once, for when the present version can no longer be trusted. Other keys succeed at once.
+func (a *Authority) Rotate(ctx context.Context, caller Caller, ref naming.Ref, immediate bool) (Version, error) {
+	ring, err := a.permitKey(ctx, &caller, OpRotate, ref)
+	if err != nil {
+		return Version{}, err
+	}
+	if err := a.rotatable(ring, immediate); err != nil {
+		return Version{}, err
+	}
+	version, err := a.rotate(ctx, ring.Key, immediate || !ring.Key.signs() || !ring.Key.Published)
+	if errors.Is(err, ErrStale) {
+		// Its state changed between the decision and the update: the decision is made again, on what is there now.
+		if ring, err = a.permitKey(ctx, &caller, OpRotate, naming.Ref(ring.Key.ID)); err != nil {
+			return Version{}, err
+		}
+		if err := a.rotatable(ring, immediate); err != nil {
+			return Version{}, err
+		}
+		return Version{}, errConflict()
+	}
+	return version, err
+}
+
+// rotatable tells whether the key may get a further version.
+func (a *Authority) rotatable(ring Ring, immediate bool) error {
+	if ring.Key.Status != KeyActive {
+		return errState("the key", string(ring.Key.Status), string(OpRotate), string(KeyActive))
+	}
+	for _, version := range ring.Versions {
+		if version.Origin == OriginPublic {
+			return problem.New("no_private_key", "only the public part of the key is here; its successors are made elsewhere")
+		}
+		if !immediate && version.At(a.now()) == VersionPending {
+			return errState(version.title(), string(VersionPending), string(OpRotate), string(VersionActive))
+		}
+	}
+	return nil
+}
+
+func (a *Authority) rotate(ctx context.Context, key Key, immediate bool) (Version, error) {
+	spec, err := key.Spec()
+	if err != nil {
+		return Version{}, err
+	}
+	material, err := a.generator.Take(ctx, spec)
+	if err != nil {
+		return Version{}, fmt.Errorf("generate %s: %w", key.Algorithm, err)
+	}
+	defer material.Zero()
+	now := a.instant()
+	activateAt := now
+	if !immediate {
+		activateAt = now.Add(a.setLifetime + spread)
+	}
+	draft, err := a.newDraft(ctx, key, material, OriginGenerated, activateAt)
+	if err != nil {
+		return Version{}, err
+	}
+	var version Version
+	err = a.store.InTx(ctx, func(ctx context.Context) error {
+		if err := a.settle(ctx, key.Tenant, key.ID, now); err != nil {
+			return err
+		}
+		number, err := a.store.AddVersion(ctx, key, immediate, now)
+		if err != nil {
+			return err
+		}
+		if version, err = draft.store(ctx, a.store, key, number); err != nil {
+			return err
+		}
+		if err := a.store.SucceedAt(ctx, version, spread+tolerance, now); err != nil {
+			return err
+		}
+		return a.events.Record(ctx, keyEvent(ActionRotate, key, number))
+	})
+	if err != nil {
+		return Version{}, fmt.Errorf("store version: %w", err)
+	}
+	return version, nil
+}
+
+// settle writes what has become due into the rows of a key, or of all keys of the tenant ("").
+func (a *Authority) settle(ctx context.Context, tenant, keyID string, now time.Time) error {
+	settled, err := a.store.Settle(ctx, tenant, keyID, now)
+	if err != nil {
+		return fmt.Errorf("settle versions: %w", err)
+	}
+	for _, version := range settled {
+		action := "version." + versionActivate().Action
+		if version.Status == VersionRetired {
+			action = "version." + versionRetire().Action
+		}
+		event := Event{Tenant: version.Tenant, Action: action, Kind: ObjectKey, ID: version.KeyID, Version: version.Number}
+		if err := a.events.Record(ctx, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Settle writes what has become due into the rows of a tenant: versions that took over or retired, and revocations of tokens that have
+// expired. Nobody waits for it, since every decision goes by the time; the audit trail hears of it this way.
+func (a *Authority) Settle(ctx context.Context, tenant string) error {
+	now := a.instant()
+	err := a.store.InTx(ctx, func(ctx context.Context) error { return a.settle(ctx, tenant, "", now) })
+	if err != nil {
+		return err
+	}
+	return a.store.ForgetRevocations(ctx, tenant, now.Add(-tolerance))
+}

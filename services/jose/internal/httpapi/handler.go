@@ -1,0 +1,92 @@
+// Package httpapi is the JWK Authority's HTTP interface: it decodes requests, calls package authority, and encodes what comes back. The
+// contract is api/openapi.yaml; oapi-codegen writes api.gen.go from it.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/page"
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
+
+	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
+)
+
+// Operations implements the operations of the OpenAPI document. One file holds one resource.
+type Operations struct {
+	authority *authority.Authority
+	cursors   *page.Cursors
+	use       Use
+}
+
+// Use records the use of a key before it is answered; an error is answered instead.
+type Use func(ctx context.Context, operation string, object audit.Object) error
+
+var _ StrictServerInterface = (*Operations)(nil)
+
+// New returns Operations.
+func New(a *authority.Authority, cursors *page.Cursors, use Use) (*Operations, error) {
+	if a == nil || cursors == nil || use == nil {
+		return nil, errors.New("httpapi: an authority, cursors and the record of uses are required")
+	}
+	return &Operations{authority: a, cursors: cursors, use: use}, nil
+}
+
+// Mount registers the operations.
+func (h *Operations) Mount(r chi.Router, errs server.ErrorHandlers) {
+	strict := NewStrictHandlerWithOptions(h, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  errs.Request,
+		ResponseErrorHandlerFunc: errs.Response,
+	})
+	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: errs.Request})
+}
+
+// Codes are the service's own problem codes.
+func Codes() problem.Table {
+	return problem.Table{
+		"unsupported_algorithm": {Status: http.StatusBadRequest, Title: "The algorithm is not offered"},
+		"invalid_jwk":           {Status: http.StatusBadRequest, Title: "The key is not acceptable"},
+		"key_mismatch":          {Status: http.StatusBadRequest, Title: "The key does not fit what is asked of it"},
+		"wrong_key_use":         {Status: http.StatusConflict, Title: "The key is for something else"},
+		"no_public_key":         {Status: http.StatusConflict, Title: "The key has no public part"},
+		"no_private_key":        {Status: http.StatusConflict, Title: "The private part of the key is elsewhere"},
+	}
+}
+
+// caller is the authenticated principal as the domain knows it.
+func caller(ctx context.Context) (authority.Caller, error) {
+	principal, ok := server.PrincipalFrom(ctx)
+	if !ok {
+		return authority.Caller{}, problem.New(problem.Unauthenticated, "the request carries no credential")
+	}
+	return authority.Caller{Tenant: principal.Tenant, Scopes: principal.Scopes}, nil
+}
+
+// about says which key a request is for: as it was asked for, until it is known which one that is.
+func about(ctx context.Context, id string, version int64) {
+	server.Annotate(ctx, authority.ObjectKey, id, version)
+}
+
+// next is a page of a list that was read with one item too many, and the cursor of the page after it.
+func next[T any](h *Operations, list page.List, items []T, limit int, last func(T) string) ([]T, *string, error) {
+	if len(items) <= limit {
+		return items, nil, nil
+	}
+	items = items[:limit]
+	cursor, err := h.cursors.Encode(list, last(items[limit-1]))
+	return items, &cursor, err
+}
+
+// each applies a function to every item; the result is never nil, so that it is a list in JSON.
+func each[T, U any](items []T, f func(T) U) []U {
+	out := make([]U, len(items))
+	for i, item := range items {
+		out[i] = f(item)
+	}
+	return out
+}
