@@ -117,13 +117,18 @@ func startPeer(t *testing.T) *peer {
 
 func (p *peer) do(operation string, spec alg.Spec, key []byte, text string) string {
 	p.t.Helper()
-	require.NoError(p.t, p.in.Encode(map[string]any{
+	return p.ask(spec.Algorithm, map[string]any{
 		"operation": operation, "algorithm": spec.KeyManagement, "encryption": spec.ContentEncryption,
 		"key": json.RawMessage(key), "text": text,
-	}))
+	})
+}
+
+func (p *peer) ask(about string, request map[string]any) string {
+	p.t.Helper()
+	require.NoError(p.t, p.in.Encode(request))
 	var answer struct{ Text, Error string }
 	require.NoError(p.t, p.out.Decode(&answer))
-	require.Empty(p.t, answer.Error, "%s %s", operation, spec.Algorithm)
+	require.Empty(p.t, answer.Error, "%s %s", request["operation"], about)
 	return answer.Text
 }
 

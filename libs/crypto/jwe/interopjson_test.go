@@ -75,3 +75,34 @@ func TestInterop_JSON(t *testing.T) {
 		}
 	}
 }
+
+// AES-GCM, for content and keys, in JSON serialization with every recipient at once, outside enforcement.
+func TestInterop_JSONOutsideEnforcement(t *testing.T) {
+	t.Parallel()
+	p := startPeer(t)
+	defer p.stop()
+	var list []jwe.Recipient
+	var public, private []json.RawMessage
+	for _, r := range recipients(t) {
+		if foreign(alg.Spec{KeyManagement: r.Key.Algorithm}) {
+			encrypter, decrypter := texts(t, r.Key)
+			list, public, private = append(list, r), append(public, encrypter), append(private, decrypter)
+		}
+	}
+	for _, encryption := range []string{"A128GCM", "A256GCM", "A256CBC-HS512"} {
+		draft := jwe.Draft{Serialization: jwe.General, Protected: jwe.Header{Encryption: encryption}, AAD: []byte("aad"), Plaintext: []byte("from us"), Recipients: list}
+		text, err := draft.Encrypt()
+		require.NoError(t, err)
+		assert.Equal(t, "from us", p.ask(encryption, map[string]any{"operation": "decrypt-json", "encryption": encryption, "keys": private, "key": private[0], "text": string(text), "aad": "aad"}))
+
+		message := p.ask(encryption, map[string]any{"operation": "encrypt-json", "encryption": encryption, "keys": public, "key": public[0], "text": "from them", "aad": "aad"})
+		m, err := jwe.Parse([]byte(message), jwe.Allow{})
+		require.NoError(t, err)
+		require.Len(t, m.Headers, len(list))
+		for i, r := range list {
+			plaintext, _, err := m.Decrypt(i, r.Key, jwe.Expect{Encryption: encryption})
+			require.NoError(t, err, r.KeyID)
+			assert.Equal(t, "from them", string(plaintext))
+		}
+	}
+}

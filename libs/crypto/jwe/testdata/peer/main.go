@@ -14,11 +14,15 @@ import (
 )
 
 type request struct {
-	Operation  string          `json:"operation"` // encrypt or decrypt
+	Operation  string          `json:"operation"` // encrypt, decrypt, encrypt-json or decrypt-json
 	Algorithm  string          `json:"algorithm"`
 	Encryption string          `json:"encryption"`
 	Key        jose.JSONWebKey `json:"key"`
-	Text       string          `json:"text"` // plaintext or compact serialization
+	Text       string          `json:"text"` // plaintext or message
+
+	// For JSON serialization: several recipients, each with the algorithm of its key, and data in the clear.
+	Keys []jose.JSONWebKey `json:"keys"`
+	AAD  string            `json:"aad"`
 }
 
 type answer struct {
@@ -48,7 +52,12 @@ func serve(line []byte) (string, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return "", err
 	}
-	if r.Operation == "encrypt" {
+	switch r.Operation {
+	case "encrypt-json":
+		return encryptJSON(&r)
+	case "decrypt-json":
+		return decryptJSON(&r)
+	case "encrypt":
 		encrypter, err := jose.NewEncrypter(jose.ContentEncryption(r.Encryption),
 			jose.Recipient{Algorithm: jose.KeyAlgorithm(r.Algorithm), Key: r.Key.Key, KeyID: r.Key.KeyID}, nil)
 		if err != nil {
@@ -66,4 +75,47 @@ func serve(line []byte) (string, error) {
 	}
 	plaintext, err := message.Decrypt(r.Key.Key)
 	return string(plaintext), err
+}
+
+func encryptJSON(r *request) (string, error) {
+	var recipients []jose.Recipient
+	for _, key := range r.Keys {
+		recipients = append(recipients, jose.Recipient{Algorithm: jose.KeyAlgorithm(key.Algorithm), Key: key.Key, KeyID: key.KeyID})
+	}
+	encrypter, err := jose.NewMultiEncrypter(jose.ContentEncryption(r.Encryption), recipients, nil)
+	if err != nil {
+		return "", err
+	}
+	message, err := encrypter.EncryptWithAuthData([]byte(r.Text), []byte(r.AAD))
+	if err != nil {
+		return "", err
+	}
+	return message.FullSerialize(), nil
+}
+
+// decryptJSON decrypts for each of the keys, which must all give the same.
+func decryptJSON(r *request) (string, error) {
+	var algorithms []jose.KeyAlgorithm
+	for _, key := range r.Keys {
+		algorithms = append(algorithms, jose.KeyAlgorithm(key.Algorithm))
+	}
+	message, err := jose.ParseEncryptedJSON(r.Text, algorithms, []jose.ContentEncryption{jose.ContentEncryption(r.Encryption)})
+	if err != nil {
+		return "", err
+	}
+	if string(message.GetAuthData()) != r.AAD {
+		return "", fmt.Errorf("other authenticated data: %q", message.GetAuthData())
+	}
+	text := ""
+	for i, key := range r.Keys {
+		_, _, plaintext, err := message.DecryptMulti(key.Key)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", key.Algorithm, err)
+		}
+		if i > 0 && text != string(plaintext) {
+			return "", fmt.Errorf("%s: another plaintext", key.Algorithm)
+		}
+		text = string(plaintext)
+	}
+	return text, nil
 }
