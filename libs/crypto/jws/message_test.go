@@ -323,3 +323,26 @@ func TestEmbeddedKeys(t *testing.T) {
 	_, _, err = jws.Verify(secret, encode(`{"alg":"HS256","x5c":["AAAA"]}`)+".AAAA.AAAA", jws.Expect{Allow: allow})
 	assertCode(t, err, "invalid_jws")
 }
+
+// A right signature over what no writer may write does not make it readable.
+func TestVerify_PayloadThatIsNoEncoding(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, spec(t, "HS256"))
+	for _, payload := range []string{"!", "A", "AB", "AAAA=", "AA\nAA"} {
+		signed := encode(`{"alg":"HS256"}`) + "." + payload
+		signature, err := jws.SignRaw(key, "", jws.InputMessage, []byte(signed), jws.FormatRaw)
+		require.NoError(t, err)
+		_, _, err = jws.Verify(key, signed+"."+encode(string(signature)), jws.Expect{})
+		assertCode(t, err, "invalid_jws")
+	}
+	for _, header := range []string{`{"kid":"a"}`, `{"alg":""}`, `{"alg":1}`} {
+		_, err := jws.ParseHeader(encode(header) + ".AAAA.AAAA")
+		assertCode(t, err, "invalid_jws")
+	}
+	_, err := jws.ParseHeader("!.AAAA.AAAA")
+	assertCode(t, err, "invalid_jws")
+	_, err = jws.Sign(key, jws.Header{Extra: map[string]any{"f": func() {}}}, nil)
+	assertCode(t, err, "invalid_input")
+	_, err = jws.Sign(key, jws.Header{}, make([]byte, jws.MaxSize))
+	assertCode(t, err, "invalid_input")
+}

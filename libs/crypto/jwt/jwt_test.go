@@ -339,6 +339,21 @@ func TestVerify_Reasons(t *testing.T) {
 
 func encode(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
+func TestError_KeepsItsCause(t *testing.T) {
+	t.Parallel()
+	key, other := ecKey(t), ecKey(t)
+	a := authority(t, profile(), start)
+	text, issued, err := a.Issue(key, jwt.Claims{})
+	require.NoError(t, err)
+	_, err = a.Verify(other, text)
+	require.ErrorIs(t, err, jws.ErrVerification)
+	for _, name := range []string{"iss", "aud", "exp", "nbf", "iat", "jti"} {
+		assert.True(t, issued.Has(name), name)
+	}
+	assert.False(t, issued.Has("sub"))
+	assert.False(t, issued.Has("other"))
+}
+
 // A profile without an audience is not meant by a token that names one (RFC 7519 section 4.1.3).
 func TestVerify_AudienceNobodyExpects(t *testing.T) {
 	t.Parallel()
