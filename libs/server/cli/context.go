@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -162,4 +164,27 @@ func (e Endpoint) ReadCredential() (string, error) {
 	}
 
 	return secret.ReadText()
+}
+
+// HasCertificate tells whether there is a client certificate, and a listener for it.
+func (e Endpoint) HasCertificate() bool { return e.ClientCertificate != "" && e.MTLSURL != "" }
+
+// ReadCertificate reads ClientCertificate and what ClientKey refers to.
+func (e Endpoint) ReadCertificate() (tls.Certificate, error) {
+	secret, err := config.NewSecret(e.ClientKey, config.Policy{})
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("client_key in the context file: it %w; write file:///path", err)
+	}
+	if _, err := secret.Read(); err != nil { // which also checks who can read it
+		return tls.Certificate{}, fmt.Errorf("client_key in the context file: %w", err)
+	}
+	pair, err := tls.LoadX509KeyPair(e.ClientCertificate.String(), secret.File())
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("client certificate in the context file: %w", err)
+	}
+	if leaf := pair.Leaf; leaf != nil && time.Now().After(leaf.NotAfter) {
+		return tls.Certificate{}, fmt.Errorf("the client certificate %s expired at %s; issue another one with credential certificate",
+			e.ClientCertificate, leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return pair, nil
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 	"github.com/cryptoutil/cryptoutil/libs/tlsconfig"
@@ -57,8 +56,8 @@ func (c Config) connect(contextFile string) (*client, error) {
 	}
 	made := &client{url: endpoint.URL}
 	t := tlsconfig.ClientConfig(roots)
-	if endpoint.ClientCertificate != "" && endpoint.MTLSURL != "" {
-		pair, err := readPair(endpoint)
+	if endpoint.HasCertificate() {
+		pair, err := endpoint.ReadCertificate()
 		if err != nil {
 			return nil, err
 		}
@@ -71,25 +70,6 @@ func (c Config) connect(contextFile string) (*client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return made, nil
-}
-
-func readPair(endpoint cli.Endpoint) (tls.Certificate, error) {
-	secret, err := config.NewSecret(endpoint.ClientKey, config.Policy{})
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("client_key in the context file: it %w; write file:///path", err)
-	}
-	if _, err := secret.Read(); err != nil { // which also checks who can read it
-		return tls.Certificate{}, fmt.Errorf("client_key in the context file: %w", err)
-	}
-	pair, err := tls.LoadX509KeyPair(endpoint.ClientCertificate.String(), secret.File())
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("client certificate in the context file: %w", err)
-	}
-	if leaf := pair.Leaf; leaf != nil && time.Now().After(leaf.NotAfter) {
-		return tls.Certificate{}, fmt.Errorf("the client certificate %s expired at %s; issue another one with credential certificate",
-			endpoint.ClientCertificate, leaf.NotAfter.UTC().Format(time.RFC3339))
-	}
-	return pair, nil
 }
 
 // answer is a response, read whole.
