@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -34,6 +35,12 @@ type Config struct {
 	// ClientID and ClientSecret ("cu_cs_...") are a client's credentials.
 	ClientID     string
 	ClientSecret string
+
+	// Certificate is a client certificate with its key, shown to the listener for client
+	// certificates, which URL then names. It is a credential by itself, and the one that
+	// operations take which demand a fresh authentication; beside ClientID and
+	// ClientSecret it makes them that.
+	Certificate *tls.Certificate
 
 	// Timeout bounds one attempt of a call, its answer included; 30 s when zero.
 	Timeout time.Duration
@@ -72,13 +79,15 @@ func (c Config) base() (string, error) {
 	return u.JoinPath("service", "api", "v1").String(), nil
 }
 
-// checkCredential requires exactly one credential.
+// checkCredential requires one credential.
 func (c Config) checkCredential() error {
 	switch client := c.ClientID != "" || c.ClientSecret != ""; {
 	case c.Token != "" && client:
 		return errors.New("both Token and client credentials are given: leave one out")
-	case c.Token == "" && !client:
-		return errors.New("no credential: give Token, or ClientID and ClientSecret")
+	case c.Token != "" && c.Certificate != nil:
+		return errors.New("both Token and Certificate are given: leave one out")
+	case c.Token == "" && !client && c.Certificate == nil:
+		return errors.New("no credential: give Token, ClientID and ClientSecret, or Certificate")
 	case client && (c.ClientID == "" || c.ClientSecret == ""):
 		return errors.New("ClientID and ClientSecret go together: one is missing")
 	case strings.Contains(c.ClientID, ":"): // RFC 7617 section 2
@@ -99,6 +108,8 @@ func (c Config) String() string {
 		return c.URL + " with an API token"
 	case c.ClientID != "":
 		return c.URL + " as client " + c.ClientID
+	case c.Certificate != nil:
+		return c.URL + " with a client certificate"
 	default:
 		return c.URL
 	}

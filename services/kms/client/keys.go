@@ -20,21 +20,33 @@ func (k *KMS) CreateKey(ctx context.Context, spec CreateElasticKey) (*ElasticKey
 	})
 }
 
-// KeyFilter selects elastic keys; empty fields select all.
+// KeyFilter selects elastic keys, and orders them; empty fields select all.
 type KeyFilter struct {
-	Name      string
+	ID        string // a UUID
+	Name      string // or an alias
 	Algorithm string
-	Status    ElasticKeyStatus
+	Status    ElasticKeyStatus // deleted keys are listed only where it is that
+	Tag       string           // "name" or "name=value"
+	// VersioningAllowed and ImportAllowed select keys that may, or may not, get further versions, and by import.
+	VersioningAllowed *bool
+	ImportAllowed     *bool
+	// Sort is the order: by id, which is that of creation, when empty.
+	Sort ListElasticKeysParamsSort
 }
 
-// ListKeys yields the keys that filter selects, in order of creation, fetching pages
-// as they are needed. It ends after the first error.
+// ListKeys yields the keys that filter selects, in its order, fetching pages as they
+// are needed. It ends after the first error.
 func (k *KMS) ListKeys(ctx context.Context, filter KeyFilter) iter.Seq2[ElasticKey, error] {
 	params := ListElasticKeysParams{
-		Limit:     new(pageSize),
-		Name:      given(filter.Name),
-		Algorithm: given(filter.Algorithm),
-		Status:    given(filter.Status),
+		Limit:             new(pageSize),
+		Sort:              given(filter.Sort),
+		ID:                given(filter.ID),
+		Tag:               given(filter.Tag),
+		VersioningAllowed: filter.VersioningAllowed,
+		ImportAllowed:     filter.ImportAllowed,
+		Name:              given(filter.Name),
+		Algorithm:         given(filter.Algorithm),
+		Status:            given(filter.Status),
 	}
 	return pages(func(cursor *string) ([]ElasticKey, *string, error) {
 		params.Cursor = cursor
@@ -66,25 +78,6 @@ func (k *KMS) RotateKey(ctx context.Context, key string) (*MaterialKey, error) {
 	once := idempotencyKey()
 	return call[MaterialKey](ctx, k, fmt.Sprintf("rotate key %q", key), func(ctx context.Context) (*http.Response, error) {
 		return k.api.RotateElasticKey(ctx, key, &RotateElasticKeyParams{IdempotencyKey: &once})
-	})
-}
-
-// ListVersions yields the versions of the key, newest first. It ends after the first
-// error.
-func (k *KMS) ListVersions(ctx context.Context, key string) iter.Seq2[MaterialKey, error] {
-	params := ListMaterialKeysParams{Limit: new(pageSize)}
-	return pages(func(cursor *string) ([]MaterialKey, *string, error) {
-		if err := checkKey(key); err != nil {
-			return nil, nil, err
-		}
-		params.Cursor = cursor
-		page, err := call[MaterialKeyPage](ctx, k, fmt.Sprintf("list versions of key %q", key), func(ctx context.Context) (*http.Response, error) {
-			return k.api.ListMaterialKeys(ctx, key, &params)
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		return page.Items, page.NextCursor, nil
 	})
 }
 

@@ -52,12 +52,17 @@ func (k *KMS) Close() { k.http.CloseIdleConnections() }
 // transport speaks TLS 1.3 with the approved key agreements, over HTTP/2 where the
 // server offers it.
 func transport(config Config) *http.Transport {
+	var certificates []tls.Certificate
+	if config.Certificate != nil {
+		certificates = []tls.Certificate{*config.Certificate}
+	}
 	return &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig: &tls.Config{
-			MinVersion: tls.VersionTLS13,
-			RootCAs:    config.Roots,
+			MinVersion:   tls.VersionTLS13,
+			RootCAs:      config.Roots,
+			Certificates: certificates,
 			CurvePreferences: []tls.CurveID{
 				tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.CurveP256, tls.CurveP384, tls.CurveP521,
 			},
@@ -74,9 +79,10 @@ func transport(config Config) *http.Transport {
 // authorize adds the credential and who is calling.
 func authorize(config Config) RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error {
-		if config.Token != "" {
+		switch {
+		case config.Token != "":
 			r.Header.Set("Authorization", "Bearer "+config.Token)
-		} else {
+		case config.ClientID != "":
 			r.SetBasicAuth(config.ClientID, config.ClientSecret)
 		}
 		r.Header.Set("Accept", "application/json, application/problem+json")
