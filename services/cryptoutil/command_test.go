@@ -41,19 +41,22 @@ func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	for path, children := range map[string]string{
 		"":     "audit dev jose kms status version",
 		"jose": "audit barrier binding client credential grant health init migrate rekey role seal session shutdown start status tenant token unseal user validate",
-		"kms": "audit barrier binding client credential decrypt encrypt grant health init key migrate rekey role seal self session shutdown sign start " +
+		"kms": "audit barrier binding client credential decrypt encrypt grant health init jwks key migrate rekey report role seal self session shutdown sign start " +
 			"status tenant token unseal user validate verify",
-		"kms key":        "create get list public rotate versions",
-		"kms credential": "add certificate remove",
-		"kms user":       "add create delete get list remove revoke-sessions set-password update",
-		"kms client":     "create delete get list rotate-secret update",
-		"kms token":      "create delete get list update",
-		"kms role":       "create delete get list update",
-		"kms binding":    "create delete get list",
-		"kms grant":      "create delete get list",
-		"kms tenant":     "create delete get list restore resume suspend update",
-		"kms session":    "list revoke",
-		"kms audit":      "checkpoint-key export list verify",
+		"kms key":         "alias cancel-deletion create delete disable enable get list public rotate tag update version",
+		"kms key version": "destroy disable enable get list mark-compromised restore set-primary",
+		"kms key alias":   "delete list put",
+		"kms report":      "algorithms",
+		"kms credential":  "add certificate remove",
+		"kms user":        "add create delete get list remove revoke-sessions set-password update",
+		"kms client":      "create delete get list rotate-secret update",
+		"kms token":       "create delete get list update",
+		"kms role":        "create delete get list update",
+		"kms binding":     "create delete get list",
+		"kms grant":       "create delete get list",
+		"kms tenant":      "create delete get list restore resume suspend update",
+		"kms session":     "list revoke",
+		"kms audit":       "checkpoint-key export list verify",
 	} {
 		help, err := command(t, append(strings.Fields(path), "--help")...)
 		require.NoError(t, err, path)

@@ -1,6 +1,6 @@
-// Package cli holds the client commands of the KMS: key, encrypt, decrypt, sign,
-// verify and self. Its entry is [Commands]. Whoever wires a program decides how a
-// command reaches the service, normally through the context file.
+// Package cli holds the client commands of the KMS, such as key, encrypt and sign. Its
+// entry is [Commands]. Whoever wires a program decides how a command reaches the
+// service, normally through the context file.
 //
 // Files are encrypted and hashed where they lie, as a stream: of a file of any size
 // only a data key or a digest goes to the service (packages envelope and filesig of
@@ -23,22 +23,33 @@ type Connect func(*cobra.Command) (*client.KMS, error)
 // commands builds the commands and holds what they depend on.
 type commands struct {
 	connect    Connect
+	administer Connect
 	isTerminal func(stream any) bool
 }
 
-// Commands returns the client commands, to be added below a product's command. Their examples are those of the binary kms-server.
-func Commands(connect func(*cobra.Command) (*client.KMS, error)) []*cobra.Command {
-	return commandsWith(connect, isTerminal)
+// Commands returns the client commands, to be added below a product's command. connect serves everyday use, and administer what demands a
+// fresh authentication. Their examples are those of the binary kms-server.
+func Commands(connect, administer Connect) []*cobra.Command {
+	return commandsWith(connect, administer, isTerminal)
 }
 
-func commandsWith(connect Connect, isTerminal func(any) bool) []*cobra.Command {
-	c := &commands{connect: connect, isTerminal: isTerminal}
-	return []*cobra.Command{c.key(), c.encrypt(), c.decrypt(), c.sign(), c.verify(), c.self()}
+func commandsWith(connect, administer Connect, isTerminal func(any) bool) []*cobra.Command {
+	c := &commands{connect: connect, administer: administer, isTerminal: isTerminal}
+	return []*cobra.Command{c.key(), c.encrypt(), c.decrypt(), c.sign(), c.verify(), c.jwks(), c.report(), c.self()}
 }
 
-// call runs f with a client and adds to its error what the user can do.
+// call runs f with a client for everyday use and adds to its error what the user can do.
 func (c *commands) call(cmd *cobra.Command, f func(*client.KMS) error) error {
-	kms, err := c.connect(cmd)
+	return with(c.connect, cmd, f)
+}
+
+// callFresh is call for what demands a fresh authentication.
+func (c *commands) callFresh(cmd *cobra.Command, f func(*client.KMS) error) error {
+	return with(c.administer, cmd, f)
+}
+
+func with(connect Connect, cmd *cobra.Command, f func(*client.KMS) error) error {
+	kms, err := connect(cmd)
 	if err != nil {
 		return err
 	}

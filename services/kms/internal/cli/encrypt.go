@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -85,20 +84,13 @@ func encryptTo(ctx context.Context, kms *client.KMS, key string, to *destination
 }
 
 // parseContext reads NAME=VALUE pairs.
-func parseContext(pairs []string) (map[string]string, error) {
-	additional := make(map[string]string, len(pairs))
-	for _, pair := range pairs {
-		name, value, found := strings.Cut(pair, "=")
-		if !found || name == "" {
-			return nil, usage("--%s %q is not NAME=VALUE", contextFlag, pair)
-		}
-		if name == envelope.ContextName {
-			return nil, usage("--%s: the name %q is reserved for encrypted files", contextFlag, name)
-		}
-		if _, twice := additional[name]; twice {
-			return nil, usage("--%s names %q twice", contextFlag, name)
-		}
-		additional[name] = value
+func parseContext(texts []string) (map[string]string, error) {
+	additional, err := parsePairs("--"+contextFlag, texts)
+	if err != nil {
+		return nil, err
+	}
+	if _, reserved := additional[envelope.ContextName]; reserved {
+		return nil, usage("--%s: the name %q is reserved for encrypted files", contextFlag, envelope.ContextName)
 	}
 	return additional, nil
 }

@@ -59,9 +59,17 @@ func fixForCode(code string) string {
 	case "insufficient_scope", "forbidden":
 		return "`self` shows the scopes of your credential"
 	case "not_found":
-		return "`key list` shows the keys of your tenant"
+		return "`key list` shows the keys of your tenant, `key alias list` their further names"
 	case "conflict":
 		return "choose another name, or add a version to that key with `key rotate`"
+	case "invalid_state":
+		return "`key get` and `key version list` show the states"
+	case "policy_refused":
+		return "`key get` shows what the key's policy allows, `key update` changes it"
+	case "precondition_failed":
+		return "somebody else changed it at the same time: look at it and try again"
+	case "step_up_required":
+		return "give the context file a client certificate, which `credential certificate` makes, or log in again"
 	case "wrong_key_use", "no_public_key":
 		return "`key get` shows what the key is for"
 	case "unsupported_algorithm":

@@ -9,8 +9,8 @@ import (
 )
 
 // CommandsOn is Commands where isTerminal says what is a terminal.
-func CommandsOn(connect Connect, isTerminal func(stream any) bool) []*cobra.Command {
-	return commandsWith(connect, isTerminal)
+func CommandsOn(connect, administer Connect, isTerminal func(stream any) bool) []*cobra.Command {
+	return commandsWith(connect, administer, isTerminal)
 }
 
 // Progress reads source to its end and returns what a terminal saw meanwhile.

@@ -15,10 +15,13 @@ import (
 func (c *commands) key() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "Create, list and rotate keys",
+		Short: "Create, list, change and end keys",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(c.keyCreate(), c.keyList(), c.keyGet(), c.keyRotate(), c.keyVersions(), c.keyPublic())
+	cmd.AddCommand(
+		c.keyCreate(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyTag(), c.keyEnable(), c.keyDisable(), c.keyDelete(), c.keyCancelDeletion(),
+		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(),
+	)
 	return cmd
 }
 
@@ -30,30 +33,54 @@ func (c *commands) keyCreate() *cobra.Command {
 
 The algorithm of a key that encrypts is ENC/ALG, such as A256GCM/A256KW,
 A256GCM/RSA-OAEP-256 or A256GCM/ECDH-ES+A256KW; that of a key that signs is a JWA
-name, such as ES256, PS256, Ed25519 or HS256.`,
+name, such as ES256, PS256, Ed25519 or HS256.
+
+Whether versions may leave (--exportable) and come from elsewhere (--origin imported)
+is settled here; "key update" changes all else.`,
 		Example: `  kms-server key create --name payroll --algorithm A256GCM/A256KW
   kms-server key create --name releases --algorithm ES256 --description "signs releases"
-  kms-server key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096`,
+  kms-server key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096
+  kms-server key create --name ledger --algorithm A256GCM/dir --rotate-every 90d --tag team=hr`,
 		Args: cobra.NoArgs,
 	}
 	var (
-		spec        client.CreateElasticKey
-		description = cmd.Flags().String("description", "", "what the key is for")
-		keySize     = cmd.Flags().Int("key-size", 0, "bits of an RSA modulus: 2048, 3072 or 4096 (default 3072)")
-		curve       = cmd.Flags().String("curve", "", "curve of an ECDH-ES key: P-256, P-384 or P-521 (default P-256)")
-		format      = addOutputFlag(cmd)
+		spec       client.CreateElasticKey
+		keySize    = cmd.Flags().Int("key-size", 0, "bits of an RSA modulus: 2048, 3072 or 4096 (default 3072)")
+		curve      = cmd.Flags().String("curve", "", "curve of an ECDH-ES key: P-256, P-384 or P-521 (default P-256)")
+		origin     = cmd.Flags().String("origin", "", "generated, or imported: the first version is brought (default generated)")
+		exportable = cmd.Flags().Bool("exportable", false, "versions may leave, wrapped for somebody; this cannot be changed later")
+		tags       = cmd.Flags().StringArray("tag", nil, "NAME=VALUE by which the key is found; may be given many times")
+		settings   = addSettings(cmd)
+		format     = addOutputFlag(cmd)
 	)
 	cmd.Flags().StringVar(&spec.Name, "name", "", "name of the key: a-z 0-9 . _ -, at most 63 characters")
 	cmd.Flags().StringVar(&spec.Algorithm, "algorithm", "", "algorithm of the key")
 	require(cmd, "name", "algorithm")
 	complete(cmd, "key-size", "2048", "3072", "4096")
 	complete(cmd, "curve", "P-256", "P-384", "P-521")
+	complete(cmd, "origin", string(client.KeyOriginGenerated), string(client.KeyOriginImported))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		if *description != "" {
-			spec.Description = description
+		if err := settings.complete(cmd, &spec); err != nil {
+			return err
+		}
+		if len(*tags) > 0 {
+			parsed, err := parsePairs("--tag", *tags)
+			if err != nil {
+				return err
+			}
+			spec.Tags = new(client.Tags(parsed))
+		}
+		if *origin != "" {
+			if err := oneOf("origin", *origin, string(client.KeyOriginGenerated), string(client.KeyOriginImported)); err != nil {
+				return err
+			}
+			spec.Origin = new(client.KeyOrigin(*origin))
+		}
+		if *exportable {
+			spec.Exportable = exportable
 		}
 		if *keySize != 0 {
 			spec.KeySize = new(client.CreateElasticKeyKeySize(*keySize))
@@ -95,18 +122,7 @@ func (c *commands) keyGet() *cobra.Command {
 			if *format == outputJSON {
 				return writeJSON(cmd.OutOrStdout(), key)
 			}
-			return writeTable(cmd.OutOrStdout(), [][]string{
-				{"ID", key.ID},
-				{"Name", key.Name},
-				{"Description", key.Description},
-				{"Algorithm", algorithmText(*key)},
-				{"Use", string(key.Use)},
-				{"Status", string(key.Status)},
-				{"Primary version", decimal(key.PrimaryVersion)},
-				{"Versions", decimal(key.VersionCount)},
-				{"Created", key.CreatedAt},
-				{"Updated", key.UpdatedAt},
-			})
+			return writeTable(cmd.OutOrStdout(), keyRows(*key))
 		})
 	}
 	return cmd
@@ -184,18 +200,6 @@ func oneKey(cmd *cobra.Command, args []string) error {
 func require(cmd *cobra.Command, flags ...string) {
 	for _, flag := range flags {
 		_ = cmd.MarkFlagRequired(flag) // fails only for a flag that the command lacks
-	}
-}
-
-// algorithmText is the algorithm with the size or curve that completes it.
-func algorithmText(key client.ElasticKey) string {
-	switch {
-	case key.KeySize != nil:
-		return key.Algorithm + " " + strconv.Itoa(*key.KeySize)
-	case key.Curve != nil:
-		return key.Algorithm + " " + *key.Curve
-	default:
-		return key.Algorithm
 	}
 }
 

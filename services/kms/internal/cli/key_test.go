@@ -86,13 +86,13 @@ func TestKeyRotate_PrintsTheNewVersion(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(s.must(t, "", "key", "rotate", key.ID, "--output", "json")), &version))
 	assert.Equal(t, key.ID+".3", version.KID)
 
-	lines := strings.Split(s.must(t, "", "key", "versions", "releases"), "\n")
+	lines := strings.Split(s.must(t, "", "key", "version", "list", "releases"), "\n")
 	assert.Equal(t, "VERSION  STATUS   PRIMARY  KID                                     CREATED", lines[0])
 	assert.Equal(t, "3        enabled  primary  "+key.ID+".3  2026-11-02T09:30:00.000000Z", lines[1])
 	assert.Equal(t, "1        enabled           "+key.ID+".1  2026-11-02T09:30:00.000000Z", lines[3])
 
 	var versions client.MaterialKeyPage
-	require.NoError(t, json.Unmarshal([]byte(s.must(t, "", "key", "versions", "releases", "--output", "json", "--limit", "1")), &versions))
+	require.NoError(t, json.Unmarshal([]byte(s.must(t, "", "key", "version", "list", "releases", "--output", "json", "--limit", "1")), &versions))
 	assert.Len(t, versions.Items, 1)
 }
 
@@ -133,14 +133,14 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 		"key create --name a --algorithm b --output x":              "it must be one of table, json",
 		"key get a --output x":                                      "it must be one of table, json",
 		"key rotate a --output x":                                   "it must be one of table, json",
-		"key versions a --output x":                                 "it must be one of table, json",
+		"key version list a --output x":                             "it must be one of table, json",
 		"self --output x":                                           "it must be one of table, json",
 		"key public a --format der":                                 "it must be one of pem, jwk",
 		"key public a --version -1":                                 "--version must be 1 or more",
 		"encrypt --key a --encryption-context b":                    "is not NAME=VALUE",
 		"encrypt --key a --encryption-context =b":                   "is not NAME=VALUE",
 		"decrypt --encryption-context cryptoutil=file/1":            "is reserved",
-		"decrypt --encryption-context a=1 --encryption-context a=2": `names "a" twice`,
+		"decrypt --encryption-context a=1 --encryption-context a=2": `"a" is given twice`,
 		"sign --key a --format x509":                                "it must be one of jws, der, p1363, raw",
 		"sign --key a --digest":                                     "--digest goes with",
 		"verify --key a --signature b --version 2":                  "--version goes with",
@@ -193,11 +193,12 @@ func TestCommands_SayWhatToDo(t *testing.T) {
 func TestCommands_PassOnWhyTheyCannotConnect(t *testing.T) {
 	t.Parallel()
 	root := &cobra.Command{Use: "kms", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(cli.Commands(func(*cobra.Command) (*client.KMS, error) {
+	connect := func(*cobra.Command) (*client.KMS, error) {
 		return nil, errors.New("no context file: run `cryptoutil dev`")
-	})...)
+	}
+	root.AddCommand(cli.Commands(connect, connect)...)
 	folder := t.TempDir()
-	for _, line := range []string{"self", "key list", "encrypt --key a --out " + folder + "/out", "sign --key a --out " + folder + "/out"} {
+	for _, line := range []string{"self", "key list", "key delete a", "encrypt --key a --out " + folder + "/out", "sign --key a --out " + folder + "/out"} {
 		root.SetArgs(strings.Fields(line))
 		root.SetIn(strings.NewReader(""))
 		require.EqualError(t, root.ExecuteContext(t.Context()), "no context file: run `cryptoutil dev`", line)

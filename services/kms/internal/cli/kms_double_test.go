@@ -16,6 +16,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,7 +27,11 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
-const token = "cu_at_default_1_secret"
+// Credentials that the double knows. The second stands for a fresh authentication.
+const (
+	token      = "cu_at_default_1_secret"
+	freshToken = "cu_at_default_2_secret"
+)
 
 // fakeKMS is a KMS in memory behind the operations of the contract. Its messages are
 // handles on what it remembers; its ES256 signatures are real.
@@ -35,13 +40,16 @@ type fakeKMS struct {
 	mu       sync.Mutex
 	keys     []*fakeKey
 	messages map[string]fakeMessage
+	aliases  map[string]string          // key ids
 	refusals map[string]*client.Problem // by the last part of the path
 	requests []string
 }
 
 type fakeKey struct {
 	client.ElasticKey
-	signers []*ecdsa.PrivateKey // of each version
+	signers  []*ecdsa.PrivateKey // of each version
+	states   []client.MaterialKeyStatus
+	revision int
 }
 
 type fakeMessage struct {
@@ -52,9 +60,9 @@ type fakeMessage struct {
 
 func newFakeKMS(t *testing.T) *fakeKMS {
 	t.Helper()
-	f := &fakeKMS{messages: make(map[string]fakeMessage), refusals: make(map[string]*client.Problem)}
+	f := &fakeKMS{messages: make(map[string]fakeMessage), aliases: make(map[string]string), refusals: make(map[string]*client.Problem)}
 	mux := http.NewServeMux()
-	for pattern, handle := range map[string]func(*http.Request) (any, *client.Problem){
+	routes := map[string]func(*http.Request) (any, *client.Problem){
 		"GET /self":                            f.self,
 		"GET /elastic-keys":                    f.list,
 		"POST /elastic-keys":                   f.create,
@@ -66,7 +74,9 @@ func newFakeKMS(t *testing.T) *fakeKMS {
 		"POST /elastic-keys/{id}/decrypt":      f.decrypt,
 		"POST /elastic-keys/{id}/sign":         f.sign,
 		"POST /elastic-keys/{id}/verify":       f.verify,
-	} {
+	}
+	maps.Copy(routes, f.lifeRoutes())
+	for pattern, handle := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /service/api/v1"+path, f.serve(handle))
 	}
@@ -83,14 +93,21 @@ func (f *fakeKMS) serve(handle func(*http.Request) (any, *client.Problem)) http.
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.requests = append(f.requests, r.Method+" "+strings.TrimPrefix(r.URL.RequestURI(), "/service/api/v1"))
-		answer, problem := any(nil), f.refusals[r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]]
+		last := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+		answer, problem := any(nil), f.refusals[last]
+		fresh := r.Header.Get("Authorization") == "Bearer "+freshToken
 		switch {
-		case r.Header.Get("Authorization") != "Bearer "+token:
+		case !fresh && steppedUp(last):
+			problem = refusal(http.StatusUnauthorized, "step_up_required", "use a fresh credential")
+		case !fresh && r.Header.Get("Authorization") != "Bearer "+token:
 			problem = refusal(http.StatusUnauthorized, "unauthenticated", "the credential is not known")
 		case problem == nil:
 			answer, problem = handle(r)
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if tagged, ok := answer.(interface{ tag() string }); ok {
+			w.Header().Set("ETag", tagged.tag())
+		}
 		if problem != nil {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(problem.Status)
@@ -117,7 +134,7 @@ func decode(r *http.Request, into any) *client.Problem {
 func (f *fakeKMS) find(r *http.Request) (*fakeKey, *client.Problem) {
 	id := r.PathValue("id")
 	for _, key := range f.keys {
-		if key.ID == id || key.Name == id {
+		if key.ID == id || key.Name == id || f.aliases[id] == key.ID {
 			return key, nil
 		}
 	}
@@ -158,9 +175,20 @@ func (f *fakeKMS) create(r *http.Request) (any, *client.Problem) {
 	if spec.Curve != nil {
 		key.Curve = new(string(*spec.Curve))
 	}
+	key.Origin, key.VersioningAllowed, key.ImportAllowed = client.KeyOriginGenerated, true, true
+	key.Tags, key.Exportable = client.Tags{}, spec.Exportable != nil && *spec.Exportable
+	if spec.Tags != nil {
+		key.Tags = *spec.Tags
+	}
+	if spec.Policy != nil {
+		key.Policy = *spec.Policy
+	}
+	if spec.Rotation != nil {
+		key.Rotation = *spec.Rotation
+	}
 	key.addVersion()
 	f.keys = append(f.keys, key)
-	return key.ElasticKey, nil
+	return key.view(), nil
 }
 
 func (k *fakeKey) addVersion() {
@@ -169,6 +197,7 @@ func (k *fakeKey) addVersion() {
 		panic(err)
 	}
 	k.signers = append(k.signers, signer)
+	k.states = append(k.states, client.MaterialKeyStatusEnabled)
 	k.VersionCount++
 	k.PrimaryVersion = k.VersionCount
 }
@@ -176,7 +205,7 @@ func (k *fakeKey) addVersion() {
 func (k *fakeKey) version(n int64) client.MaterialKey {
 	return client.MaterialKey{
 		ID: fmt.Sprintf("018f0000-0000-7000-9000-%012d", n), ElasticKeyID: k.ID, Version: n, KID: fmt.Sprintf("%s.%d", k.ID, n),
-		Status: client.MaterialKeyStatusEnabled, Primary: n == k.PrimaryVersion, CreatedAt: "2026-11-02T09:30:00.000000Z",
+		Status: k.states[n-1], Primary: n == k.PrimaryVersion, CreatedAt: "2026-11-02T09:30:00.000000Z",
 	}
 }
 
@@ -185,7 +214,7 @@ func (f *fakeKMS) get(r *http.Request) (any, *client.Problem) {
 	if problem != nil {
 		return nil, problem
 	}
-	return key.ElasticKey, nil
+	return key.view(), nil
 }
 
 // page cuts a list into pages of two, so that every list has more than one.
@@ -203,9 +232,12 @@ func (f *fakeKMS) list(r *http.Request) (any, *client.Problem) {
 	for _, key := range f.keys {
 		if (!query.Has("name") || query.Get("name") == key.Name) &&
 			(!query.Has("algorithm") || query.Get("algorithm") == key.Algorithm) &&
-			(!query.Has("status") || query.Get("status") == string(key.Status)) {
+			(!query.Has("status") || query.Get("status") == string(key.Status)) && key.tagged(query.Get("tag")) {
 			all = append(all, key.ElasticKey)
 		}
+	}
+	if query.Get("sort") == "-name" {
+		slices.SortFunc(all, func(a, b client.ElasticKey) int { return strings.Compare(b.Name, a.Name) })
 	}
 	items, next := page(r, all)
 	return client.ElasticKeyPage{Items: items, NextCursor: next}, nil

@@ -50,9 +50,10 @@ func (s shell) stream(t *testing.T, in io.Reader, out, errors io.Writer, args ..
 	}
 	root := &cobra.Command{Use: "kms", SilenceErrors: true, SilenceUsage: true}
 	connect := func(*cobra.Command) (*client.KMS, error) { return s.kms.dial(credential) }
-	commands := cli.Commands(connect)
+	administer := func(*cobra.Command) (*client.KMS, error) { return s.kms.dial(freshToken) }
+	commands := cli.Commands(connect, administer)
 	if s.terminal {
-		commands = cli.CommandsOn(connect, func(stream any) bool { return stream == out || stream == errors })
+		commands = cli.CommandsOn(connect, administer, func(stream any) bool { return stream == out || stream == errors })
 	}
 	root.AddCommand(commands...)
 	root.SetIn(in)
