@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
@@ -145,6 +146,11 @@ func (e VersionStatus) Valid() bool {
 	}
 }
 
+// Bytes base64url without padding.
+//
+// Example: aGVsbG8
+type Bytes = string
+
 // CreateKey defines model for CreateKey.
 type CreateKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures.
@@ -177,6 +183,77 @@ type CreateKeyCurve string
 // CreateKeyKeySize Bits of an RSA modulus. 3072 by default.
 type CreateKeyKeySize int
 
+// CreateProfile defines model for CreateProfile.
+type CreateProfile struct {
+	// Audience What `aud` may hold.
+	Audience []string `json:"audience"`
+
+	// ClockSkewSeconds By how much another clock may differ. 30 by default.
+	ClockSkewSeconds *int64  `json:"clock_skew_seconds,omitempty"`
+	Description      *string `json:"description,omitempty"`
+
+	// Eddsa Tokens say EdDSA instead of Ed25519 (RFC 9864).
+	Eddsa *bool `json:"eddsa,omitempty"`
+
+	// Issuer `iss`.
+	Issuer string `json:"issuer"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef `json:"key"`
+
+	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
+	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: tokens
+	Name           Name      `json:"name"`
+	RequiredClaims *[]string `json:"required_claims,omitempty"`
+
+	// Revocation Tokens can be revoked by `jti`; each verification looks.
+	Revocation *bool `json:"revocation,omitempty"`
+
+	// Typ The header's `typ`. JWT by default.
+	Typ *string `json:"typ,omitempty"`
+}
+
+// DecryptRequest defines model for DecryptRequest.
+type DecryptRequest struct {
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key *KeyRef `json:"key,omitempty"`
+
+	// Message Compact serialization.
+	Message Message `json:"message"`
+}
+
+// Decrypted defines model for Decrypted.
+type Decrypted struct {
+	Cty   *string `json:"cty,omitempty"`
+	KeyId string  `json:"key_id"`
+	Kid   string  `json:"kid"`
+
+	// Plaintext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Plaintext Bytes   `json:"plaintext"`
+	Typ       *string `json:"typ,omitempty"`
+	Version   int64   `json:"version"`
+}
+
+// EncryptRequest defines model for EncryptRequest.
+type EncryptRequest struct {
+	Cty *MediaType `json:"cty,omitempty"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef `json:"key"`
+
+	// Plaintext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Plaintext Bytes      `json:"plaintext"`
+	Typ       *MediaType `json:"typ,omitempty"`
+}
+
 // ImportKey defines model for ImportKey.
 type ImportKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures; the JWK's `alg` by default.
@@ -196,6 +273,17 @@ type ImportKey struct {
 
 	// TokenLifetimeSeconds The longest that tokens signed with the key may live. So long a retired version stays in the public key set. 86400 by default.
 	TokenLifetimeSeconds *TokenLifetime `json:"token_lifetime_seconds,omitempty"`
+}
+
+// IssueRequest defines model for IssueRequest.
+type IssueRequest struct {
+	Audience        *[]string               `json:"audience,omitempty"`
+	Claims          *map[string]interface{} `json:"claims,omitempty"`
+	LifetimeSeconds *int64                  `json:"lifetime_seconds,omitempty"`
+
+	// Profile A profile's UUID or name.
+	Profile ProfileRef `json:"profile"`
+	Subject *string    `json:"subject,omitempty"`
 }
 
 // Key defines model for Key.
@@ -246,6 +334,9 @@ type KeyPage struct {
 // KeyPatch defines model for KeyPatch.
 type KeyPatch = json.RawMessage
 
+// KeyRef A key's UUID or name, or the `kid` of one of its versions.
+type KeyRef = string
+
 // KeySet RFC 7517 section 5.
 type KeySet = json.RawMessage
 
@@ -294,6 +385,23 @@ type KeyVersionPage struct {
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
+// Made defines model for Made.
+type Made struct {
+	Algorithm string `json:"algorithm"`
+	KeyId     string `json:"key_id"`
+	Kid       string `json:"kid"`
+
+	// Message Compact serialization.
+	Message string `json:"message"`
+	Version int64  `json:"version"`
+}
+
+// MediaType defines model for MediaType.
+type MediaType = string
+
+// Message Compact serialization.
+type Message = string
+
 // Name Unique in its tenant; never shaped like a UUID.
 //
 // Example: tokens
@@ -318,6 +426,63 @@ type Problem struct {
 	Type      string `json:"type"`
 }
 
+// Profile defines model for Profile.
+type Profile struct {
+	// Audience What `aud` may hold.
+	Audience []string `json:"audience"`
+
+	// ClockSkewSeconds By how much another clock may differ. 30 by default.
+	ClockSkewSeconds int64 `json:"clock_skew_seconds"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt   Timestamp `json:"created_at"`
+	Description string    `json:"description"`
+
+	// Eddsa Tokens say EdDSA instead of Ed25519 (RFC 9864).
+	Eddsa bool   `json:"eddsa"`
+	Id    string `json:"id"`
+
+	// Issuer `iss`.
+	Issuer string `json:"issuer"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef `json:"key"`
+
+	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
+	LifetimeSeconds int64 `json:"lifetime_seconds"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: tokens
+	Name           Name     `json:"name"`
+	RequiredClaims []string `json:"required_claims"`
+
+	// Revocation Tokens can be revoked by `jti`; each verification looks.
+	Revocation bool `json:"revocation"`
+
+	// Typ The header's `typ`. JWT by default.
+	Typ string `json:"typ"`
+
+	// UpdatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// ProfilePage defines model for ProfilePage.
+type ProfilePage struct {
+	Items      []Profile `json:"items"`
+	NextCursor *string   `json:"next_cursor,omitempty"`
+}
+
+// ProfilePatch defines model for ProfilePatch.
+type ProfilePatch = json.RawMessage
+
+// ProfileRef A profile's UUID or name.
+type ProfileRef = string
+
 // PublicKey defines model for PublicKey.
 type PublicKey struct {
 	// Jwk RFC 7517.
@@ -332,10 +497,52 @@ type PublicKey struct {
 // Published Whether the public part stands in the public key set. True by default for keys that have one.
 type Published = bool
 
+// Revocation defines model for Revocation.
+type Revocation struct {
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	Jti       string    `json:"jti"`
+}
+
+// RevokeRequest defines model for RevokeRequest.
+type RevokeRequest struct {
+	// ExpiresAt The token's `exp`: until then the revocation is kept. 400 days by default.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Jti       string     `json:"jti"`
+}
+
 // RotateKey defines model for RotateKey.
 type RotateKey struct {
 	// Immediate Take the version into use at once.
 	Immediate *bool `json:"immediate,omitempty"`
+}
+
+// SignRequest defines model for SignRequest.
+type SignRequest struct {
+	Cty *MediaType `json:"cty,omitempty"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef `json:"key"`
+
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes      `json:"payload"`
+	Typ     *MediaType `json:"typ,omitempty"`
+}
+
+// Thumbprint defines model for Thumbprint.
+type Thumbprint struct {
+	Thumbprint string `json:"thumbprint"`
+	Uri        string `json:"uri"`
+}
+
+// ThumbprintRequest defines model for ThumbprintRequest.
+type ThumbprintRequest struct {
+	// Jwk A public key (RFC 7517).
+	Jwk json.RawMessage `json:"jwk"`
 }
 
 // Timestamp RFC 3339, UTC, microseconds.
@@ -343,8 +550,62 @@ type RotateKey struct {
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
 
+// Token defines model for Token.
+type Token struct {
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	Jti       string    `json:"jti"`
+	KeyId     string    `json:"key_id"`
+	Kid       string    `json:"kid"`
+	Token     string    `json:"token"`
+	Version   int64     `json:"version"`
+}
+
 // TokenLifetime The longest that tokens signed with the key may live. So long a retired version stays in the public key set. 86400 by default.
 type TokenLifetime = int64
+
+// Verified defines model for Verified.
+type Verified struct {
+	Cty   *string `json:"cty,omitempty"`
+	KeyId string  `json:"key_id"`
+	Kid   string  `json:"kid"`
+
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes   `json:"payload"`
+	Typ     *string `json:"typ,omitempty"`
+	Version int64   `json:"version"`
+}
+
+// VerifiedToken defines model for VerifiedToken.
+type VerifiedToken struct {
+	Claims  json.RawMessage `json:"claims"`
+	KeyId   string          `json:"key_id"`
+	Kid     string          `json:"kid"`
+	Version int64           `json:"version"`
+}
+
+// VerifyRequest defines model for VerifyRequest.
+type VerifyRequest struct {
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key *KeyRef `json:"key,omitempty"`
+
+	// Message Compact serialization.
+	Message Message    `json:"message"`
+	Typ     *MediaType `json:"typ,omitempty"`
+}
+
+// VerifyTokenRequest defines model for VerifyTokenRequest.
+type VerifyTokenRequest struct {
+	// Profile A profile's UUID or name.
+	Profile ProfileRef `json:"profile"`
+
+	// Token Compact serialization.
+	Token Message `json:"token"`
+}
 
 // VersionStatus `pending`: published, and not used yet. `active`: signs and encrypts. `retired`: verifies and decrypts what it has made.
 type VersionStatus string
@@ -363,6 +624,9 @@ type KeyID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// ProfileID defines model for ProfileID.
+type ProfileID = string
 
 // Version defines model for Version.
 type Version = int64
@@ -448,6 +712,57 @@ type DestroyKeyVersionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListProfilesParams defines parameters for ListProfiles.
+type ListProfilesParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateProfileParams defines parameters for CreateProfile.
+type CreateProfileParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteProfileParams defines parameters for DeleteProfile.
+type DeleteProfileParams struct {
+	// IfMatch The resource's ETag. 428 without it, 412 when the resource has changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// UpdateProfileParams defines parameters for UpdateProfile.
+type UpdateProfileParams struct {
+	// IfMatch The resource's ETag. 428 without it, 412 when the resource has changed.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RevokeTokenParams defines parameters for RevokeToken.
+type RevokeTokenParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DecryptJWEJSONRequestBody defines body for DecryptJWE for application/json ContentType.
+type DecryptJWEJSONRequestBody = DecryptRequest
+
+// EncryptJWEJSONRequestBody defines body for EncryptJWE for application/json ContentType.
+type EncryptJWEJSONRequestBody = EncryptRequest
+
+// SignJWSJSONRequestBody defines body for SignJWS for application/json ContentType.
+type SignJWSJSONRequestBody = SignRequest
+
+// VerifyJWSJSONRequestBody defines body for VerifyJWS for application/json ContentType.
+type VerifyJWSJSONRequestBody = VerifyRequest
+
+// IssueJWTJSONRequestBody defines body for IssueJWT for application/json ContentType.
+type IssueJWTJSONRequestBody = IssueRequest
+
+// VerifyJWTJSONRequestBody defines body for VerifyJWT for application/json ContentType.
+type VerifyJWTJSONRequestBody = VerifyTokenRequest
+
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = CreateKey
 
@@ -460,11 +775,41 @@ type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
 // RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
 type RotateKeyJSONRequestBody = RotateKey
 
+// CreateProfileJSONRequestBody defines body for CreateProfile for application/json ContentType.
+type CreateProfileJSONRequestBody = CreateProfile
+
+// UpdateProfileApplicationMergePatchPlusJSONRequestBody defines body for UpdateProfile for application/merge-patch+json ContentType.
+type UpdateProfileApplicationMergePatchPlusJSONRequestBody = ProfilePatch
+
+// RevokeTokenJSONRequestBody defines body for RevokeToken for application/json ContentType.
+type RevokeTokenJSONRequestBody = RevokeRequest
+
+// ThumbprintJSONRequestBody defines body for Thumbprint for application/json ContentType.
+type ThumbprintJSONRequestBody = ThumbprintRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// DecryptJWE Decrypt
+	// (POST /jwe/decrypt)
+	DecryptJWE(w http.ResponseWriter, r *http.Request)
+	// EncryptJWE Encrypt up to 64 KiB
+	// (POST /jwe/encrypt)
+	EncryptJWE(w http.ResponseWriter, r *http.Request)
 	// GetKeySet Get the public key set of the caller's tenant
 	// (GET /jwks)
 	GetKeySet(w http.ResponseWriter, r *http.Request)
+	// SignJWS Sign up to 64 KiB
+	// (POST /jws/sign)
+	SignJWS(w http.ResponseWriter, r *http.Request)
+	// VerifyJWS Verify a signature
+	// (POST /jws/verify)
+	VerifyJWS(w http.ResponseWriter, r *http.Request)
+	// IssueJWT Issue a token by a profile
+	// (POST /jwt/issue)
+	IssueJWT(w http.ResponseWriter, r *http.Request)
+	// VerifyJWT Verify a token by a profile
+	// (POST /jwt/verify)
+	VerifyJWT(w http.ResponseWriter, r *http.Request)
 	// ListKeys List keys
 	// (GET /keys)
 	ListKeys(w http.ResponseWriter, r *http.Request, params ListKeysParams)
@@ -504,15 +849,72 @@ type ServerInterface interface {
 	// DestroyKeyVersion Destroy a version that is not in use
 	// (POST /keys/{id}/versions/{version}/destroy)
 	DestroyKeyVersion(w http.ResponseWriter, r *http.Request, id KeyID, version Version, params DestroyKeyVersionParams)
+	// ListProfiles List profiles
+	// (GET /profiles)
+	ListProfiles(w http.ResponseWriter, r *http.Request, params ListProfilesParams)
+	// CreateProfile Create a profile
+	// (POST /profiles)
+	CreateProfile(w http.ResponseWriter, r *http.Request, params CreateProfileParams)
+	// DeleteProfile Delete a profile
+	// (DELETE /profiles/{id})
+	DeleteProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params DeleteProfileParams)
+	// GetProfile Get a profile
+	// (GET /profiles/{id})
+	GetProfile(w http.ResponseWriter, r *http.Request, id ProfileID)
+	// UpdateProfile Change a profile
+	// (PATCH /profiles/{id})
+	UpdateProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params UpdateProfileParams)
+	// RevokeToken Have a token of the profile refused
+	// (POST /profiles/{id}/revoke)
+	RevokeToken(w http.ResponseWriter, r *http.Request, id ProfileID, params RevokeTokenParams)
+	// Thumbprint Compute the thumbprint of a public key
+	// (POST /thumbprints)
+	Thumbprint(w http.ResponseWriter, r *http.Request)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
 
+// DecryptJWE Decrypt
+// (POST /jwe/decrypt)
+func (_ Unimplemented) DecryptJWE(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EncryptJWE Encrypt up to 64 KiB
+// (POST /jwe/encrypt)
+func (_ Unimplemented) EncryptJWE(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetKeySet Get the public key set of the caller's tenant
 // (GET /jwks)
 func (_ Unimplemented) GetKeySet(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SignJWS Sign up to 64 KiB
+// (POST /jws/sign)
+func (_ Unimplemented) SignJWS(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// VerifyJWS Verify a signature
+// (POST /jws/verify)
+func (_ Unimplemented) VerifyJWS(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// IssueJWT Issue a token by a profile
+// (POST /jwt/issue)
+func (_ Unimplemented) IssueJWT(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// VerifyJWT Verify a token by a profile
+// (POST /jwt/verify)
+func (_ Unimplemented) VerifyJWT(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -594,6 +996,48 @@ func (_ Unimplemented) DestroyKeyVersion(w http.ResponseWriter, r *http.Request,
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListProfiles List profiles
+// (GET /profiles)
+func (_ Unimplemented) ListProfiles(w http.ResponseWriter, r *http.Request, params ListProfilesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateProfile Create a profile
+// (POST /profiles)
+func (_ Unimplemented) CreateProfile(w http.ResponseWriter, r *http.Request, params CreateProfileParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteProfile Delete a profile
+// (DELETE /profiles/{id})
+func (_ Unimplemented) DeleteProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params DeleteProfileParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetProfile Get a profile
+// (GET /profiles/{id})
+func (_ Unimplemented) GetProfile(w http.ResponseWriter, r *http.Request, id ProfileID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateProfile Change a profile
+// (PATCH /profiles/{id})
+func (_ Unimplemented) UpdateProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params UpdateProfileParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeToken Have a token of the profile refused
+// (POST /profiles/{id}/revoke)
+func (_ Unimplemented) RevokeToken(w http.ResponseWriter, r *http.Request, id ProfileID, params RevokeTokenParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Thumbprint Compute the thumbprint of a public key
+// (POST /thumbprints)
+func (_ Unimplemented) Thumbprint(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ServerInterfaceWrapper converts contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler            ServerInterface
@@ -603,11 +1047,95 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc func(http.Handler) http.Handler
 
+// DecryptJWE operation middleware
+func (siw *ServerInterfaceWrapper) DecryptJWE(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DecryptJWE(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EncryptJWE operation middleware
+func (siw *ServerInterfaceWrapper) EncryptJWE(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EncryptJWE(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetKeySet operation middleware
 func (siw *ServerInterfaceWrapper) GetKeySet(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetKeySet(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SignJWS operation middleware
+func (siw *ServerInterfaceWrapper) SignJWS(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SignJWS(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VerifyJWS operation middleware
+func (siw *ServerInterfaceWrapper) VerifyJWS(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VerifyJWS(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// IssueJWT operation middleware
+func (siw *ServerInterfaceWrapper) IssueJWT(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.IssueJWT(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VerifyJWT operation middleware
+func (siw *ServerInterfaceWrapper) VerifyJWT(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VerifyJWT(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1251,6 +1779,283 @@ func (siw *ServerInterfaceWrapper) DestroyKeyVersion(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// ListProfiles operation middleware
+func (siw *ServerInterfaceWrapper) ListProfiles(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListProfilesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListProfiles(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateProfile operation middleware
+func (siw *ServerInterfaceWrapper) CreateProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateProfileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateProfile(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteProfile operation middleware
+func (siw *ServerInterfaceWrapper) DeleteProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteProfileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteProfile(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetProfile operation middleware
+func (siw *ServerInterfaceWrapper) GetProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetProfile(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateProfile operation middleware
+func (siw *ServerInterfaceWrapper) UpdateProfile(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateProfileParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateProfile(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeToken operation middleware
+func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ProfileID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeToken(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Thumbprint operation middleware
+func (siw *ServerInterfaceWrapper) Thumbprint(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Thumbprint(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1406,6 +2211,45 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/jwks", wrapper.GetKeySet)
 	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jws/sign", wrapper.SignJWS)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jws/verify", wrapper.VerifyJWS)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jwe/encrypt", wrapper.EncryptJWE)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jwe/decrypt", wrapper.DecryptJWE)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jwt/issue", wrapper.IssueJWT)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/jwt/verify", wrapper.VerifyJWT)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/thumbprints", wrapper.Thumbprint)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/profiles", wrapper.ListProfiles)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/profiles", wrapper.CreateProfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/profiles/{id}", wrapper.DeleteProfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/profiles/{id}", wrapper.GetProfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/profiles/{id}", wrapper.UpdateProfile)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/profiles/{id}/revoke", wrapper.RevokeToken)
+	})
 
 	return r
 }
@@ -1422,6 +2266,84 @@ type KeyJSONResponse struct {
 type KeyVersionJSONResponse KeyVersion
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type DecryptJWERequestObject struct {
+	Body *DecryptJWEJSONRequestBody
+}
+
+type DecryptJWEResponseObject interface {
+	VisitDecryptJWEResponse(w http.ResponseWriter) error
+}
+
+type DecryptJWE200JSONResponse Decrypted
+
+func (response DecryptJWE200JSONResponse) VisitDecryptJWEResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecryptJWEdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DecryptJWEdefaultApplicationProblemPlusJSONResponse) VisitDecryptJWEResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EncryptJWERequestObject struct {
+	Body *EncryptJWEJSONRequestBody
+}
+
+type EncryptJWEResponseObject interface {
+	VisitEncryptJWEResponse(w http.ResponseWriter) error
+}
+
+type EncryptJWE200JSONResponse Made
+
+func (response EncryptJWE200JSONResponse) VisitEncryptJWEResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EncryptJWEdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EncryptJWEdefaultApplicationProblemPlusJSONResponse) VisitEncryptJWEResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type GetKeySetRequestObject struct {
 }
@@ -1460,6 +2382,162 @@ type GetKeySetdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetKeySetdefaultApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignJWSRequestObject struct {
+	Body *SignJWSJSONRequestBody
+}
+
+type SignJWSResponseObject interface {
+	VisitSignJWSResponse(w http.ResponseWriter) error
+}
+
+type SignJWS200JSONResponse Made
+
+func (response SignJWS200JSONResponse) VisitSignJWSResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignJWSdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SignJWSdefaultApplicationProblemPlusJSONResponse) VisitSignJWSResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyJWSRequestObject struct {
+	Body *VerifyJWSJSONRequestBody
+}
+
+type VerifyJWSResponseObject interface {
+	VisitVerifyJWSResponse(w http.ResponseWriter) error
+}
+
+type VerifyJWS200JSONResponse Verified
+
+func (response VerifyJWS200JSONResponse) VisitVerifyJWSResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyJWSdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifyJWSdefaultApplicationProblemPlusJSONResponse) VisitVerifyJWSResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueJWTRequestObject struct {
+	Body *IssueJWTJSONRequestBody
+}
+
+type IssueJWTResponseObject interface {
+	VisitIssueJWTResponse(w http.ResponseWriter) error
+}
+
+type IssueJWT200JSONResponse Token
+
+func (response IssueJWT200JSONResponse) VisitIssueJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueJWTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response IssueJWTdefaultApplicationProblemPlusJSONResponse) VisitIssueJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyJWTRequestObject struct {
+	Body *VerifyJWTJSONRequestBody
+}
+
+type VerifyJWTResponseObject interface {
+	VisitVerifyJWTResponse(w http.ResponseWriter) error
+}
+
+type VerifyJWT200JSONResponse VerifiedToken
+
+func (response VerifyJWT200JSONResponse) VisitVerifyJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyJWTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifyJWTdefaultApplicationProblemPlusJSONResponse) VisitVerifyJWTResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2059,11 +3137,336 @@ func (response DestroyKeyVersiondefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ListProfilesRequestObject struct {
+	Params ListProfilesParams
+}
+
+type ListProfilesResponseObject interface {
+	VisitListProfilesResponse(w http.ResponseWriter) error
+}
+
+type ListProfiles200JSONResponse ProfilePage
+
+func (response ListProfiles200JSONResponse) VisitListProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProfilesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListProfilesdefaultApplicationProblemPlusJSONResponse) VisitListProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProfileRequestObject struct {
+	Params CreateProfileParams
+	Body   *CreateProfileJSONRequestBody
+}
+
+type CreateProfileResponseObject interface {
+	VisitCreateProfileResponse(w http.ResponseWriter) error
+}
+
+type CreateProfile201ResponseHeaders struct {
+	ETag     *string
+	Location *string
+}
+
+type CreateProfile201JSONResponse struct {
+	Body    Profile
+	Headers CreateProfile201ResponseHeaders
+}
+
+func (response CreateProfile201JSONResponse) VisitCreateProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateProfiledefaultApplicationProblemPlusJSONResponse) VisitCreateProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteProfileRequestObject struct {
+	Id     ProfileID `json:"id"`
+	Params DeleteProfileParams
+}
+
+type DeleteProfileResponseObject interface {
+	VisitDeleteProfileResponse(w http.ResponseWriter) error
+}
+
+type DeleteProfile204Response struct {
+}
+
+func (response DeleteProfile204Response) VisitDeleteProfileResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteProfiledefaultApplicationProblemPlusJSONResponse) VisitDeleteProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfileRequestObject struct {
+	Id ProfileID `json:"id"`
+}
+
+type GetProfileResponseObject interface {
+	VisitGetProfileResponse(w http.ResponseWriter) error
+}
+
+type GetProfile200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetProfile200JSONResponse struct {
+	Body    Profile
+	Headers GetProfile200ResponseHeaders
+}
+
+func (response GetProfile200JSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetProfiledefaultApplicationProblemPlusJSONResponse) VisitGetProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateProfileRequestObject struct {
+	Id     ProfileID `json:"id"`
+	Params UpdateProfileParams
+	Body   *UpdateProfileApplicationMergePatchPlusJSONRequestBody
+}
+
+type UpdateProfileResponseObject interface {
+	VisitUpdateProfileResponse(w http.ResponseWriter) error
+}
+
+type UpdateProfile200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateProfile200JSONResponse struct {
+	Body    Profile
+	Headers UpdateProfile200ResponseHeaders
+}
+
+func (response UpdateProfile200JSONResponse) VisitUpdateProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateProfiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateProfiledefaultApplicationProblemPlusJSONResponse) VisitUpdateProfileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeTokenRequestObject struct {
+	Id     ProfileID `json:"id"`
+	Params RevokeTokenParams
+	Body   *RevokeTokenJSONRequestBody
+}
+
+type RevokeTokenResponseObject interface {
+	VisitRevokeTokenResponse(w http.ResponseWriter) error
+}
+
+type RevokeToken200JSONResponse Revocation
+
+func (response RevokeToken200JSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeTokendefaultApplicationProblemPlusJSONResponse) VisitRevokeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ThumbprintRequestObject struct {
+	Body *ThumbprintJSONRequestBody
+}
+
+type ThumbprintResponseObject interface {
+	VisitThumbprintResponse(w http.ResponseWriter) error
+}
+
+type Thumbprint200JSONResponse Thumbprint
+
+func (response Thumbprint200JSONResponse) VisitThumbprintResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ThumbprintdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ThumbprintdefaultApplicationProblemPlusJSONResponse) VisitThumbprintResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// DecryptJWE Decrypt
+	// (POST /jwe/decrypt)
+	DecryptJWE(ctx context.Context, request DecryptJWERequestObject) (DecryptJWEResponseObject, error)
+	// EncryptJWE Encrypt up to 64 KiB
+	// (POST /jwe/encrypt)
+	EncryptJWE(ctx context.Context, request EncryptJWERequestObject) (EncryptJWEResponseObject, error)
 	// GetKeySet Get the public key set of the caller's tenant
 	// (GET /jwks)
 	GetKeySet(ctx context.Context, request GetKeySetRequestObject) (GetKeySetResponseObject, error)
+	// SignJWS Sign up to 64 KiB
+	// (POST /jws/sign)
+	SignJWS(ctx context.Context, request SignJWSRequestObject) (SignJWSResponseObject, error)
+	// VerifyJWS Verify a signature
+	// (POST /jws/verify)
+	VerifyJWS(ctx context.Context, request VerifyJWSRequestObject) (VerifyJWSResponseObject, error)
+	// IssueJWT Issue a token by a profile
+	// (POST /jwt/issue)
+	IssueJWT(ctx context.Context, request IssueJWTRequestObject) (IssueJWTResponseObject, error)
+	// VerifyJWT Verify a token by a profile
+	// (POST /jwt/verify)
+	VerifyJWT(ctx context.Context, request VerifyJWTRequestObject) (VerifyJWTResponseObject, error)
 	// ListKeys List keys
 	// (GET /keys)
 	ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error)
@@ -2103,6 +3506,27 @@ type StrictServerInterface interface {
 	// DestroyKeyVersion Destroy a version that is not in use
 	// (POST /keys/{id}/versions/{version}/destroy)
 	DestroyKeyVersion(ctx context.Context, request DestroyKeyVersionRequestObject) (DestroyKeyVersionResponseObject, error)
+	// ListProfiles List profiles
+	// (GET /profiles)
+	ListProfiles(ctx context.Context, request ListProfilesRequestObject) (ListProfilesResponseObject, error)
+	// CreateProfile Create a profile
+	// (POST /profiles)
+	CreateProfile(ctx context.Context, request CreateProfileRequestObject) (CreateProfileResponseObject, error)
+	// DeleteProfile Delete a profile
+	// (DELETE /profiles/{id})
+	DeleteProfile(ctx context.Context, request DeleteProfileRequestObject) (DeleteProfileResponseObject, error)
+	// GetProfile Get a profile
+	// (GET /profiles/{id})
+	GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error)
+	// UpdateProfile Change a profile
+	// (PATCH /profiles/{id})
+	UpdateProfile(ctx context.Context, request UpdateProfileRequestObject) (UpdateProfileResponseObject, error)
+	// RevokeToken Have a token of the profile refused
+	// (POST /profiles/{id}/revoke)
+	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
+	// Thumbprint Compute the thumbprint of a public key
+	// (POST /thumbprints)
+	Thumbprint(ctx context.Context, request ThumbprintRequestObject) (ThumbprintResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -2144,6 +3568,68 @@ type strictHandler struct {
 	options     StrictHTTPServerOptions
 }
 
+// DecryptJWE operation middleware
+func (sh *strictHandler) DecryptJWE(w http.ResponseWriter, r *http.Request) {
+	var request DecryptJWERequestObject
+
+	var body DecryptJWEJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DecryptJWE(ctx, request.(DecryptJWERequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecryptJWE")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DecryptJWEResponseObject); ok {
+		if err := validResponse.VisitDecryptJWEResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EncryptJWE operation middleware
+func (sh *strictHandler) EncryptJWE(w http.ResponseWriter, r *http.Request) {
+	var request EncryptJWERequestObject
+
+	var body EncryptJWEJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EncryptJWE(ctx, request.(EncryptJWERequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EncryptJWE")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EncryptJWEResponseObject); ok {
+		if err := validResponse.VisitEncryptJWEResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetKeySet operation middleware
 func (sh *strictHandler) GetKeySet(w http.ResponseWriter, r *http.Request) {
 	var request GetKeySetRequestObject
@@ -2161,6 +3647,130 @@ func (sh *strictHandler) GetKeySet(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetKeySetResponseObject); ok {
 		if err := validResponse.VisitGetKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SignJWS operation middleware
+func (sh *strictHandler) SignJWS(w http.ResponseWriter, r *http.Request) {
+	var request SignJWSRequestObject
+
+	var body SignJWSJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SignJWS(ctx, request.(SignJWSRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SignJWS")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SignJWSResponseObject); ok {
+		if err := validResponse.VisitSignJWSResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VerifyJWS operation middleware
+func (sh *strictHandler) VerifyJWS(w http.ResponseWriter, r *http.Request) {
+	var request VerifyJWSRequestObject
+
+	var body VerifyJWSJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyJWS(ctx, request.(VerifyJWSRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyJWS")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VerifyJWSResponseObject); ok {
+		if err := validResponse.VisitVerifyJWSResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// IssueJWT operation middleware
+func (sh *strictHandler) IssueJWT(w http.ResponseWriter, r *http.Request) {
+	var request IssueJWTRequestObject
+
+	var body IssueJWTJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueJWT(ctx, request.(IssueJWTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueJWT")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(IssueJWTResponseObject); ok {
+		if err := validResponse.VisitIssueJWTResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VerifyJWT operation middleware
+func (sh *strictHandler) VerifyJWT(w http.ResponseWriter, r *http.Request) {
+	var request VerifyJWTRequestObject
+
+	var body VerifyJWTJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyJWT(ctx, request.(VerifyJWTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyJWT")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VerifyJWTResponseObject); ok {
+		if err := validResponse.VisitVerifyJWTResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2540,6 +4150,217 @@ func (sh *strictHandler) DestroyKeyVersion(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(DestroyKeyVersionResponseObject); ok {
 		if err := validResponse.VisitDestroyKeyVersionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListProfiles operation middleware
+func (sh *strictHandler) ListProfiles(w http.ResponseWriter, r *http.Request, params ListProfilesParams) {
+	var request ListProfilesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProfiles(ctx, request.(ListProfilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProfiles")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListProfilesResponseObject); ok {
+		if err := validResponse.VisitListProfilesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateProfile operation middleware
+func (sh *strictHandler) CreateProfile(w http.ResponseWriter, r *http.Request, params CreateProfileParams) {
+	var request CreateProfileRequestObject
+
+	request.Params = params
+
+	var body CreateProfileJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateProfile(ctx, request.(CreateProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateProfileResponseObject); ok {
+		if err := validResponse.VisitCreateProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteProfile operation middleware
+func (sh *strictHandler) DeleteProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params DeleteProfileParams) {
+	var request DeleteProfileRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteProfile(ctx, request.(DeleteProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteProfileResponseObject); ok {
+		if err := validResponse.VisitDeleteProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetProfile operation middleware
+func (sh *strictHandler) GetProfile(w http.ResponseWriter, r *http.Request, id ProfileID) {
+	var request GetProfileRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProfile(ctx, request.(GetProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetProfileResponseObject); ok {
+		if err := validResponse.VisitGetProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateProfile operation middleware
+func (sh *strictHandler) UpdateProfile(w http.ResponseWriter, r *http.Request, id ProfileID, params UpdateProfileParams) {
+	var request UpdateProfileRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body UpdateProfileApplicationMergePatchPlusJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateProfile(ctx, request.(UpdateProfileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateProfile")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateProfileResponseObject); ok {
+		if err := validResponse.VisitUpdateProfileResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeToken operation middleware
+func (sh *strictHandler) RevokeToken(w http.ResponseWriter, r *http.Request, id ProfileID, params RevokeTokenParams) {
+	var request RevokeTokenRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body RevokeTokenJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeToken(ctx, request.(RevokeTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
+		if err := validResponse.VisitRevokeTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Thumbprint operation middleware
+func (sh *strictHandler) Thumbprint(w http.ResponseWriter, r *http.Request) {
+	var request ThumbprintRequestObject
+
+	var body ThumbprintJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Thumbprint(ctx, request.(ThumbprintRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Thumbprint")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ThumbprintResponseObject); ok {
+		if err := validResponse.VisitThumbprintResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

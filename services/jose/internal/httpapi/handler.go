@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwt"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -48,13 +49,33 @@ func (h *Operations) Mount(r chi.Router, errs server.ErrorHandlers) {
 
 // Codes are the service's own problem codes.
 func Codes() problem.Table {
-	return problem.Table{
+	table := problem.Table{
 		"unsupported_algorithm": {Status: http.StatusBadRequest, Title: "The algorithm is not offered"},
 		"invalid_jwk":           {Status: http.StatusBadRequest, Title: "The key is not acceptable"},
 		"key_mismatch":          {Status: http.StatusBadRequest, Title: "The key does not fit what is asked of it"},
 		"wrong_key_use":         {Status: http.StatusConflict, Title: "The key is for something else"},
 		"no_public_key":         {Status: http.StatusConflict, Title: "The key has no public part"},
 		"no_private_key":        {Status: http.StatusConflict, Title: "The private part of the key is elsewhere"},
+		"invalid_input":         {Status: http.StatusBadRequest, Title: "The input does not fit"},
+		"invalid_jws":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
+		"invalid_jwe":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
+		"verification_failed":   {Status: http.StatusBadRequest, Title: "The signature does not verify"},
+		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The message does not decrypt"},
+	}
+	for reason, title := range refusals() {
+		table["token_"+string(reason)] = problem.Kind{Status: http.StatusBadRequest, Title: title}
+	}
+	return table
+}
+
+// refusals are the reasons for which a token is refused.
+func refusals() map[jwt.Reason]string {
+	return map[jwt.Reason]string{
+		jwt.Malformed: "The token is malformed", jwt.WrongAlgorithm: "The token has another algorithm", jwt.BadSignature: "The token's signature does not verify",
+		jwt.DecryptionFailed: "The token does not decrypt", jwt.WrongType: "The token is of another type", jwt.MissingClaim: "The token lacks a claim",
+		jwt.UnexpectedClaim: "The token has a claim that it must not have", jwt.WrongIssuer: "The token is another issuer's",
+		jwt.WrongAudience: "The token is for somebody else", jwt.NotYetValid: "The token is not valid yet", jwt.Expired: "The token has expired",
+		jwt.TooOld: "The token is too old", "revoked": "The token was revoked",
 	}
 }
 
@@ -70,6 +91,12 @@ func caller(ctx context.Context) (authority.Caller, error) {
 // about says which key a request is for: as it was asked for, until it is known which one that is.
 func about(ctx context.Context, id string, version int64) {
 	server.Annotate(ctx, authority.ObjectKey, id, version)
+}
+
+// used is about for an operation that is done but not answered yet.
+func (h *Operations) used(ctx context.Context, operation, id string, version int64) error {
+	about(ctx, id, version)
+	return h.use(ctx, operation, audit.Object{Kind: authority.ObjectKey, ID: id, Version: version})
 }
 
 // next is a page of a list that was read with one item too many, and the cursor of the page after it.

@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+	"github.com/cryptoutil/cryptoutil/libs/server/etag"
+	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
+	"github.com/cryptoutil/cryptoutil/libs/server/page"
+
+	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
+)
+
+// CreateProfile implements POST /profiles.
+func (h *Operations) CreateProfile(ctx context.Context, request CreateProfileRequestObject) (CreateProfileResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := request.Body
+	skew := authority.DefaultClockSkew
+	if b.ClockSkewSeconds != nil {
+		skew = seconds(*b.ClockSkewSeconds)
+	}
+	made, err := h.authority.CreateProfile(ctx, who, authority.Profile{
+		Name: b.Name, Description: apivalue.Of(b.Description), KeyID: b.Key,
+		TokenPolicy: authority.TokenPolicy{
+			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
+			ClockSkew: skew, RequiredClaims: apivalue.Of(b.RequiredClaims), Revocation: apivalue.Of(b.Revocation),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	server.Annotate(ctx, authority.ObjectProfile, made.ID, 0)
+	return CreateProfile201JSONResponse{Body: profileOf(made), Headers: CreateProfile201ResponseHeaders{
+		ETag: apivalue.Optional(etag.Of(made.Revision)), Location: apivalue.Optional("profiles/" + made.ID),
+	}}, nil
+}
+
+// ListProfiles implements GET /profiles.
+func (h *Operations) ListProfiles(ctx context.Context, request ListProfilesRequestObject) (ListProfilesResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := page.List{Tenant: who.Tenant, Name: "profiles", Sort: "id"}
+	limit := page.Limit(request.Params.Limit)
+	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	profiles, err := h.authority.ListProfiles(ctx, who, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	profiles, cursor, err := next(h, list, profiles, limit, func(p authority.Profile) string { return p.ID })
+	return ListProfiles200JSONResponse{Items: each(profiles, profileOf), NextCursor: cursor}, err
+}
+
+// GetProfile implements GET /profiles/{id}.
+func (h *Operations) GetProfile(ctx context.Context, request GetProfileRequestObject) (GetProfileResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.authority.GetProfile(ctx, who, authority.Ref(request.Id))
+	if err != nil {
+		return nil, err
+	}
+	return GetProfile200JSONResponse{Body: profileOf(found), Headers: GetProfile200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Revision))}}, nil
+}
+
+// writableProfile is what a patch can change.
+type writableProfile struct {
+	Description      *string  `json:"description,omitempty"`
+	Key              string   `json:"key"`
+	Typ              string   `json:"typ"`
+	EdDSA            bool     `json:"eddsa"`
+	Issuer           string   `json:"issuer"`
+	Audience         []string `json:"audience"`
+	LifetimeSeconds  int64    `json:"lifetime_seconds"`
+	ClockSkewSeconds int64    `json:"clock_skew_seconds"`
+	RequiredClaims   []string `json:"required_claims"`
+	Revocation       bool     `json:"revocation"`
+}
+
+// UpdateProfile implements PATCH /profiles/{id}.
+func (h *Operations) UpdateProfile(ctx context.Context, request UpdateProfileRequestObject) (UpdateProfileResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := etag.Version(apivalue.Of(request.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	changed, err := h.authority.UpdateProfile(ctx, who, authority.Ref(request.Id), revision, func(p authority.Profile) (authority.Profile, error) {
+		want, err := mergepatch.Apply(writableProfile{
+			Description: apivalue.Optional(p.Description), Key: p.KeyID, Typ: p.Type, EdDSA: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
+			LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
+			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation,
+		}, *request.Body)
+		p.Description, p.KeyID = apivalue.Of(want.Description), want.Key
+		p.TokenPolicy = authority.TokenPolicy{
+			Type: want.Typ, EdDSA: want.EdDSA, Issuer: want.Issuer, Audience: want.Audience, Lifetime: seconds(want.LifetimeSeconds),
+			ClockSkew: seconds(want.ClockSkewSeconds), RequiredClaims: want.RequiredClaims, Revocation: want.Revocation,
+		}
+		return p, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return UpdateProfile200JSONResponse{Body: profileOf(changed), Headers: UpdateProfile200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Revision))}}, nil
+}
+
+// DeleteProfile implements DELETE /profiles/{id}.
+func (h *Operations) DeleteProfile(ctx context.Context, request DeleteProfileRequestObject) (DeleteProfileResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := etag.Version(apivalue.Of(request.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	return DeleteProfile204Response{}, h.authority.DeleteProfile(ctx, who, authority.Ref(request.Id), revision)
+}
+
+func profileOf(p authority.Profile) Profile {
+	return Profile{
+		Id: p.ID, Name: p.Name, Description: p.Description, Key: p.KeyID, Typ: p.Type, Eddsa: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
+		LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
+		RequiredClaims: append([]string{}, p.RequiredClaims...), Revocation: p.Revocation,
+		CreatedAt: apivalue.Timestamp(p.CreatedAt), UpdatedAt: apivalue.Timestamp(p.UpdatedAt),
+	}
+}
