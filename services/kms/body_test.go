@@ -90,7 +90,7 @@ func TestBody_IsReadStrictly(t *testing.T) {
 			assert.Equal(t, c.code, code, "%s: %s: %s", name, what, got.body)
 		}
 	}
-	assert.Len(t, s.get(t, h.token, "elastic-keys").items(t), 2, "nothing was created")
+	assert.Len(t, s.get(t, h.token, "elastic-keys").items(t), 3, "nothing was created")
 }
 
 func TestBody_HasItsMediaType(t *testing.T) {

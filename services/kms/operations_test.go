@@ -235,6 +235,13 @@ var asks = map[string]func(h holding) []ask{
 	"getPublicKey": func(h holding) []ask {
 		return []ask{{path: "elastic-keys/" + h.signer + "/public-key"}, {path: "elastic-keys/" + h.signer + "/public-key?version=1"}}
 	},
+	"exportElasticKey": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.signer + "/export", map[string]any{"recipient": h.publicKey}}}
+	},
+	"attestKey": func(h holding) []ask {
+		return []ask{{path: "elastic-keys/" + h.signer + "/attestation"}, {path: "elastic-keys/" + h.secret + "/attestation?version=1"}}
+	},
+	"getAttestationKeys": func(holding) []ask { return []ask{{path: "attestation-keys"}} },
 	"createImportJob": func(h holding) []ask {
 		return []ask{{"elastic-keys/" + h.imported + "/import-jobs", map[string]any{"wrapping": "ECDH-ES+A256KW"}}}
 	},

@@ -13,6 +13,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/service"
+	"github.com/cryptoutil/cryptoutil/libs/telemetry/buildinfo"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/httpapi"
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -34,6 +35,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
 		Grants: grants{p.Access}, Approvals: approvals{p.Approvals}, Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
 		Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
+		Release: buildinfo.Read().Version,
 	})
 	if err != nil {
 		return service.Domain{}, err
@@ -42,17 +44,21 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	if err != nil {
 		return service.Domain{}, err
 	}
-	sets := httpapi.NewPublicSets(p.Changes, sqlstore.ChangeKey)
+	sets := httpapi.NewPublicSets(p.Changes, sqlstore.ChangeKey, sqlstore.ChangeAttestation)
 	return service.Domain{
-		Mount:     operations.Mount,
-		Protocols: []server.Protocol{sets.Protocol("/kms/jwks.json", keys.Published)},
-		Checks:    []server.Check{{Name: "clock", Probe: func(context.Context) error { return steady.Check() }}},
+		Mount: operations.Mount,
+		Protocols: []server.Protocol{
+			sets.Protocol("/kms/jwks.json", keys.Published), sets.Protocol("/kms/attestation-keys.json", keys.AttestationKeys),
+		},
+		Checks: []server.Check{{Name: "clock", Probe: func(context.Context) error { return steady.Check() }}},
 		Tasks: []func(context.Context){
 			func(ctx context.Context) { expire(ctx, keys) },
 			func(ctx context.Context) { flush(ctx, keys, steady, cfg.Keys.FlushInterval, p.Log) },
 			func(ctx context.Context) { maintain(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 		},
-		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants), sqlstore.NewJobValues(store, p.Tenants)},
+		Values: []rewrap.Source{
+			sqlstore.NewValues(store, p.Tenants), sqlstore.NewJobValues(store, p.Tenants), sqlstore.NewAttestationValues(store, p.Tenants),
+		},
 		Forget: keys.Forget,
 		Rules:  rules{keys},
 	}, nil

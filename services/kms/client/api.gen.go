@@ -189,6 +189,15 @@ type AliasPage struct {
 // AliasPatch Example: {"key":"payroll-2027"}
 type AliasPatch = json.RawMessage
 
+// Attestation defines model for Attestation.
+type Attestation struct {
+	// Attestation Compact JWS.
+	Attestation  string `json:"attestation"`
+	ElasticKeyID string `json:"elastic_key_id"`
+	KID          string `json:"kid"`
+	Version      int64  `json:"version"`
+}
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -454,6 +463,26 @@ type EncryptResponse struct {
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyID string `json:"elastic_key_id"`
 	Version      int64  `json:"version"`
+}
+
+// ExportKey Example: {"recipient":{"alg":"ECDH-ES+A256KW","crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}
+type ExportKey struct {
+	// Recipient A public JWK: RSA of 3072 or 4096 bits for RSA-OAEP-256 (the default), RSA-OAEP-384 or RSA-OAEP-512, or an EC key for ECDH-ES+A256KW. The
+	// wrapping key of another instance's import job is one.
+	Recipient json.RawMessage `json:"recipient"`
+
+	// Version The primary one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// ExportedKey defines model for ExportedKey.
+type ExportedKey struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// Jwe Compact JWE with `cty` `jwk+json`.
+	Jwe     string `json:"jwe"`
+	KID     string `json:"kid"`
+	Version int64  `json:"version"`
 }
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -903,6 +932,12 @@ type UpdateElasticKeyParams struct {
 	Approval *Approval `json:"Approval,omitempty"`
 }
 
+// AttestKeyParams defines parameters for AttestKey.
+type AttestKeyParams struct {
+	// Version Version number.
+	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
 type CancelElasticKeyDeletionParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
@@ -928,6 +963,12 @@ type DisableElasticKeyParams struct {
 type EnableElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportElasticKeyParams defines parameters for ExportElasticKey.
+type ExportElasticKeyParams struct {
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // ImportKeyParams defines parameters for ImportKey.
@@ -1067,6 +1108,9 @@ type DecryptJSONRequestBody = DecryptRequest
 
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
+
+// ExportElasticKeyJSONRequestBody defines body for ExportElasticKey for application/json ContentType.
+type ExportElasticKeyJSONRequestBody = ExportKey
 
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
@@ -1221,6 +1265,14 @@ type ClientInterface interface {
 	// Corresponds with PATCH /aliases/{name} (the `UpdateAlias` operationId).
 	UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx context.Context, name string, params *UpdateAliasParams, body UpdateAliasApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetAttestationKeys Get the keys that verify statements
+	//
+	// The tenant's JWK Set (RFC 7517 section 5), empty before the first statement. Anybody reads the same set at
+	// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`.
+	//
+	// Corresponds with GET /attestation-keys (the `GetAttestationKeys` operationId).
+	GetAttestationKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListElasticKeys List elastic keys
 	//
 	// Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
@@ -1279,6 +1331,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
 	UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AttestKey Get a signed statement about a version
+	//
+	// A compact JWS with `typ` `cu-attestation+jws` over a JSON object: `tenant`, `elastic_key_id`, `kid`, `version`, `algorithm`, `key_size` or
+	// `curve`, `use`, `origin`, `exportable`, `jwk_thumbprint` (RFC 7638 with SHA-256, of the public part if there is one), `created_at`,
+	// `fips_module`, `fips_module_version`, `service_version` and `iat`. It verifies with the tenant's attestation keys. The primary
+	// version's unless `version` is given. Codes: `invalid_state` (the material is gone).
+	//
+	// Corresponds with GET /elastic-keys/{id}/attestation (the `AttestKey` operationId).
+	AttestKey(ctx context.Context, id KeyID, params *AttestKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	//
@@ -1348,6 +1410,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 	Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportElasticKeyWithBody Export a version to a recipient
+	//
+	// Answers a compact JWE to `recipient` whose content is the version's private JWK (RFC 7517 section 7). Only keys that were created
+	// exportable have it. It takes a fresh authentication; where the key's policy has a quorum it takes the quorum's approval, which is
+	// for one `version` and one `recipient` (the RFC 7638 thumbprint with SHA-256) and stands in for the fresh authentication. The export
+	// is an event of the audit trail with the recipient's thumbprint. Codes: `step_up_required`, `not_exportable`, `invalid_recipient`
+	// (weak, too short, private or not for key management), `no_private_key`, `invalid_state`, `approval_required`, `approval_not_usable`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
+	ExportElasticKeyWithBody(ctx context.Context, id KeyID, params *ExportElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportElasticKey Export a version to a recipient
+	//
+	// Answers a compact JWE to `recipient` whose content is the version's private JWK (RFC 7517 section 7). Only keys that were created
+	// exportable have it. It takes a fresh authentication; where the key's policy has a quorum it takes the quorum's approval, which is
+	// for one `version` and one `recipient` (the RFC 7638 thumbprint with SHA-256) and stands in for the fresh authentication. The export
+	// is an event of the audit trail with the recipient's thumbprint. Codes: `step_up_required`, `not_exportable`, `invalid_recipient`
+	// (weak, too short, private or not for key management), `no_private_key`, `invalid_state`, `approval_required`, `approval_not_usable`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
+	ExportElasticKey(ctx context.Context, id KeyID, params *ExportElasticKeyParams, body ExportElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportKeyWithBody Import key material
 	//
@@ -1731,6 +1819,24 @@ func (c *Client) UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx context.Co
 	return c.Client.Do(req)
 }
 
+// GetAttestationKeys Get the keys that verify statements
+//
+// The tenant's JWK Set (RFC 7517 section 5), empty before the first statement. Anybody reads the same set at
+// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`.
+//
+// Corresponds with GET /attestation-keys (the `GetAttestationKeys` operationId).
+func (c *Client) GetAttestationKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAttestationKeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListElasticKeys List elastic keys
 //
 // Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
@@ -1840,6 +1946,26 @@ func (c *Client) UpdateElasticKeyWithBody(ctx context.Context, id KeyID, params 
 // Corresponds with PATCH /elastic-keys/{id} (the `UpdateElasticKey` operationId).
 func (c *Client) UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateElasticKeyParams, body UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateElasticKeyRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AttestKey Get a signed statement about a version
+//
+// A compact JWS with `typ` `cu-attestation+jws` over a JSON object: `tenant`, `elastic_key_id`, `kid`, `version`, `algorithm`, `key_size` or
+// `curve`, `use`, `origin`, `exportable`, `jwk_thumbprint` (RFC 7638 with SHA-256, of the public part if there is one), `created_at`,
+// `fips_module`, `fips_module_version`, `service_version` and `iat`. It verifies with the tenant's attestation keys. The primary
+// version's unless `version` is given. Codes: `invalid_state` (the material is gone).
+//
+// Corresponds with GET /elastic-keys/{id}/attestation (the `AttestKey` operationId).
+func (c *Client) AttestKey(ctx context.Context, id KeyID, params *AttestKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAttestKeyRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1989,6 +2115,52 @@ func (c *Client) EncryptWithBody(ctx context.Context, id KeyID, contentType stri
 // Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 func (c *Client) Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEncryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportElasticKeyWithBody Export a version to a recipient
+//
+// Answers a compact JWE to `recipient` whose content is the version's private JWK (RFC 7517 section 7). Only keys that were created
+// exportable have it. It takes a fresh authentication; where the key's policy has a quorum it takes the quorum's approval, which is
+// for one `version` and one `recipient` (the RFC 7638 thumbprint with SHA-256) and stands in for the fresh authentication. The export
+// is an event of the audit trail with the recipient's thumbprint. Codes: `step_up_required`, `not_exportable`, `invalid_recipient`
+// (weak, too short, private or not for key management), `no_private_key`, `invalid_state`, `approval_required`, `approval_not_usable`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
+func (c *Client) ExportElasticKeyWithBody(ctx context.Context, id KeyID, params *ExportElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportElasticKeyRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportElasticKey Export a version to a recipient
+//
+// Answers a compact JWE to `recipient` whose content is the version's private JWK (RFC 7517 section 7). Only keys that were created
+// exportable have it. It takes a fresh authentication; where the key's policy has a quorum it takes the quorum's approval, which is
+// for one `version` and one `recipient` (the RFC 7638 thumbprint with SHA-256) and stands in for the fresh authentication. The export
+// is an event of the audit trail with the recipient's thumbprint. Codes: `step_up_required`, `not_exportable`, `invalid_recipient`
+// (weak, too short, private or not for key management), `no_private_key`, `invalid_state`, `approval_required`, `approval_not_usable`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
+func (c *Client) ExportElasticKey(ctx context.Context, id KeyID, params *ExportElasticKeyParams, body ExportElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportElasticKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2807,6 +2979,33 @@ func NewUpdateAliasRequestWithBody(server string, name string, params *UpdateAli
 	return req, nil
 }
 
+// NewGetAttestationKeysRequest constructs an http.Request for the GetAttestationKeys method
+func NewGetAttestationKeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/attestation-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListElasticKeysRequest constructs an http.Request for the ListElasticKeys method
 func NewListElasticKeysRequest(server string, params *ListElasticKeysParams) (*http.Request, error) {
 	var err error
@@ -3146,6 +3345,67 @@ func NewUpdateElasticKeyRequestWithBody(server string, id KeyID, params *UpdateE
 	return req, nil
 }
 
+// NewAttestKeyRequest constructs an http.Request for the AttestKey method
+func NewAttestKeyRequest(server string, id KeyID, params *AttestKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/attestation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCancelElasticKeyDeletionRequest constructs an http.Request for the CancelElasticKeyDeletion method
 func NewCancelElasticKeyDeletionRequest(server string, id KeyID, params *CancelElasticKeyDeletionParams) (*http.Request, error) {
 	var err error
@@ -3443,6 +3703,68 @@ func NewEncryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExportElasticKeyRequest calls the generic ExportElasticKey builder with application/json body
+func NewExportElasticKeyRequest(server string, id KeyID, params *ExportElasticKeyParams, body ExportElasticKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportElasticKeyRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewExportElasticKeyRequestWithBody constructs an http.Request for the ExportElasticKey method, with any body, and a specified content type
+func NewExportElasticKeyRequestWithBody(server string, id KeyID, params *ExportElasticKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Approval != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Approval", *params.Approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Approval", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }

@@ -403,6 +403,15 @@ type AliasPage struct {
 // AliasPatch Example: {"key":"payroll-2027"}
 type AliasPatch = json.RawMessage
 
+// Attestation defines model for Attestation.
+type Attestation struct {
+	// Attestation Compact JWS.
+	Attestation  string `json:"attestation"`
+	ElasticKeyId string `json:"elastic_key_id"`
+	Kid          string `json:"kid"`
+	Version      int64  `json:"version"`
+}
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -668,6 +677,26 @@ type EncryptResponse struct {
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyId string `json:"elastic_key_id"`
 	Version      int64  `json:"version"`
+}
+
+// ExportKey Example: {"recipient":{"alg":"ECDH-ES+A256KW","crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}
+type ExportKey struct {
+	// Recipient A public JWK: RSA of 3072 or 4096 bits for RSA-OAEP-256 (the default), RSA-OAEP-384 or RSA-OAEP-512, or an EC key for ECDH-ES+A256KW. The
+	// wrapping key of another instance's import job is one.
+	Recipient json.RawMessage `json:"recipient"`
+
+	// Version The primary one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// ExportedKey defines model for ExportedKey.
+type ExportedKey struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Jwe Compact JWE with `cty` `jwk+json`.
+	Jwe     string `json:"jwe"`
+	Kid     string `json:"kid"`
+	Version int64  `json:"version"`
 }
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -1114,6 +1143,12 @@ type UpdateElasticKeyParams struct {
 	Approval *Approval `json:"Approval,omitempty"`
 }
 
+// AttestKeyParams defines parameters for AttestKey.
+type AttestKeyParams struct {
+	// Version Version number.
+	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
 type CancelElasticKeyDeletionParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
@@ -1139,6 +1174,12 @@ type DisableElasticKeyParams struct {
 type EnableElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportElasticKeyParams defines parameters for ExportElasticKey.
+type ExportElasticKeyParams struct {
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // ImportKeyParams defines parameters for ImportKey.
@@ -1279,6 +1320,9 @@ type DecryptJSONRequestBody = DecryptRequest
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
 
+// ExportElasticKeyJSONRequestBody defines body for ExportElasticKey for application/json ContentType.
+type ExportElasticKeyJSONRequestBody = ExportKey
+
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
 
@@ -1314,6 +1358,9 @@ type ServerInterface interface {
 	// UpdateAlias Move an alias to another key
 	// (PATCH /aliases/{name})
 	UpdateAlias(w http.ResponseWriter, r *http.Request, name string, params UpdateAliasParams)
+	// GetAttestationKeys Get the keys that verify statements
+	// (GET /attestation-keys)
+	GetAttestationKeys(w http.ResponseWriter, r *http.Request)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams)
@@ -1326,6 +1373,9 @@ type ServerInterface interface {
 	// UpdateElasticKey Change what a key says of itself
 	// (PATCH /elastic-keys/{id})
 	UpdateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateElasticKeyParams)
+	// AttestKey Get a signed statement about a version
+	// (GET /elastic-keys/{id}/attestation)
+	AttestKey(w http.ResponseWriter, r *http.Request, id KeyID, params AttestKeyParams)
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams)
@@ -1344,6 +1394,9 @@ type ServerInterface interface {
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(w http.ResponseWriter, r *http.Request, id KeyID)
+	// ExportElasticKey Export a version to a recipient
+	// (POST /elastic-keys/{id}/export)
+	ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams)
 	// ImportKey Import key material
 	// (POST /elastic-keys/{id}/import)
 	ImportKey(w http.ResponseWriter, r *http.Request, id KeyID, params ImportKeyParams)
@@ -1446,6 +1499,12 @@ func (_ Unimplemented) UpdateAlias(w http.ResponseWriter, r *http.Request, name 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetAttestationKeys Get the keys that verify statements
+// (GET /attestation-keys)
+func (_ Unimplemented) GetAttestationKeys(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListElasticKeys List elastic keys
 // (GET /elastic-keys)
 func (_ Unimplemented) ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams) {
@@ -1467,6 +1526,12 @@ func (_ Unimplemented) GetElasticKey(w http.ResponseWriter, r *http.Request, id 
 // UpdateElasticKey Change what a key says of itself
 // (PATCH /elastic-keys/{id})
 func (_ Unimplemented) UpdateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AttestKey Get a signed statement about a version
+// (GET /elastic-keys/{id}/attestation)
+func (_ Unimplemented) AttestKey(w http.ResponseWriter, r *http.Request, id KeyID, params AttestKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1503,6 +1568,12 @@ func (_ Unimplemented) EnableElasticKey(w http.ResponseWriter, r *http.Request, 
 // Encrypt Encrypt up to 64 KiB
 // (POST /elastic-keys/{id}/encrypt)
 func (_ Unimplemented) Encrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportElasticKey Export a version to a recipient
+// (POST /elastic-keys/{id}/export)
+func (_ Unimplemented) ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1873,6 +1944,20 @@ func (siw *ServerInterfaceWrapper) UpdateAlias(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetAttestationKeys operation middleware
+func (siw *ServerInterfaceWrapper) GetAttestationKeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAttestationKeys(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListElasticKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListElasticKeys(w http.ResponseWriter, r *http.Request) {
 
@@ -2183,6 +2268,48 @@ func (siw *ServerInterfaceWrapper) UpdateElasticKey(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// AttestKey operation middleware
+func (siw *ServerInterfaceWrapper) AttestKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AttestKeyParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AttestKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CancelElasticKeyDeletion operation middleware
 func (siw *ServerInterfaceWrapper) CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request) {
 
@@ -2445,6 +2572,56 @@ func (siw *ServerInterfaceWrapper) Encrypt(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Encrypt(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) ExportElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Approval")]; found {
+		var Approval Approval
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Approval", valueList[0], &Approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Approval", Err: err})
+			return
+		}
+
+		params.Approval = &Approval
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportElasticKey(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3749,6 +3926,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/elastic-keys/{id}/import", wrapper.ImportKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/export", wrapper.ExportElasticKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/elastic-keys/{id}/attestation", wrapper.AttestKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/attestation-keys", wrapper.GetAttestationKeys)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/jwks", wrapper.GetKeySet)
 	})
 	r.Group(func(r chi.Router) {
@@ -4010,6 +4196,54 @@ func (response UpdateAliasdefaultApplicationProblemPlusJSONResponse) VisitUpdate
 	return err
 }
 
+type GetAttestationKeysRequestObject struct {
+}
+
+type GetAttestationKeysResponseObject interface {
+	VisitGetAttestationKeysResponse(w http.ResponseWriter) error
+}
+
+type GetAttestationKeys200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetAttestationKeys200JSONResponse struct {
+	Body    KeySet
+	Headers GetAttestationKeys200ResponseHeaders
+}
+
+func (response GetAttestationKeys200JSONResponse) VisitGetAttestationKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttestationKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetAttestationKeysdefaultApplicationProblemPlusJSONResponse) VisitGetAttestationKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListElasticKeysRequestObject struct {
 	Params ListElasticKeysParams
 }
@@ -4203,6 +4437,46 @@ type UpdateElasticKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateElasticKeydefaultApplicationProblemPlusJSONResponse) VisitUpdateElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AttestKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params AttestKeyParams
+}
+
+type AttestKeyResponseObject interface {
+	VisitAttestKeyResponse(w http.ResponseWriter) error
+}
+
+type AttestKey200JSONResponse Attestation
+
+func (response AttestKey200JSONResponse) VisitAttestKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AttestKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AttestKeydefaultApplicationProblemPlusJSONResponse) VisitAttestKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4483,6 +4757,47 @@ type EncryptdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EncryptdefaultApplicationProblemPlusJSONResponse) VisitEncryptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params ExportElasticKeyParams
+	Body   *ExportElasticKeyJSONRequestBody
+}
+
+type ExportElasticKeyResponseObject interface {
+	VisitExportElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type ExportElasticKey200JSONResponse ExportedKey
+
+func (response ExportElasticKey200JSONResponse) VisitExportElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportElasticKeydefaultApplicationProblemPlusJSONResponse) VisitExportElasticKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5447,6 +5762,9 @@ type StrictServerInterface interface {
 	// UpdateAlias Move an alias to another key
 	// (PATCH /aliases/{name})
 	UpdateAlias(ctx context.Context, request UpdateAliasRequestObject) (UpdateAliasResponseObject, error)
+	// GetAttestationKeys Get the keys that verify statements
+	// (GET /attestation-keys)
+	GetAttestationKeys(ctx context.Context, request GetAttestationKeysRequestObject) (GetAttestationKeysResponseObject, error)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(ctx context.Context, request ListElasticKeysRequestObject) (ListElasticKeysResponseObject, error)
@@ -5459,6 +5777,9 @@ type StrictServerInterface interface {
 	// UpdateElasticKey Change what a key says of itself
 	// (PATCH /elastic-keys/{id})
 	UpdateElasticKey(ctx context.Context, request UpdateElasticKeyRequestObject) (UpdateElasticKeyResponseObject, error)
+	// AttestKey Get a signed statement about a version
+	// (GET /elastic-keys/{id}/attestation)
+	AttestKey(ctx context.Context, request AttestKeyRequestObject) (AttestKeyResponseObject, error)
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(ctx context.Context, request CancelElasticKeyDeletionRequestObject) (CancelElasticKeyDeletionResponseObject, error)
@@ -5477,6 +5798,9 @@ type StrictServerInterface interface {
 	// Encrypt Encrypt up to 64 KiB
 	// (POST /elastic-keys/{id}/encrypt)
 	Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error)
+	// ExportElasticKey Export a version to a recipient
+	// (POST /elastic-keys/{id}/export)
+	ExportElasticKey(ctx context.Context, request ExportElasticKeyRequestObject) (ExportElasticKeyResponseObject, error)
 	// ImportKey Import key material
 	// (POST /elastic-keys/{id}/import)
 	ImportKey(ctx context.Context, request ImportKeyRequestObject) (ImportKeyResponseObject, error)
@@ -5730,6 +6054,30 @@ func (sh *strictHandler) UpdateAlias(w http.ResponseWriter, r *http.Request, nam
 	}
 }
 
+// GetAttestationKeys operation middleware
+func (sh *strictHandler) GetAttestationKeys(w http.ResponseWriter, r *http.Request) {
+	var request GetAttestationKeysRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAttestationKeys(ctx, request.(GetAttestationKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAttestationKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAttestationKeysResponseObject); ok {
+		if err := validResponse.VisitGetAttestationKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListElasticKeys operation middleware
 func (sh *strictHandler) ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams) {
 	var request ListElasticKeysRequestObject
@@ -5843,6 +6191,33 @@ func (sh *strictHandler) UpdateElasticKey(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateElasticKeyResponseObject); ok {
 		if err := validResponse.VisitUpdateElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AttestKey operation middleware
+func (sh *strictHandler) AttestKey(w http.ResponseWriter, r *http.Request, id KeyID, params AttestKeyParams) {
+	var request AttestKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AttestKey(ctx, request.(AttestKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AttestKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AttestKeyResponseObject); ok {
+		if err := validResponse.VisitAttestKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -6017,6 +6392,40 @@ func (sh *strictHandler) Encrypt(w http.ResponseWriter, r *http.Request, id KeyI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EncryptResponseObject); ok {
 		if err := validResponse.VisitEncryptResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportElasticKey operation middleware
+func (sh *strictHandler) ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams) {
+	var request ExportElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body ExportElasticKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportElasticKey(ctx, request.(ExportElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportElasticKeyResponseObject); ok {
+		if err := validResponse.VisitExportElasticKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -67,6 +67,8 @@ func Codes() problem.Table {
 		"import_job_used":       {Status: http.StatusConflict, Title: "The import job is used"},
 		"import_job_expired":    {Status: http.StatusConflict, Title: "The import job has expired"},
 		"import_job_exhausted":  {Status: http.StatusConflict, Title: "The import job has had all its attempts"},
+		"not_exportable":        {Status: http.StatusForbidden, Title: "The key does not leave"},
+		"invalid_recipient":     {Status: http.StatusBadRequest, Title: "The recipient's key is not fit"},
 		"no_private_key":        {Status: http.StatusConflict, Title: "The version is a public key alone"},
 		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The ciphertext does not decrypt"},
 	}

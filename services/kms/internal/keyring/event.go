@@ -17,6 +17,7 @@ const (
 	ActionNotice     = "key.rotation-due"
 	ActionImportJob  = "import-job.create"
 	ActionImport     = "key.import"
+	ActionExport     = "key.export"
 )
 
 // Event is a change of a key.

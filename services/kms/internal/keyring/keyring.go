@@ -55,6 +55,8 @@ type Config struct {
 	Steady *Steady
 	// Fence fails unless work for one replica at a time is still this one's; nil for a replica that is alone.
 	Fence func(ctx context.Context) error
+	// Release is the version of the service, as attestations state it.
+	Release string
 	// Log takes what goes wrong in the background; nil for silence.
 	Log *slog.Logger
 	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
@@ -83,6 +85,7 @@ type Keyring struct {
 	steady    *Steady
 	fence     func(ctx context.Context) error
 	log       *slog.Logger
+	release   string
 	cache     *materialCache
 	uses      *useCounter
 	tally     *tally
@@ -122,6 +125,7 @@ func New(cfg Config) (*Keyring, error) {
 		steady:    cfg.Steady,
 		fence:     cfg.Fence,
 		log:       cfg.Log,
+		release:   cfg.Release,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
 		tally:     newTally(),

@@ -130,6 +130,7 @@ type Store interface {
 	DueStore
 	ReportStore
 	ImportJobStore
+	AttestationStore
 }
 
 // Filter narrows a list of elastic keys; empty fields match everything.

@@ -119,3 +119,13 @@ CREATE TABLE import_jobs (
 );
 CREATE INDEX import_jobs_by_key ON import_jobs (tenant_id, elastic_key_id, id);
 CREATE INDEX import_jobs_by_life ON import_jobs (tenant_id, expires_at) WHERE wrapped_key <> '';
+
+-- Keys that sign statements about a tenant's keys. The highest version signs, all of them verify.
+CREATE TABLE attestation_keys (
+    tenant_id   TEXT   NOT NULL,
+    version     BIGINT NOT NULL,
+    id          TEXT   NOT NULL,
+    wrapped_key TEXT   NOT NULL,
+    created_at  BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, version)
+);
