@@ -67,7 +67,13 @@ func run(t testing.TB, cfg kms.Config, files platform.Files) *service {
 // runLogging is run with another place for the log.
 func runLogging(t testing.TB, cfg kms.Config, files platform.Files, log io.Writer) *service {
 	t.Helper()
-	running := servicetest.Run(t, kms.Service(), cfg, files, log)
+	return runProgram(t, kms.Service(), cfg, files, log)
+}
+
+// runProgram is runLogging of a service that was made otherwise.
+func runProgram(t testing.TB, program platform.Service[kms.Config], cfg kms.Config, files platform.Files, log io.Writer) *service {
+	t.Helper()
+	running := servicetest.Run(t, program, cfg, files, log)
 	return &service{Instance: running.Instance, running: running, cfg: cfg, files: files, http: running.HTTP, stop: running.Stop, wait: running.Wait}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
-// What time has come for. Each answers id and version, and takes tenant, time and limit.
+// What time has come for. Each answers id and version, and takes tenant, time and limit. What was used up is due at any time.
 const (
 	selectDueRotation = `
 		SELECT id, 0 FROM elastic_keys
@@ -25,7 +25,7 @@ const (
 		SELECT e.id, e.primary_version
 		FROM elastic_keys e
 		JOIN material_keys m ON m.tenant_id = e.tenant_id AND m.elastic_key_id = e.id AND m.version = e.primary_version
-		WHERE e.tenant_id = $1 AND e.updated_at <= $2 AND e.status = 'active' AND (e.rotation_uses > 0 OR e.rotation_bytes > 0)
+		WHERE e.tenant_id = $1 AND CAST($2 AS BIGINT) > 0 AND e.status = 'active' AND (e.rotation_uses > 0 OR e.rotation_bytes > 0)
 			AND ((e.rotation_uses > 0 AND m.use_count >= e.rotation_uses) OR (e.rotation_bytes > 0 AND m.byte_count >= e.rotation_bytes))
 		ORDER BY e.id LIMIT $3`
 	selectDueDeletion = `
