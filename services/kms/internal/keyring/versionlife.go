@@ -92,9 +92,8 @@ func (k *Keyring) SetPrimary(ctx context.Context, caller Caller, ref Ref, versio
 	if err != nil {
 		return ElasticKey{}, MaterialKey{}, err
 	}
-	if material.Version < key.MinEncryptVersion {
-		return ElasticKey{}, MaterialKey{}, errState(material.title(), "below the key's minimum for encryption", "set-primary",
-			fmt.Sprintf("at least version %d", key.MinEncryptVersion))
+	if floor := max(key.MinEncryptVersion, key.MinDecryptVersion); material.Version < floor {
+		return ElasticKey{}, MaterialKey{}, errState(material.title(), "below the key's minimum", "set-primary", fmt.Sprintf("at least version %d", floor))
 	}
 	var changed ElasticKey
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
