@@ -54,7 +54,9 @@ func (d driven) Version(ref string, version int, action string) string {
 }
 
 func (d driven) Minima(ref string, decrypt, encrypt int) string {
-	_, err := d.ring.Update(d.ctx(), admin("a"), keyring.Ref(ref), 0, func(key keyring.ElasticKey) (keyring.ElasticKey, error) {
+	key, err := d.ring.Get(d.ctx(), admin("a"), keyring.Ref(ref))
+	require.NoError(d.t, err)
+	_, err = d.ring.Update(d.ctx(), admin("a"), keyring.Ref(ref), key.Revision, func(key keyring.ElasticKey) (keyring.ElasticKey, error) {
 		key.MinDecryptVersion, key.MinEncryptVersion = int64(decrypt), int64(encrypt)
 		return key, nil
 	})

@@ -7,13 +7,13 @@ import (
 )
 
 // Update replaces what a caller may change of a key: change is given the key as it is and returns it as it should be. The key must still be
-// of the revision given (0: whatever it is); ErrStale otherwise. What weakens the key's quorum takes that quorum's approval.
+// of the revision given; ErrStale otherwise. What weakens the key's quorum takes that quorum's approval.
 func (k *Keyring) Update(ctx context.Context, caller Caller, ref Ref, revision int64, change func(ElasticKey) (ElasticKey, error)) (ElasticKey, error) {
 	key, err := k.permitKey(ctx, caller, OpUpdate, ref)
 	if err != nil {
 		return ElasticKey{}, err
 	}
-	if revision != 0 && key.Revision != revision {
+	if key.Revision != revision {
 		return ElasticKey{}, ErrStale
 	}
 	if key.Status == ElasticPendingDelete {
