@@ -156,7 +156,7 @@ func (s *Store) moveElastic(
 			SET status = $3, delete_at = $4, updated_at = $5, revision = revision + 1,
 				refused_uses = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_uses END,
 				refused_at = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_at END
-			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10) AND ($11 = 0 OR (delete_at > 0 AND delete_at <= $11))
+			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10) AND (CAST($11 AS BIGINT) = 0 OR (delete_at > 0 AND delete_at <= $11))
 			RETURNING `+elasticReturned,
 			tenant, id, string(t.To), micros(deleteAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
 		if err != nil {

@@ -144,7 +144,7 @@ func (s *Store) moveMaterial(
 				expires_at = CASE WHEN $4 IN ('destroyed', 'pending_import') THEN 0 ELSE expires_at END,
 				destroy_at = $5, updated_at = $6
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status IN ($7, $8, $9, $10, $11)
-				AND ($12 = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
+				AND (CAST($12 AS BIGINT) = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
 			RETURNING `+materialReturned,
 			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
