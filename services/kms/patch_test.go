@@ -17,7 +17,7 @@ func TestPatch_ChangesWhatItNamesFromWhatWasSeen(t *testing.T) {
 		path := "elastic-keys/" + s.post(t, token, "elastic-keys", map[string]any{
 			"name": "key", "algorithm": "A256GCM/A256KW", "tags": map[string]string{"team": "pay", "env": "prod"}, "description": "first",
 			"rotation": map[string]any{"every_seconds": 86400, "notify_before_seconds": 3600}, "exportable": true, "import_allowed": false,
-			"policy": map[string]any{"operations": []string{"encrypt"}, "quorum": map[string]any{"approvals": 1, "approvers": []string{"alice", "bob"}}},
+			"policy": map[string]any{"operations": []string{"encrypt"}, "roles": []string{"keeper"}},
 		}).member(t, "id")
 		first := s.call(t, token, http.MethodGet, path, nil)
 		tag := first.header.Get("ETag")
