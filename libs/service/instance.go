@@ -58,7 +58,7 @@ func (s Service[C]) Open(ctx context.Context, cfg C, dev bool, logOut io.Writer)
 	if i.domain, err = s.Build(ctx, cfg, p); err != nil {
 		return nil, err
 	}
-	if err := p.openRewrap(i.domain.Values); err != nil {
+	if err := p.openRewrap(i.domain.Values, i.domain.Transient); err != nil {
 		return nil, err
 	}
 	deps, err := i.dependencies()

@@ -61,6 +61,8 @@ type Domain struct {
 	Tasks []func(ctx context.Context)
 	// Values are the tables with values that the barrier has wrapped.
 	Values []rewrap.Source
+	// Transient are the purposes of values that the barrier has wrapped and that live for less than two days, which need no source.
+	Transient []string
 	// Forget drops opened keys; it is called when the barrier is sealed. Nil for nothing.
 	Forget func()
 	// Close ends what Build opened; nil for nothing.

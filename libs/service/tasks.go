@@ -52,10 +52,10 @@ func (p *Platform) every(name string, interval time.Duration, do func(context.Co
 	return p.logged(name, func(ctx context.Context) error { return p.Leases.Every(ctx, name, interval, do) })
 }
 
-func (p *Platform) openRewrap(values []rewrap.Source) (err error) {
+func (p *Platform) openRewrap(values []rewrap.Source, transient []string) (err error) {
 	p.rewrap, err = rewrap.New(rewrap.Config{
 		DB: p.DB, Store: p.store, Barrier: p.Barrier, Lease: p.Leases, Now: p.Now, Log: p.Log, Sources: append(p.values(), values...),
-		Transient: []string{idempotency.Purpose},
+		Transient: append([]string{idempotency.Purpose}, transient...),
 	})
 	return err
 }

@@ -18,6 +18,8 @@ type Config struct {
 
 	// Keys is about what is kept in memory, waits and upkeep.
 	Keys KeysConfig `koanf:"keys"`
+	// Backup is about backups of keys.
+	Backup BackupConfig `koanf:"backup"`
 }
 
 // KeysConfig is about keys in memory, and about what happens to keys by itself.

@@ -191,6 +191,13 @@ var asks = map[string]func(h holding) []ask{
 		path := "elastic-keys/" + h.secret + "/material-keys/"
 		return []ask{{path: path + h.materialID}, {path: path + "1"}}
 	},
+	// Backups and their restoring.
+	"backupElasticKey":       func(h holding) []ask { return []ask{{"elastic-keys/" + h.secret + "/backup", someRecipient()}} },
+	"createBackup":           func(holding) []ask { return []ask{{"backups", someRecipient()}} },
+	"createRestoreRecipient": func(holding) []ask { return []ask{{path: "backups/recipients"}} },
+	"restoreBackup": func(holding) []ask {
+		return []ask{{"backups/restore?recipient=01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11", nil}}
+	},
 	// Ends before their time, by a quorum.
 	"deleteElasticKey":   func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/delete"}} },
 	"destroyMaterialKey": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/material-keys/1/destroy"}} },
@@ -317,4 +324,11 @@ func TestOperations_TheHolderSucceedsWithEach(t *testing.T) {
 		assert.Equal(t, "aGVsbG8", opened.member(t, "plaintext"))
 		assert.Equal(t, http.StatusOK, opened.status)
 	})
+}
+
+// someRecipient is a body that names somebody who can open a backup.
+func someRecipient() map[string]any {
+	return map[string]any{"recipients": []any{map[string]any{
+		"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+	}}}
 }

@@ -33,7 +33,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	}
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
-		Grants: grants{p.Access}, Approvals: approvals{p.Approvals}, Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
+		Grants: grants{p.Access}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
 		Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
 		Release: buildinfo.Read().Version,
 	})
@@ -59,8 +59,9 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 		Values: []rewrap.Source{
 			sqlstore.NewValues(store, p.Tenants), sqlstore.NewJobValues(store, p.Tenants), sqlstore.NewAttestationValues(store, p.Tenants),
 		},
-		Forget: keys.Forget,
-		Rules:  rules{keys},
+		Forget:    keys.Forget,
+		Rules:     rules{keys},
+		Transient: []string{keyring.PurposeRecipient},
 	}, nil
 }
 

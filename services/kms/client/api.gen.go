@@ -115,6 +115,12 @@ const (
 	WrappingMethodRSAOAEP256A256KWP WrappingMethod = "RSA-OAEP-256+A256KWP"
 )
 
+// Defines values for RestoreBackupParamsOnConflict.
+const (
+	RestoreBackupParamsOnConflictRefuse RestoreBackupParamsOnConflict = "refuse"
+	RestoreBackupParamsOnConflictSkip   RestoreBackupParamsOnConflict = "skip"
+)
+
 // Defines values for ListElasticKeysParamsSort.
 const (
 	ListElasticKeysParamsSortID        ListElasticKeysParamsSort = "id"
@@ -635,6 +641,12 @@ type MaterialKeyPage struct {
 // MaterialKeyStatus defines model for MaterialKeyStatus.
 type MaterialKeyStatus string
 
+// NewBackup Example: {"recipients":[{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
+type NewBackup struct {
+	// Recipients Public JWKs of those who can open the backup, EC (ECDH-ES+A256KW) or RSA of at least 3072 bits (RSA-OAEP-256).
+	Recipients []json.RawMessage `json:"recipients"`
+}
+
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
 type Origin string
 
@@ -686,6 +698,51 @@ type RefusedUses struct {
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	LastRefusedAt *Timestamp `json:"last_refused_at,omitempty"`
+}
+
+// RestoreConflict Example: {"key_id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","name":"payroll","reason":"another key is called by one of its names"}
+type RestoreConflict struct {
+	KeyID  string `json:"key_id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// RestoreRecipient Example: {"expires_at":"2026-11-03T09:30:00.000000Z","id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","jwk":{"crv":"P-384","kty":"EC"}}
+type RestoreRecipient struct {
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	ID        string    `json:"id"`
+
+	// JWK RFC 7517.
+	JWK json.RawMessage `json:"jwk"`
+}
+
+// RestoreReport Example: {"backup_created_at":"2026-11-02T09:30:00.000000Z","conflicts":[],"dry_run":false,"from_instance":"i","from_tenant":"default","keys":1,"present":0,"restored":1,"skipped":0,"versions":2}
+type RestoreReport struct {
+	BackupCreatedAt string `json:"backup_created_at"`
+
+	// Conflicts The first hundred of them.
+	Conflicts    []RestoreConflict `json:"conflicts"`
+	DryRun       bool              `json:"dry_run"`
+	FromInstance string            `json:"from_instance"`
+	FromTenant   string            `json:"from_tenant"`
+
+	// Keys In the backup.
+	Keys int `json:"keys"`
+
+	// Present Keys that were restored from the same record before.
+	Present int `json:"present"`
+
+	// Restored Keys; with dry_run those that would be.
+	Restored int `json:"restored"`
+
+	// Skipped Keys in whose way something is.
+	Skipped int `json:"skipped"`
+
+	// Versions In the backup.
+	Versions int `json:"versions"`
 }
 
 // Rotation When the key gets a new version by itself. What is absent does not matter.
@@ -875,6 +932,30 @@ type UpdateAliasParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateRestoreRecipientParams defines parameters for CreateRestoreRecipient.
+type CreateRestoreRecipientParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestoreBackupParams defines parameters for RestoreBackup.
+type RestoreBackupParams struct {
+	// Recipient The id of the recipient that the backup is encrypted to.
+	Recipient string `form:"recipient" json:"recipient"`
+
+	// DryRun Check and decrypt everything, change nothing, report. The recipient stays good.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// OnConflict What becomes of keys in whose way something is; refuse restores nothing.
+	OnConflict *RestoreBackupParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
+
+	// FromTenant The tenant that the backup is of, to restore its keys into another one, the caller's.
+	FromTenant *string `form:"from_tenant,omitempty" json:"from_tenant,omitempty"`
+}
+
+// RestoreBackupParamsOnConflict defines parameters for RestoreBackup.
+type RestoreBackupParamsOnConflict string
+
 // ListElasticKeysParams defines parameters for ListElasticKeys.
 type ListElasticKeysParams struct {
 	// Limit Items per page.
@@ -936,6 +1017,12 @@ type UpdateElasticKeyParams struct {
 type AttestKeyParams struct {
 	// Version Version number.
 	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// BackupElasticKeyParams defines parameters for BackupElasticKey.
+type BackupElasticKeyParams struct {
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
@@ -1097,11 +1184,17 @@ type CreateAliasJSONRequestBody = CreateAlias
 // UpdateAliasApplicationMergePatchPlusJSONRequestBody defines body for UpdateAlias for application/merge-patch+json ContentType.
 type UpdateAliasApplicationMergePatchPlusJSONRequestBody = AliasPatch
 
+// CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
+type CreateBackupJSONRequestBody = NewBackup
+
 // CreateElasticKeyJSONRequestBody defines body for CreateElasticKey for application/json ContentType.
 type CreateElasticKeyJSONRequestBody = CreateElasticKey
 
 // UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateElasticKey for application/merge-patch+json ContentType.
 type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
+
+// BackupElasticKeyJSONRequestBody defines body for BackupElasticKey for application/json ContentType.
+type BackupElasticKeyJSONRequestBody = NewBackup
 
 // DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
 type DecryptJSONRequestBody = DecryptRequest
@@ -1273,6 +1366,46 @@ type ClientInterface interface {
 	// Corresponds with GET /attestation-keys (the `GetAttestationKeys` operationId).
 	GetAttestationKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateBackupWithBody Back up all keys of the tenant
+	//
+	// As for one key; of deleted keys it holds that they are. A key with a quorum is in its way (`approval_required`) unless the
+	// configuration names the recipients of backups. Codes: `validation_failed`, `policy_refused`, `approval_required`, `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backups (the `CreateBackup` operationId).
+	CreateBackupWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateBackup Back up all keys of the tenant
+	//
+	// As for one key; of deleted keys it holds that they are. A key with a quorum is in its way (`approval_required`) unless the
+	// configuration names the recipients of backups. Codes: `validation_failed`, `policy_refused`, `approval_required`, `step_up_required`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backups (the `CreateBackup` operationId).
+	CreateBackup(ctx context.Context, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRestoreRecipient Make a one-shot recipient for a restore
+	//
+	// Whoever has a backup opens it where its private key is, and encrypts it to this recipient, whose private key never leaves the
+	// service. It is good for one restore within 24 hours. Codes: `step_up_required`.
+	//
+	// Corresponds with POST /backups/recipients (the `CreateRestoreRecipient` operationId).
+	CreateRestoreRecipient(ctx context.Context, params *CreateRestoreRecipientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreBackupWithBody Restore a backup
+	//
+	// Reads and checks all of it before anything changes. Keys keep their ids, versions, `kid`s and states; one that is here is never
+	// overwritten. Each key is restored whole or not at all, and a restore that was cut off goes on when it is repeated: that is why it
+	// takes no Idempotency-Key. Codes: `not_found` (the recipient), `invalid_state` (it is used or has expired), `invalid_backup`,
+	// `conflict`, `payload_too_large` (cut it into parts), `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backups/restore (the `RestoreBackup` operationId).
+	RestoreBackupWithBody(ctx context.Context, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListElasticKeys List elastic keys
 	//
 	// Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
@@ -1341,6 +1474,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /elastic-keys/{id}/attestation (the `AttestKey` operationId).
 	AttestKey(ctx context.Context, id KeyID, params *AttestKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BackupElasticKeyWithBody Back up a key with all its versions
+	//
+	// Answers a file that the recipients alone can open: libs/crypto/backup describes its format. It holds private keys, also of keys
+	// that are not exportable. Unless the configuration names the recipients of backups, a key with a quorum takes its approval of
+	// `backupElasticKey` with the parameters `{"recipients": [...]}`, their SHA-256 thumbprints (RFC 7638). Codes: `validation_failed`,
+	// `policy_refused` (other recipients than the configuration names), `approval_required`, `approval_not_usable`, `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/backup (the `BackupElasticKey` operationId).
+	BackupElasticKeyWithBody(ctx context.Context, id KeyID, params *BackupElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BackupElasticKey Back up a key with all its versions
+	//
+	// Answers a file that the recipients alone can open: libs/crypto/backup describes its format. It holds private keys, also of keys
+	// that are not exportable. Unless the configuration names the recipients of backups, a key with a quorum takes its approval of
+	// `backupElasticKey` with the parameters `{"recipients": [...]}`, their SHA-256 thumbprints (RFC 7638). Codes: `validation_failed`,
+	// `policy_refused` (other recipients than the configuration names), `approval_required`, `approval_not_usable`, `step_up_required`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/backup (the `BackupElasticKey` operationId).
+	BackupElasticKey(ctx context.Context, id KeyID, params *BackupElasticKeyParams, body BackupElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	//
@@ -1837,6 +1994,86 @@ func (c *Client) GetAttestationKeys(ctx context.Context, reqEditors ...RequestEd
 	return c.Client.Do(req)
 }
 
+// CreateBackupWithBody Back up all keys of the tenant
+//
+// As for one key; of deleted keys it holds that they are. A key with a quorum is in its way (`approval_required`) unless the
+// configuration names the recipients of backups. Codes: `validation_failed`, `policy_refused`, `approval_required`, `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backups (the `CreateBackup` operationId).
+func (c *Client) CreateBackupWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBackupRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateBackup Back up all keys of the tenant
+//
+// As for one key; of deleted keys it holds that they are. A key with a quorum is in its way (`approval_required`) unless the
+// configuration names the recipients of backups. Codes: `validation_failed`, `policy_refused`, `approval_required`, `step_up_required`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backups (the `CreateBackup` operationId).
+func (c *Client) CreateBackup(ctx context.Context, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBackupRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRestoreRecipient Make a one-shot recipient for a restore
+//
+// Whoever has a backup opens it where its private key is, and encrypts it to this recipient, whose private key never leaves the
+// service. It is good for one restore within 24 hours. Codes: `step_up_required`.
+//
+// Corresponds with POST /backups/recipients (the `CreateRestoreRecipient` operationId).
+func (c *Client) CreateRestoreRecipient(ctx context.Context, params *CreateRestoreRecipientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRestoreRecipientRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreBackupWithBody Restore a backup
+//
+// Reads and checks all of it before anything changes. Keys keep their ids, versions, `kid`s and states; one that is here is never
+// overwritten. Each key is restored whole or not at all, and a restore that was cut off goes on when it is repeated: that is why it
+// takes no Idempotency-Key. Codes: `not_found` (the recipient), `invalid_state` (it is used or has expired), `invalid_backup`,
+// `conflict`, `payload_too_large` (cut it into parts), `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backups/restore (the `RestoreBackup` operationId).
+func (c *Client) RestoreBackupWithBody(ctx context.Context, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreBackupRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListElasticKeys List elastic keys
 //
 // Deleted keys are listed only with `status=deleted`. Follow `next_cursor` with the same filter and order until it is absent.
@@ -1966,6 +2203,50 @@ func (c *Client) UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx conte
 // Corresponds with GET /elastic-keys/{id}/attestation (the `AttestKey` operationId).
 func (c *Client) AttestKey(ctx context.Context, id KeyID, params *AttestKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAttestKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BackupElasticKeyWithBody Back up a key with all its versions
+//
+// Answers a file that the recipients alone can open: libs/crypto/backup describes its format. It holds private keys, also of keys
+// that are not exportable. Unless the configuration names the recipients of backups, a key with a quorum takes its approval of
+// `backupElasticKey` with the parameters `{"recipients": [...]}`, their SHA-256 thumbprints (RFC 7638). Codes: `validation_failed`,
+// `policy_refused` (other recipients than the configuration names), `approval_required`, `approval_not_usable`, `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/backup (the `BackupElasticKey` operationId).
+func (c *Client) BackupElasticKeyWithBody(ctx context.Context, id KeyID, params *BackupElasticKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBackupElasticKeyRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BackupElasticKey Back up a key with all its versions
+//
+// Answers a file that the recipients alone can open: libs/crypto/backup describes its format. It holds private keys, also of keys
+// that are not exportable. Unless the configuration names the recipients of backups, a key with a quorum takes its approval of
+// `backupElasticKey` with the parameters `{"recipients": [...]}`, their SHA-256 thumbprints (RFC 7638). Codes: `validation_failed`,
+// `policy_refused` (other recipients than the configuration names), `approval_required`, `approval_not_usable`, `step_up_required`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/backup (the `BackupElasticKey` operationId).
+func (c *Client) BackupElasticKey(ctx context.Context, id KeyID, params *BackupElasticKeyParams, body BackupElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBackupElasticKeyRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3006,6 +3287,176 @@ func NewGetAttestationKeysRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCreateBackupRequest calls the generic CreateBackup builder with application/json body
+func NewCreateBackupRequest(server string, body CreateBackupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateBackupRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateBackupRequestWithBody constructs an http.Request for the CreateBackup method, with any body, and a specified content type
+func NewCreateBackupRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCreateRestoreRecipientRequest constructs an http.Request for the CreateRestoreRecipient method
+func NewCreateRestoreRecipientRequest(server string, params *CreateRestoreRecipientParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backups/recipients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRestoreBackupRequestWithBody constructs an http.Request for the RestoreBackup method, with any body, and a specified content type
+func NewRestoreBackupRequestWithBody(server string, params *RestoreBackupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backups/restore")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "recipient", params.Recipient, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.DryRun != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "dry_run", *params.DryRun, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OnConflict != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "on_conflict", *params.OnConflict, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FromTenant != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_tenant", *params.FromTenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListElasticKeysRequest constructs an http.Request for the ListElasticKeys method
 func NewListElasticKeysRequest(server string, params *ListElasticKeysParams) (*http.Request, error) {
 	var err error
@@ -3401,6 +3852,68 @@ func NewAttestKeyRequest(server string, id KeyID, params *AttestKeyParams) (*htt
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBackupElasticKeyRequest calls the generic BackupElasticKey builder with application/json body
+func NewBackupElasticKeyRequest(server string, id KeyID, params *BackupElasticKeyParams, body BackupElasticKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBackupElasticKeyRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewBackupElasticKeyRequestWithBody constructs an http.Request for the BackupElasticKey method, with any body, and a specified content type
+func NewBackupElasticKeyRequestWithBody(server string, id KeyID, params *BackupElasticKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/backup", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.Approval != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Approval", *params.Approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Approval", headerParam0)
+		}
+
 	}
 
 	return req, nil

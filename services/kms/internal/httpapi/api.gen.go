@@ -313,6 +313,24 @@ func (e WrappingMethod) Valid() bool {
 	}
 }
 
+// Defines values for RestoreBackupParamsOnConflict.
+const (
+	Refuse RestoreBackupParamsOnConflict = "refuse"
+	Skip   RestoreBackupParamsOnConflict = "skip"
+)
+
+// Valid indicates whether the value is a known member of the RestoreBackupParamsOnConflict enum.
+func (e RestoreBackupParamsOnConflict) Valid() bool {
+	switch e {
+	case Refuse:
+		return true
+	case Skip:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListElasticKeysParamsSort.
 const (
 	Id        ListElasticKeysParamsSort = "id"
@@ -849,6 +867,12 @@ type MaterialKeyPage struct {
 // MaterialKeyStatus defines model for MaterialKeyStatus.
 type MaterialKeyStatus string
 
+// NewBackup Example: {"recipients":[{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
+type NewBackup struct {
+	// Recipients Public JWKs of those who can open the backup, EC (ECDH-ES+A256KW) or RSA of at least 3072 bits (RSA-OAEP-256).
+	Recipients []json.RawMessage `json:"recipients"`
+}
+
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
 type Origin string
 
@@ -897,6 +921,51 @@ type RefusedUses struct {
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	LastRefusedAt *Timestamp `json:"last_refused_at,omitempty"`
+}
+
+// RestoreConflict Example: {"key_id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","name":"payroll","reason":"another key is called by one of its names"}
+type RestoreConflict struct {
+	KeyId  string `json:"key_id"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// RestoreRecipient Example: {"expires_at":"2026-11-03T09:30:00.000000Z","id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","jwk":{"crv":"P-384","kty":"EC"}}
+type RestoreRecipient struct {
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt Timestamp `json:"expires_at"`
+	Id        string    `json:"id"`
+
+	// Jwk RFC 7517.
+	Jwk json.RawMessage `json:"jwk"`
+}
+
+// RestoreReport Example: {"backup_created_at":"2026-11-02T09:30:00.000000Z","conflicts":[],"dry_run":false,"from_instance":"i","from_tenant":"default","keys":1,"present":0,"restored":1,"skipped":0,"versions":2}
+type RestoreReport struct {
+	BackupCreatedAt string `json:"backup_created_at"`
+
+	// Conflicts The first hundred of them.
+	Conflicts    []RestoreConflict `json:"conflicts"`
+	DryRun       bool              `json:"dry_run"`
+	FromInstance string            `json:"from_instance"`
+	FromTenant   string            `json:"from_tenant"`
+
+	// Keys In the backup.
+	Keys int `json:"keys"`
+
+	// Present Keys that were restored from the same record before.
+	Present int `json:"present"`
+
+	// Restored Keys; with dry_run those that would be.
+	Restored int `json:"restored"`
+
+	// Skipped Keys in whose way something is.
+	Skipped int `json:"skipped"`
+
+	// Versions In the backup.
+	Versions int `json:"versions"`
 }
 
 // Rotation When the key gets a new version by itself. What is absent does not matter.
@@ -1086,6 +1155,30 @@ type UpdateAliasParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateRestoreRecipientParams defines parameters for CreateRestoreRecipient.
+type CreateRestoreRecipientParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RestoreBackupParams defines parameters for RestoreBackup.
+type RestoreBackupParams struct {
+	// Recipient The id of the recipient that the backup is encrypted to.
+	Recipient string `form:"recipient" json:"recipient"`
+
+	// DryRun Check and decrypt everything, change nothing, report. The recipient stays good.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// OnConflict What becomes of keys in whose way something is; refuse restores nothing.
+	OnConflict *RestoreBackupParamsOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
+
+	// FromTenant The tenant that the backup is of, to restore its keys into another one, the caller's.
+	FromTenant *string `form:"from_tenant,omitempty" json:"from_tenant,omitempty"`
+}
+
+// RestoreBackupParamsOnConflict defines parameters for RestoreBackup.
+type RestoreBackupParamsOnConflict string
+
 // ListElasticKeysParams defines parameters for ListElasticKeys.
 type ListElasticKeysParams struct {
 	// Limit Items per page.
@@ -1147,6 +1240,12 @@ type UpdateElasticKeyParams struct {
 type AttestKeyParams struct {
 	// Version Version number.
 	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// BackupElasticKeyParams defines parameters for BackupElasticKey.
+type BackupElasticKeyParams struct {
+	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
+	Approval *Approval `json:"Approval,omitempty"`
 }
 
 // CancelElasticKeyDeletionParams defines parameters for CancelElasticKeyDeletion.
@@ -1308,11 +1407,17 @@ type CreateAliasJSONRequestBody = CreateAlias
 // UpdateAliasApplicationMergePatchPlusJSONRequestBody defines body for UpdateAlias for application/merge-patch+json ContentType.
 type UpdateAliasApplicationMergePatchPlusJSONRequestBody = AliasPatch
 
+// CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
+type CreateBackupJSONRequestBody = NewBackup
+
 // CreateElasticKeyJSONRequestBody defines body for CreateElasticKey for application/json ContentType.
 type CreateElasticKeyJSONRequestBody = CreateElasticKey
 
 // UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateElasticKey for application/merge-patch+json ContentType.
 type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
+
+// BackupElasticKeyJSONRequestBody defines body for BackupElasticKey for application/json ContentType.
+type BackupElasticKeyJSONRequestBody = NewBackup
 
 // DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
 type DecryptJSONRequestBody = DecryptRequest
@@ -1361,6 +1466,15 @@ type ServerInterface interface {
 	// GetAttestationKeys Get the keys that verify statements
 	// (GET /attestation-keys)
 	GetAttestationKeys(w http.ResponseWriter, r *http.Request)
+	// CreateBackup Back up all keys of the tenant
+	// (POST /backups)
+	CreateBackup(w http.ResponseWriter, r *http.Request)
+	// CreateRestoreRecipient Make a one-shot recipient for a restore
+	// (POST /backups/recipients)
+	CreateRestoreRecipient(w http.ResponseWriter, r *http.Request, params CreateRestoreRecipientParams)
+	// RestoreBackup Restore a backup
+	// (POST /backups/restore)
+	RestoreBackup(w http.ResponseWriter, r *http.Request, params RestoreBackupParams)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams)
@@ -1376,6 +1490,9 @@ type ServerInterface interface {
 	// AttestKey Get a signed statement about a version
 	// (GET /elastic-keys/{id}/attestation)
 	AttestKey(w http.ResponseWriter, r *http.Request, id KeyID, params AttestKeyParams)
+	// BackupElasticKey Back up a key with all its versions
+	// (POST /elastic-keys/{id}/backup)
+	BackupElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params BackupElasticKeyParams)
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams)
@@ -1505,6 +1622,24 @@ func (_ Unimplemented) GetAttestationKeys(w http.ResponseWriter, r *http.Request
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateBackup Back up all keys of the tenant
+// (POST /backups)
+func (_ Unimplemented) CreateBackup(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateRestoreRecipient Make a one-shot recipient for a restore
+// (POST /backups/recipients)
+func (_ Unimplemented) CreateRestoreRecipient(w http.ResponseWriter, r *http.Request, params CreateRestoreRecipientParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RestoreBackup Restore a backup
+// (POST /backups/restore)
+func (_ Unimplemented) RestoreBackup(w http.ResponseWriter, r *http.Request, params RestoreBackupParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListElasticKeys List elastic keys
 // (GET /elastic-keys)
 func (_ Unimplemented) ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams) {
@@ -1532,6 +1667,12 @@ func (_ Unimplemented) UpdateElasticKey(w http.ResponseWriter, r *http.Request, 
 // AttestKey Get a signed statement about a version
 // (GET /elastic-keys/{id}/attestation)
 func (_ Unimplemented) AttestKey(w http.ResponseWriter, r *http.Request, id KeyID, params AttestKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// BackupElasticKey Back up a key with all its versions
+// (POST /elastic-keys/{id}/backup)
+func (_ Unimplemented) BackupElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params BackupElasticKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1958,6 +2099,133 @@ func (siw *ServerInterfaceWrapper) GetAttestationKeys(w http.ResponseWriter, r *
 	handler.ServeHTTP(w, r)
 }
 
+// CreateBackup operation middleware
+func (siw *ServerInterfaceWrapper) CreateBackup(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateBackup(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateRestoreRecipient operation middleware
+func (siw *ServerInterfaceWrapper) CreateRestoreRecipient(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRestoreRecipientParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRestoreRecipient(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreBackup operation middleware
+func (siw *ServerInterfaceWrapper) RestoreBackup(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreBackupParams
+
+	// ------------- Required query parameter "recipient" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "recipient", r.URL.Query(), &params.Recipient, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "recipient"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "recipient", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", r.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dry_run"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dry_run", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "on_conflict" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "on_conflict", r.URL.Query(), &params.OnConflict, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "on_conflict"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "on_conflict", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_tenant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_tenant", r.URL.Query(), &params.FromTenant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_tenant"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_tenant", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreBackup(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListElasticKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListElasticKeys(w http.ResponseWriter, r *http.Request) {
 
@@ -2301,6 +2569,56 @@ func (siw *ServerInterfaceWrapper) AttestKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AttestKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BackupElasticKey operation middleware
+func (siw *ServerInterfaceWrapper) BackupElasticKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BackupElasticKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Approval" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Approval")]; found {
+		var Approval Approval
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Approval", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Approval", valueList[0], &Approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Approval", Err: err})
+			return
+		}
+
+		params.Approval = &Approval
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BackupElasticKey(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3946,6 +4264,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/elastic-keys/{id}/material-keys/{version}/destroy", wrapper.DestroyMaterialKey)
 	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/backup", wrapper.BackupElasticKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/backups", wrapper.CreateBackup)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/backups/recipients", wrapper.CreateRestoreRecipient)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/backups/restore", wrapper.RestoreBackup)
+	})
 
 	return r
 }
@@ -4244,6 +4574,130 @@ func (response GetAttestationKeysdefaultApplicationProblemPlusJSONResponse) Visi
 	return err
 }
 
+type CreateBackupRequestObject struct {
+	Body *CreateBackupJSONRequestBody
+}
+
+type CreateBackupResponseObject interface {
+	VisitCreateBackupResponse(w http.ResponseWriter) error
+}
+
+type CreateBackup200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response CreateBackup200ApplicationoctetStreamResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRestoreRecipientRequestObject struct {
+	Params CreateRestoreRecipientParams
+}
+
+type CreateRestoreRecipientResponseObject interface {
+	VisitCreateRestoreRecipientResponse(w http.ResponseWriter) error
+}
+
+type CreateRestoreRecipient201JSONResponse RestoreRecipient
+
+func (response CreateRestoreRecipient201JSONResponse) VisitCreateRestoreRecipientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRestoreRecipientdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateRestoreRecipientdefaultApplicationProblemPlusJSONResponse) VisitCreateRestoreRecipientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreBackupRequestObject struct {
+	Params RestoreBackupParams
+	Body   io.Reader
+}
+
+type RestoreBackupResponseObject interface {
+	VisitRestoreBackupResponse(w http.ResponseWriter) error
+}
+
+type RestoreBackup200JSONResponse RestoreReport
+
+func (response RestoreBackup200JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListElasticKeysRequestObject struct {
 	Params ListElasticKeysParams
 }
@@ -4477,6 +4931,53 @@ type AttestKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AttestKeydefaultApplicationProblemPlusJSONResponse) VisitAttestKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackupElasticKeyRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params BackupElasticKeyParams
+	Body   *BackupElasticKeyJSONRequestBody
+}
+
+type BackupElasticKeyResponseObject interface {
+	VisitBackupElasticKeyResponse(w http.ResponseWriter) error
+}
+
+type BackupElasticKey200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response BackupElasticKey200ApplicationoctetStreamResponse) VisitBackupElasticKeyResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type BackupElasticKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BackupElasticKeydefaultApplicationProblemPlusJSONResponse) VisitBackupElasticKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5765,6 +6266,15 @@ type StrictServerInterface interface {
 	// GetAttestationKeys Get the keys that verify statements
 	// (GET /attestation-keys)
 	GetAttestationKeys(ctx context.Context, request GetAttestationKeysRequestObject) (GetAttestationKeysResponseObject, error)
+	// CreateBackup Back up all keys of the tenant
+	// (POST /backups)
+	CreateBackup(ctx context.Context, request CreateBackupRequestObject) (CreateBackupResponseObject, error)
+	// CreateRestoreRecipient Make a one-shot recipient for a restore
+	// (POST /backups/recipients)
+	CreateRestoreRecipient(ctx context.Context, request CreateRestoreRecipientRequestObject) (CreateRestoreRecipientResponseObject, error)
+	// RestoreBackup Restore a backup
+	// (POST /backups/restore)
+	RestoreBackup(ctx context.Context, request RestoreBackupRequestObject) (RestoreBackupResponseObject, error)
 	// ListElasticKeys List elastic keys
 	// (GET /elastic-keys)
 	ListElasticKeys(ctx context.Context, request ListElasticKeysRequestObject) (ListElasticKeysResponseObject, error)
@@ -5780,6 +6290,9 @@ type StrictServerInterface interface {
 	// AttestKey Get a signed statement about a version
 	// (GET /elastic-keys/{id}/attestation)
 	AttestKey(ctx context.Context, request AttestKeyRequestObject) (AttestKeyResponseObject, error)
+	// BackupElasticKey Back up a key with all its versions
+	// (POST /elastic-keys/{id}/backup)
+	BackupElasticKey(ctx context.Context, request BackupElasticKeyRequestObject) (BackupElasticKeyResponseObject, error)
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(ctx context.Context, request CancelElasticKeyDeletionRequestObject) (CancelElasticKeyDeletionResponseObject, error)
@@ -6078,6 +6591,91 @@ func (sh *strictHandler) GetAttestationKeys(w http.ResponseWriter, r *http.Reque
 	}
 }
 
+// CreateBackup operation middleware
+func (sh *strictHandler) CreateBackup(w http.ResponseWriter, r *http.Request) {
+	var request CreateBackupRequestObject
+
+	var body CreateBackupJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBackup(ctx, request.(CreateBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBackup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateBackupResponseObject); ok {
+		if err := validResponse.VisitCreateBackupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateRestoreRecipient operation middleware
+func (sh *strictHandler) CreateRestoreRecipient(w http.ResponseWriter, r *http.Request, params CreateRestoreRecipientParams) {
+	var request CreateRestoreRecipientRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRestoreRecipient(ctx, request.(CreateRestoreRecipientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRestoreRecipient")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateRestoreRecipientResponseObject); ok {
+		if err := validResponse.VisitCreateRestoreRecipientResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreBackup operation middleware
+func (sh *strictHandler) RestoreBackup(w http.ResponseWriter, r *http.Request, params RestoreBackupParams) {
+	var request RestoreBackupRequestObject
+
+	request.Params = params
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreBackup(ctx, request.(RestoreBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreBackup")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreBackupResponseObject); ok {
+		if err := validResponse.VisitRestoreBackupResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListElasticKeys operation middleware
 func (sh *strictHandler) ListElasticKeys(w http.ResponseWriter, r *http.Request, params ListElasticKeysParams) {
 	var request ListElasticKeysRequestObject
@@ -6218,6 +6816,40 @@ func (sh *strictHandler) AttestKey(w http.ResponseWriter, r *http.Request, id Ke
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AttestKeyResponseObject); ok {
 		if err := validResponse.VisitAttestKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BackupElasticKey operation middleware
+func (sh *strictHandler) BackupElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params BackupElasticKeyParams) {
+	var request BackupElasticKeyRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body BackupElasticKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.BackupElasticKey(ctx, request.(BackupElasticKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BackupElasticKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BackupElasticKeyResponseObject); ok {
+		if err := validResponse.VisitBackupElasticKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -70,6 +70,7 @@ func Codes() problem.Table {
 		"not_exportable":        {Status: http.StatusForbidden, Title: "The key does not leave"},
 		"invalid_recipient":     {Status: http.StatusBadRequest, Title: "The recipient's key is not fit"},
 		"no_private_key":        {Status: http.StatusConflict, Title: "The version is a public key alone"},
+		"invalid_backup":        {Status: http.StatusBadRequest, Title: "The backup cannot be restored"},
 		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The ciphertext does not decrypt"},
 	}
 }

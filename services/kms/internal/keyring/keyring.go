@@ -41,6 +41,8 @@ type Config struct {
 	Generator Generator
 	// Grants lets callers do something to single keys; nil for scopes alone.
 	Grants Grants
+	// Backups says where backups come from and whom they may go to.
+	Backups Backups
 	// Approvals are what quorums of keys have agreed to; nil where nobody can ask them.
 	Approvals Approvals
 	// Events takes a record of each change in its transaction; nil for none.
@@ -78,6 +80,7 @@ type Keyring struct {
 	generator Generator
 	grants    Grants
 	approvals Approvals
+	backups   Backups
 	events    Events
 	waits     func(ctx context.Context, tenant string) (time.Duration, error)
 	measure   func(ctx context.Context, op Operation, algorithm string)
@@ -118,6 +121,7 @@ func New(cfg Config) (*Keyring, error) {
 		generator: cfg.Generator,
 		grants:    cfg.Grants,
 		approvals: cfg.Approvals,
+		backups:   cfg.Backups,
 		events:    cfg.Events,
 		waits:     cfg.Waits,
 		measure:   cfg.Measure,

@@ -128,6 +128,7 @@ type Store interface {
 	UseStore
 	AliasStore
 	DueStore
+	BackupStore
 	ReportStore
 	ImportJobStore
 	AttestationStore

@@ -66,6 +66,29 @@ CREATE TABLE key_tags (
 );
 CREATE INDEX key_tags_by_key ON key_tags (tenant_id, elastic_key_id);
 
+-- Keys that came from a backup, by a digest of what it says of them, so that a restore that is repeated goes on where it was cut off.
+CREATE TABLE restored_keys (
+    tenant_id      TEXT   NOT NULL,
+    elastic_key_id TEXT   NOT NULL,
+    digest         TEXT   NOT NULL,
+    restored_at    BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, elastic_key_id),
+    FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
+);
+
+-- One-shot keys to which backups are encrypted that are to be restored here.
+CREATE TABLE restore_recipients (
+    tenant_id   TEXT   NOT NULL,
+    id          TEXT   NOT NULL,
+    wrapped_key TEXT   NOT NULL, -- empty once it is used
+    used_for    TEXT   NOT NULL, -- the SHA-256 of the backup
+    report      TEXT   NOT NULL, -- JSON, of the restore that used it
+    created_at  BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX restore_recipients_by_expiry ON restore_recipients (expires_at);
+
 CREATE TABLE material_keys (
     tenant_id       TEXT    NOT NULL,
     elastic_key_id  TEXT    NOT NULL,

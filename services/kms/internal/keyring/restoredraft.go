@@ -1,0 +1,126 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+)
+
+// restoreDraft is a record that was found good, as it is to be stored.
+type restoreDraft struct {
+	key      ElasticKey
+	versions []MaterialKey
+	aliases  []Alias
+	digest   string
+}
+
+// draft holds a record to everything that a key must be, opens every private key in it and seals it for its row.
+func (r *restoring) draft(record keyRecord) (d restoreDraft, err error) {
+	if d.digest, err = record.digest(); err != nil {
+		return restoreDraft{}, err
+	}
+	d.key = record.elastic(r.tenant)
+	bad := func(why string) (restoreDraft, error) {
+		return restoreDraft{}, errBackup(fmt.Sprintf("the key %q in it %s", record.ID, why))
+	}
+	spec, err := d.key.Spec()
+	if err != nil || spec.Algorithm != d.key.Algorithm || spec.Use != d.key.Use || rsaBits(spec) != d.key.KeySize || spec.Curve != d.key.Curve {
+		return bad("is of no algorithm that is offered")
+	}
+	deleted := d.key.Status == ElasticDeleted
+	switch {
+	case !isUUID(d.key.ID) || d.key.ID != strings.ToLower(d.key.ID):
+		return bad("has no id")
+	case !knownElastic(d.key.Status):
+		return bad("is in no state")
+	case deleted && d.key.Name != d.key.ID || !deleted && checkName(d.key.Name) != nil:
+		return bad("has no name")
+	case d.key.check() != nil:
+		return bad("is not as a key can be")
+	case int64(len(record.Versions)) > d.key.VersionCount || d.key.PrimaryVersion > d.key.VersionCount:
+		return bad("has more versions than it counts")
+	}
+	for _, alias := range record.Aliases {
+		if deleted || checkName(alias.Name) != nil {
+			return bad("has an alias that is none")
+		}
+		d.aliases = append(d.aliases, Alias{Tenant: r.tenant, Name: alias.Name, ElasticKeyID: d.key.ID, CreatedAt: alias.CreatedAt, UpdatedAt: alias.UpdatedAt})
+	}
+	last := int64(0)
+	for _, one := range record.Versions {
+		version := one.material(r.tenant, d.key.ID)
+		if version.Version <= last || version.Version > d.key.VersionCount || !isUUID(version.ID) || !knownVersion(version.Status) {
+			return bad("has versions that are none")
+		}
+		last = version.Version
+		if err := r.seal(spec, d.key, &version, one.JWK); err != nil {
+			return bad(err.Error())
+		}
+		if deleted && version.Status != VersionDestroyed {
+			return bad("is deleted and has versions that are not")
+		}
+		d.versions = append(d.versions, version)
+	}
+	return d, nil
+}
+
+// seal opens a version's material and wraps it for its row. A version is never more usable than its state: what is destroyed has no material.
+func (r *restoring) seal(spec alg.Spec, key ElasticKey, version *MaterialKey, text []byte) error {
+	if len(text) == 0 {
+		switch version.Status {
+		case VersionDestroyed, VersionPendingImport, VersionDestroyScheduled:
+		default:
+			return fmt.Errorf("has a version that is %s and has no material", version.Status)
+		}
+		if version.Status == VersionPendingImport && version.Origin != OriginGenerated {
+			// Nobody could tell whether it gets back the material that it had: only this instance's predecessor knew.
+			version.Status = VersionDestroyed
+		}
+		return nil
+	}
+	if version.Status == VersionDestroyed || version.Status == VersionPendingImport {
+		return fmt.Errorf("has a version that is %s and has material", version.Status)
+	}
+	material, err := jwk.Parse(text)
+	if err != nil || !fits(spec, material) || material.IsPrivate() == (version.Origin == OriginPublic) {
+		return errors.New("has a version with other material than its algorithm's")
+	}
+	defer material.Zero()
+	if version.Origin != OriginGenerated {
+		if version.Commitment, err = r.ring.commitment(*version, material); err != nil {
+			return errors.New("has a version of an unknown origin")
+		}
+	}
+	if version.WrappedKey, err = wrap(r.wrapper, key, *version, material); err != nil {
+		return errors.New("has a version that cannot be sealed")
+	}
+	return nil
+}
+
+// fits tells whether material is a key of the algorithm.
+func fits(spec alg.Spec, material *jwk.Key) bool {
+	return material.Type() == spec.KeyType && (spec.Curve == "" || material.Curve() == spec.Curve) &&
+		(spec.KeyType != alg.KeyTypeRSA && spec.KeyType != alg.KeyTypeOctet || spec.KeySize == 0 || material.Size() == spec.KeySize) &&
+		(material.Algorithm == "" || material.Algorithm == spec.KeyAlgorithm())
+}
+
+func knownElastic(status ElasticStatus) bool {
+	for _, t := range ElasticTransitions() {
+		if t.To == status || t.Allows(status) {
+			return true
+		}
+	}
+	return false
+}
+
+func knownVersion(status VersionStatus) bool {
+	for _, t := range VersionTransitions() {
+		if t.To == status || t.Allows(status) {
+			return true
+		}
+	}
+	return false
+}
