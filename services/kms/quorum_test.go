@@ -191,7 +191,8 @@ func TestQuorum_IsNotWalkedAround(t *testing.T) {
 		assert.Equal(t, "pending_delete", c.status(t, other))
 
 		for _, body := range []map[string]any{
-			{"operation": "encrypt", "resource": key, "reason": "x"}, {"operation": "deleteElasticKey", "resource": other, "reason": "x", "parameters": map[string]any{"a": 1}},
+			{"operation": "encrypt", "resource": key, "reason": "x"},
+			{"operation": "deleteElasticKey", "resource": other, "reason": "x", "parameters": map[string]any{"a": 1}},
 			{"operation": "destroyMaterialKey", "resource": other, "reason": "x", "parameters": map[string]any{"version": "1", "more": 1}},
 			{"operation": "updateElasticKey", "resource": other, "reason": "x", "parameters": map[string]any{"quorum": map[string]any{"approvals": 9, "approvers": []string{"a"}}}},
 		} {

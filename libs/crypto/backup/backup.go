@@ -78,7 +78,7 @@ func CheckRecipient(key *jwk.Key) error {
 
 // algorithmOf is the one by which the data key is encrypted to a key.
 func algorithmOf(key *jwk.Key) (string, error) {
-	algorithm := ""
+	var algorithm string
 	switch {
 	case key.Type() == alg.KeyTypeEC:
 		algorithm = agreement

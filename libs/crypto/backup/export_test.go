@@ -1,4 +1,4 @@
 package backup
 
 // WrapForTest makes the header of a backup.
-var WrapForTest = wrap //nolint:gochecknoglobals // for tests
+var WrapForTest = wrap

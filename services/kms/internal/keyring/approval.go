@@ -111,8 +111,10 @@ func (k *Keyring) parameters(ctx context.Context, caller Caller, op Operation, k
 		slices.Sort(p.Recipients)
 		return backupParameters{slices.Compact(p.Recipients)}, nil
 	default:
-		var p noParameters
-		return p, decodeParameters(ask.Parameters, &p)
+		if err := decodeParameters(ask.Parameters, &noParameters{}); err != nil {
+			return nil, err
+		}
+		return noParameters{}, nil
 	}
 }
 

@@ -138,7 +138,10 @@ func (k *Keyring) Restore(ctx context.Context, caller Caller, ask Restore) (Rest
 			return RestoreReport{}, problem.New(problem.InvalidState, "the recipient is used; make another one and encrypt the backup to it")
 		}
 		var report RestoreReport // the same request again is answered alike
-		return report, json.Unmarshal([]byte(r.Report), &report)
+		if err := json.Unmarshal([]byte(r.Report), &report); err != nil {
+			return RestoreReport{}, fmt.Errorf("read report: %w", err)
+		}
+		return report, nil
 	}
 	if !k.instant().Before(r.ExpiresAt) {
 		return RestoreReport{}, problem.New(problem.InvalidState, "the recipient has expired; make another one and encrypt the backup to it")

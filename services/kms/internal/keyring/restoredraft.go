@@ -23,48 +23,65 @@ func (r *restoring) draft(record keyRecord) (d restoreDraft, err error) {
 		return restoreDraft{}, err
 	}
 	d.key = record.elastic(r.tenant)
-	bad := func(why string) (restoreDraft, error) {
-		return restoreDraft{}, errBackup(fmt.Sprintf("the key %q in it %s", record.ID, why))
+	spec, err := d.checkKey(record)
+	if err != nil {
+		return restoreDraft{}, err
 	}
+	err = r.sealAll(&d, spec, record)
+	return d, err
+}
+
+// bad is the refusal of one record.
+func bad(record keyRecord, why string) error {
+	return errBackup(fmt.Sprintf("the key %q in it %s", record.ID, why))
+}
+
+// checkKey holds what a record says of the key and its aliases to what can be.
+func (d *restoreDraft) checkKey(record keyRecord) (alg.Spec, error) {
 	spec, err := d.key.Spec()
 	if err != nil || spec.Algorithm != d.key.Algorithm || spec.Use != d.key.Use || rsaBits(spec) != d.key.KeySize || spec.Curve != d.key.Curve {
-		return bad("is of no algorithm that is offered")
+		return alg.Spec{}, bad(record, "is of no algorithm that is offered")
 	}
 	deleted := d.key.Status == ElasticDeleted
 	switch {
 	case !isUUID(d.key.ID) || d.key.ID != strings.ToLower(d.key.ID):
-		return bad("has no id")
+		return alg.Spec{}, bad(record, "has no id")
 	case !knownElastic(d.key.Status):
-		return bad("is in no state")
+		return alg.Spec{}, bad(record, "is in no state")
 	case deleted && d.key.Name != d.key.ID || !deleted && checkName(d.key.Name) != nil:
-		return bad("has no name")
+		return alg.Spec{}, bad(record, "has no name")
 	case d.key.check() != nil:
-		return bad("is not as a key can be")
+		return alg.Spec{}, bad(record, "is not as a key can be")
 	case int64(len(record.Versions)) > d.key.VersionCount || d.key.PrimaryVersion > d.key.VersionCount:
-		return bad("has more versions than it counts")
+		return alg.Spec{}, bad(record, "has more versions than it counts")
 	}
 	for _, alias := range record.Aliases {
 		if deleted || checkName(alias.Name) != nil {
-			return bad("has an alias that is none")
+			return alg.Spec{}, bad(record, "has an alias that is none")
 		}
-		d.aliases = append(d.aliases, Alias{Tenant: r.tenant, Name: alias.Name, ElasticKeyID: d.key.ID, CreatedAt: alias.CreatedAt, UpdatedAt: alias.UpdatedAt})
+		d.aliases = append(d.aliases, Alias{Tenant: d.key.Tenant, Name: alias.Name, ElasticKeyID: d.key.ID, CreatedAt: alias.CreatedAt, UpdatedAt: alias.UpdatedAt})
 	}
+	return spec, nil
+}
+
+// sealAll checks the versions and seals their material.
+func (r *restoring) sealAll(d *restoreDraft, spec alg.Spec, record keyRecord) error {
 	last := int64(0)
 	for _, one := range record.Versions {
 		version := one.material(r.tenant, d.key.ID)
 		if version.Version <= last || version.Version > d.key.VersionCount || !isUUID(version.ID) || !knownVersion(version.Status) {
-			return bad("has versions that are none")
+			return bad(record, "has versions that are none")
 		}
 		last = version.Version
 		if err := r.seal(spec, d.key, &version, one.JWK); err != nil {
-			return bad(err.Error())
+			return bad(record, err.Error())
 		}
-		if deleted && version.Status != VersionDestroyed {
-			return bad("is deleted and has versions that are not")
+		if d.key.Status == ElasticDeleted && version.Status != VersionDestroyed {
+			return bad(record, "is deleted and has versions that are not")
 		}
 		d.versions = append(d.versions, version)
 	}
-	return d, nil
+	return nil
 }
 
 // seal opens a version's material and wraps it for its row. A version is never more usable than its state: what is destroyed has no material.
