@@ -257,7 +257,7 @@ func TestIdempotencyKey_IsOnePrintableValue(t *testing.T) {
 	// Where nothing changes the key is not looked at.
 	h := newHolding(t, s, "default", token)
 	for _, op := range operations(t) {
-		if op.Idempotent || op.Method == http.MethodDelete || op.Method == http.MethodPatch {
+		if op.Idempotent || op.StepUp || op.Method == http.MethodDelete || op.Method == http.MethodPatch {
 			continue
 		}
 		for range 2 {

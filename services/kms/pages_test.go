@@ -186,7 +186,7 @@ func TestParameters_AreReadStrictly(t *testing.T) {
 		for _, bad := range []string{
 			"limit=0", "limit=-1", "limit=1001", "limit=", "limit=x", "limit=1.0", "limit=1e2", "limit=0x10", "limit=99999999999999999999", "limit=9223372036854775807",
 			"limit=%31%00", "limit=1&limit=2", "limit=1&limit=1", "limit[]=1", "Limit=1", "limit=1,2", "limit=٣", "limit=+1", "limit=1%20",
-			"cursor=", "cursor=" + strings.Repeat("A", 1025), "cursor=a&cursor=b", "unknown=1", "=1", "access_token=x", "sort=name", "offset=1",
+			"cursor=", "cursor=" + strings.Repeat("A", 1025), "cursor=a&cursor=b", "unknown=1", "=1", "access_token=x", "sort=size", "offset=1",
 		} {
 			got := s.call(t, h.token, http.MethodGet, list+"?"+bad, nil)
 			assert.Equal(t, http.StatusBadRequest, got.status, "%s?%s: %s", list, bad, got.body)

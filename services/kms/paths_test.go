@@ -18,8 +18,8 @@ func TestPaths_ThatDoNotExist(t *testing.T) {
 		"/service", "/service/", "/service/api", "/service/api/v1", "/service/api/v1/", "/service/api/v2/self", "/service/API/v1/self", "/service/api/v1/Self",
 		"/service/api/v1/self/", "/service/api/v1//self", "/service//api/v1/self", "/service/api/v1/./self", "/service/api/v1/x/../self", "/service/api/v1/self/..",
 		"/service/api/v1/self%2f", "/service/api/v1/%73elf%00", "/service/api/v1/self;x=1", "/service/api/v1/elastic-keys/", "/service/api/v1/elastic-keys//",
-		"/service/api/v1/elastic-keys/" + h.secret + "/", "/service/api/v1/elastic-keys/" + h.secret + "/export",
-		"/service/api/v1/elastic-keys/" + h.secret + "/material-keys/", "/service/api/v1/elastic-keys/" + h.secret + "/material-keys/1/", "/service/api/v1/material-keys",
+		"/service/api/v1/elastic-keys/" + h.secret + "/", "/service/api/v1/elastic-keys/" + h.secret + "/exports",
+		"/service/api/v1/elastic-keys/" + h.secret + "/material-keys/", "/service/api/v1/elastic-keys/" + h.secret + "/material-keys/1/", "/service/api/v1/material-keys/",
 		"/service/api/v1/elastic-keys/" + h.secret + "/material-keys/1/private", "/service/api/v1/openapi.yaml", "/service/api/v1/{id}",
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

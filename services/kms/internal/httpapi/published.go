@@ -86,6 +86,9 @@ func (s publicSet) serve(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", publicCacheControl)
 	header.Set("ETag", s.tag)
+	// A browser that shows a set has nothing to run in it, and tells nobody where it was.
+	header.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
+	header.Set("Referrer-Policy", "no-referrer")
 	if entitytag.NoneMatch(r.Header.Get("If-None-Match"), s.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
