@@ -41,11 +41,13 @@ func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	for path, children := range map[string]string{
 		"":     "audit dev jose kms status version",
 		"jose": "audit barrier binding client credential grant health init migrate rekey role seal session shutdown start status tenant token unseal user validate",
-		"kms": "audit barrier binding client credential decrypt encrypt grant health init jwks key migrate rekey report role seal self session shutdown sign start " +
+		"kms": "approval audit barrier binding client credential decrypt encrypt grant health import init jwks key migrate rekey report role seal self session shutdown sign start " +
 			"status tenant token unseal user validate verify",
 		"kms key":         "alias cancel-deletion create delete disable enable get list public rotate tag update version",
 		"kms key version": "destroy disable enable get list mark-compromised restore set-primary",
 		"kms key alias":   "delete list put",
+		"kms approval":    "approve cancel get list reject request",
+		"kms import":      "finish jobs public start",
 		"kms report":      "algorithms",
 		"kms credential":  "add certificate remove",
 		"kms user":        "add create delete get list remove revoke-sessions set-password update",

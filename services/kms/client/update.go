@@ -19,13 +19,19 @@ type Patch map[string]any
 // precondition_failed. The key is then read and change asked anew, up to again times.
 // That code may also come where an answer was lost and the patch had been applied.
 func (k *KMS) UpdateKey(ctx context.Context, key string, again int, change func(ElasticKey) (Patch, error)) (*ElasticKey, error) {
+	return k.UpdateKeyApproved(ctx, key, "", again, change)
+}
+
+// UpdateKeyApproved is UpdateKey for what weakens the key's quorum, with the id of an
+// approval of "updateElasticKey" that the caller asked for.
+func (k *KMS) UpdateKeyApproved(ctx context.Context, key, approved string, again int, change func(ElasticKey) (Patch, error)) (*ElasticKey, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}
 	operation := fmt.Sprintf("update key %q", key)
 	read := func(ctx context.Context) (*http.Response, error) { return k.api.GetElasticKey(ctx, key, nil) }
 	write := func(ctx context.Context, tag string, patch json.RawMessage) (*http.Response, error) {
-		return k.api.UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx, key, &UpdateElasticKeyParams{IfMatch: &tag}, patch)
+		return k.api.UpdateElasticKeyWithApplicationMergePatchPlusJSONBody(ctx, key, &UpdateElasticKeyParams{IfMatch: &tag, Approval: given(approved)}, patch)
 	}
 	return update(ctx, k, operation, again, read, change, write)
 }

@@ -68,6 +68,14 @@ func fixForCode(code string) string {
 		return "`key get` shows what the key's policy allows, `key update` changes it"
 	case "precondition_failed":
 		return "somebody else changed it at the same time: look at it and try again"
+	case "approval_required":
+		return "ask the key's quorum with `approval request`, and name what it has approved with --approval"
+	case "approval_not_usable":
+		return "`approval list` shows your requests and what became of them"
+	case "import_wrong_key":
+		return "wrap the material for the key that `import start` printed with this token"
+	case "import_job_used", "import_job_expired", "import_job_exhausted":
+		return "begin anew with `import start`"
 	case "step_up_required":
 		return "give the context file a client certificate, which `credential certificate` makes, or log in again"
 	case "wrong_key_use", "no_public_key":

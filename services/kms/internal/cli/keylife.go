@@ -66,7 +66,8 @@ func (c *commands) keyDelete() *cobra.Command {
 		Long: `Delete ends a key, and with it all that only this key decrypts, after a wait in days.
 Until then it does nothing, attempts to use it are counted ("key get" shows them), and
 "key cancel-deletion" keeps it. --dry-run shows what would happen: whether the key was
-used of late, and when it would be gone.
+used of late, and when it would be gone. --now ends the wait, if the key's quorum has
+approved that ("approval request").
 
 It takes a fresh authentication: the client certificate in the context file.`,
 		Example: `  kms-server key delete payroll --dry-run
@@ -74,6 +75,7 @@ It takes a fresh authentication: the client certificate in the context file.`,
 		Args: oneKey,
 	}
 	end := addEnd(cmd)
+	at := addEarly(cmd)
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
@@ -81,6 +83,9 @@ It takes a fresh authentication: the client certificate in the context file.`,
 		}
 		if err := checkEnd(cmd, end); err != nil {
 			return err
+		}
+		if at.now {
+			return c.deleteNow(cmd, args[0], at.approval, *format)
 		}
 		return c.callFresh(cmd, func(kms *client.KMS) error {
 			plan, err := kms.ScheduleDeletion(cmd.Context(), args[0], *end)
@@ -102,6 +107,19 @@ It takes a fresh authentication: the client certificate in the context file.`,
 		})
 	}
 	return cmd
+}
+
+func (c *commands) deleteNow(cmd *cobra.Command, name, approval, format string) error {
+	return c.callFresh(cmd, func(kms *client.KMS) error {
+		key, err := kms.DeleteNow(cmd.Context(), name, approval)
+		if err != nil {
+			return err
+		}
+		if format == outputJSON {
+			return writeJSON(cmd.OutOrStdout(), key)
+		}
+		return writeLine(cmd.OutOrStdout(), printable(fmt.Sprintf("key %s is %s", key.Name, key.Status)))
+	})
 }
 
 // The bounds of a wait, which the service has too.

@@ -66,13 +66,21 @@ func (s *settings) addQuorum(cmd *cobra.Command) {
 	const flag, approversFlag = "quorum", "approvers"
 	approvals := cmd.Flags().Int64(flag, 0, "how many of --approvers must approve early destruction and export; 0 for no quorum")
 	approvers := cmd.Flags().StringSlice(approversFlag, nil, "ids of the people who may approve")
-	cmd.MarkFlagsRequiredTogether(flag, approversFlag)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed(approversFlag) && !cmd.Flags().Changed(flag) {
+			return usage("--%s goes with --%s", approversFlag, flag)
+		}
+		return nil
+	}
 	*s = append(*s, setting{flag, "policy", "quorum", func() (any, error) {
 		if *approvals == 0 {
 			return nil, nil //nolint:nilnil // null takes the quorum away (RFC 7396)
 		}
 		if *approvals < 0 {
 			return nil, usage("--%s must be 0 or more", flag)
+		}
+		if !cmd.Flags().Changed(approversFlag) {
+			return nil, usage("--%s goes with --%s", flag, approversFlag)
 		}
 		return map[string]any{"approvals": *approvals, "approvers": listOrNone(*approvers)}, nil
 	}})

@@ -18,7 +18,9 @@ func (c *commands) keyUpdate() *cobra.Command {
 member away: --operations "" allows every operation again.
 
 --min-decrypt-version and --min-encrypt-version are floors: a version below is of no
-use for that any more, though it is enabled. 0 stands for any.`,
+use for that any more, though it is enabled. 0 stands for any.
+
+What weakens the quorum takes that quorum's approval: see "approval request".`,
 		Example: `  kms-server key update payroll --description "salaries of 2027" --rotate-every 90d
   kms-server key update payroll --operations encrypt,decrypt --roles payroll-app
   kms-server key update payroll --min-decrypt-version 3
@@ -38,6 +40,7 @@ use for that any more, though it is enabled. 0 stands for any.`,
 			return *value, nil
 		}})
 	}
+	approved := cmd.Flags().String("approval", "", "id of the approved request, where the quorum is weakened")
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
@@ -50,7 +53,7 @@ use for that any more, though it is enabled. 0 stands for any.`,
 		if len(patch) == 0 {
 			return usage("say what to change: %s --help shows the flags", cmd.CommandPath())
 		}
-		return c.update(cmd, args[0], *format, patch)
+		return c.update(cmd, args[0], *approved, *format, patch)
 	}
 	return cmd
 }
@@ -91,15 +94,19 @@ func (c *commands) keyTag() *cobra.Command {
 		if len(tags) == 0 {
 			return usage("say which tags to set, TAG=VALUE, or to --remove")
 		}
-		return c.update(cmd, args[0], *format, client.Patch{"tags": tags})
+		return c.update(cmd, args[0], "", *format, client.Patch{"tags": tags})
 	}
 	return cmd
 }
 
-// update applies a patch to a key and shows what it is then.
-func (c *commands) update(cmd *cobra.Command, key, format string, patch client.Patch) error {
-	return c.call(cmd, func(kms *client.KMS) error {
-		changed, err := kms.UpdateKey(cmd.Context(), key, updateAgain, func(client.ElasticKey) (client.Patch, error) { return patch, nil })
+// update applies a patch to a key and shows what it is then. An approval is used by whoever asked for it.
+func (c *commands) update(cmd *cobra.Command, key, approved, format string, patch client.Patch) error {
+	connect := c.connect
+	if approved != "" {
+		connect = c.administer
+	}
+	return with(connect, cmd, func(kms *client.KMS) error {
+		changed, err := kms.UpdateKeyApproved(cmd.Context(), key, approved, updateAgain, func(client.ElasticKey) (client.Patch, error) { return patch, nil })
 		if err != nil {
 			return err
 		}

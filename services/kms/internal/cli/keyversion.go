@@ -77,14 +77,32 @@ func (c *commands) versionMove(cmd *cobra.Command, to versionChange) *cobra.Comm
 			if *format == outputJSON {
 				return writeJSON(cmd.OutOrStdout(), version)
 			}
-			text := fmt.Sprintf("version %d of key %s is %s", version.Version, args[0], version.Status)
-			if version.Primary {
-				text += " and primary"
-			}
-			return writeLine(cmd.OutOrStdout(), printable(text))
+			return writeVersion(cmd, args[0], *version)
 		})
 	}
 	return cmd
+}
+
+// writeVersion says in which state a version is.
+func writeVersion(cmd *cobra.Command, key string, version client.MaterialKey) error {
+	text := fmt.Sprintf("version %d of key %s is %s", version.Version, key, version.Status)
+	if version.Primary {
+		text += " and primary"
+	}
+	return writeLine(cmd.OutOrStdout(), printable(text))
+}
+
+func (c *commands) destroyNow(cmd *cobra.Command, key string, number int64, approval, format string) error {
+	return c.callFresh(cmd, func(kms *client.KMS) error {
+		version, err := kms.DestroyNow(cmd.Context(), key, number, approval)
+		if err != nil {
+			return err
+		}
+		if format == outputJSON {
+			return writeJSON(cmd.OutOrStdout(), version)
+		}
+		return writeVersion(cmd, key, *version)
+	})
 }
 
 func (c *commands) versionGet() *cobra.Command {
@@ -141,7 +159,8 @@ func (c *commands) versionDestroy() *cobra.Command {
 		Short: "Destroy a version after a wait",
 		Long: `Destroy ends a version, and with it all that only this version decrypts, after a wait in
 days. Until then it does nothing, and "key version restore" keeps it. --dry-run shows
-what would happen.
+what would happen. --now ends the wait, if the key's quorum has approved that ("approval
+request").
 
 It takes a fresh authentication: the client certificate in the context file.`,
 		Example: `  kms-server key version destroy payroll 1 --dry-run
@@ -149,6 +168,7 @@ It takes a fresh authentication: the client certificate in the context file.`,
 		Args: oneVersion,
 	}
 	end := addEnd(cmd)
+	at := addEarly(cmd)
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
@@ -160,6 +180,9 @@ It takes a fresh authentication: the client certificate in the context file.`,
 		}
 		if err := checkEnd(cmd, end); err != nil {
 			return err
+		}
+		if at.now {
+			return c.destroyNow(cmd, args[0], number, at.approval, *format)
 		}
 		return c.callFresh(cmd, func(kms *client.KMS) error {
 			plan, err := kms.ScheduleDestruction(cmd.Context(), args[0], number, *end)

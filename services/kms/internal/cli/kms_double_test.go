@@ -43,6 +43,8 @@ type fakeKMS struct {
 	aliases  map[string]string          // key ids
 	refusals map[string]*client.Problem // by the last part of the path
 	requests []string
+	imported client.ImportKey   // the last one
+	wanted   client.NewApproval // the last one
 }
 
 type fakeKey struct {
@@ -76,6 +78,7 @@ func newFakeKMS(t *testing.T) *fakeKMS {
 		"POST /elastic-keys/{id}/verify":       f.verify,
 	}
 	maps.Copy(routes, f.lifeRoutes())
+	maps.Copy(routes, f.importRoutes())
 	for pattern, handle := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /service/api/v1"+path, f.serve(handle))

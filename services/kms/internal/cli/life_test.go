@@ -208,6 +208,9 @@ func TestLife_RefusesMistakenCommandLines(t *testing.T) {
 		require.ErrorContains(t, err, want, line)
 		assert.True(t, isUsageError(err), line)
 	}
-	require.ErrorContains(t, s.run(t, "", "key", "update", "a", "--quorum", "2").err, "approvers", "half a quorum")
+	for _, half := range []string{"--quorum 2", "--approvers alice"} {
+		line := append([]string{"key", "update", "a"}, strings.Fields(half)...)
+		require.ErrorContains(t, s.run(t, "", line...).err, " goes with --", half)
+	}
 	assert.Empty(t, f.asked())
 }
