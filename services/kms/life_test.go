@@ -3,7 +3,7 @@ package kms_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +37,7 @@ func TestLife_KeysFollowTheTable(t *testing.T) {
 		reachable := []keyring.ElasticStatus{keyring.ElasticActive, keyring.ElasticDisabled, keyring.ElasticPendingDelete, keyring.ElasticPendingImport}
 		tried := 0
 		for _, transition := range keyring.ElasticTransitions() {
-			if !strings.Contains("enable disable schedule-deletion cancel-deletion", transition.Action) {
+			if !slices.Contains([]string{"enable", "disable", "schedule-deletion", "cancel-deletion"}, transition.Action) {
 				continue // nobody asks for it
 			}
 			for i, from := range reachable {
@@ -83,7 +83,7 @@ func TestLife_VersionsFollowTheTable(t *testing.T) {
 		reachable := []keyring.VersionStatus{keyring.VersionEnabled, keyring.VersionDisabled, keyring.VersionCompromised, keyring.VersionDestroyScheduled}
 		tried := 0
 		for _, transition := range keyring.VersionTransitions() {
-			if !strings.Contains("enable disable mark-compromised schedule-destruction restore", transition.Action) {
+			if !slices.Contains([]string{"enable", "disable", "mark-compromised", "schedule-destruction", "restore"}, transition.Action) {
 				continue
 			}
 			for i, from := range reachable {

@@ -62,7 +62,9 @@ func (d driven) MoveAlias(name, ref string) string {
 	return d.code(http.MethodPatch, "aliases/"+name, map[string]any{"key": ref}, "If-Match", got.header.Get("ETag"))
 }
 
-func (d driven) DeleteAlias(name string) string { return d.code(http.MethodDelete, "aliases/"+name, nil) }
+func (d driven) DeleteAlias(name string) string {
+	return d.code(http.MethodDelete, "aliases/"+name, nil)
+}
 
 func (d driven) Encrypt(ref string) (ciphertext, code string) {
 	got, code := d.try(http.MethodPost, "elastic-keys/"+ref+"/encrypt", map[string]any{"plaintext": "aGVsbG8"})
@@ -86,7 +88,10 @@ func (d driven) Look(ref string) (status string, primary int, versions []string)
 func TestLife_IsWhatTheModelSays(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
-	eachAdministered(t, func(t *testing.T, s, _ *service) { keyringtest.Play(t, driven{t, s}, seed, 300) })
+	t.Logf("seed %d", seed)
+	eachAdministered(t, func(t *testing.T, s, _ *service) {
+		keyringtest.Play(t, driven{t, s}, rand.New(rand.NewPCG(seed, 1)), 300)
+	})
 }
 
 // eachAdministered runs test on every engine with two replicas, as the administrator sees them, who has a certificate.

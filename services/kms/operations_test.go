@@ -124,6 +124,7 @@ func (h holding) with(other holding) holding {
 
 // renewing is the holding with new keys and aliases for requests that work only once.
 func (h holding) renewing(t testing.TB, s *service) holding {
+	t.Helper()
 	h.fresh = func(what string) string {
 		name := "fresh-" + strings.ToLower(rand.Text())
 		if what == "alias" {

@@ -84,7 +84,7 @@ func TestPatch_ChangesWhatItNamesFromWhatWasSeen(t *testing.T) {
 }
 
 // pages reads a list to its end.
-func (s *service) pages(t *testing.T, token, path string, member string) (all []string) {
+func (s *service) pages(t *testing.T, token, path, member string) (all []string) {
 	t.Helper()
 	for cursor := ""; ; {
 		got := s.get(t, token, path+"&limit=2"+cursor)
@@ -142,7 +142,7 @@ func TestLists_NarrowAndSort(t *testing.T) {
 		assert.Empty(t, s.pages(t, token, "material-keys?status=destroyed", "id"))
 		primary := 0
 		for _, item := range s.get(t, token, "material-keys?algorithm=ES256").items(t) {
-			if item["primary"] == true {
+			if is, _ := item["primary"].(bool); is {
 				primary++
 			}
 		}

@@ -103,5 +103,8 @@ func (d driven) Look(ref string) (status string, primary int, versions []string)
 func TestKeyring_DoesWhatTheModelSays(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
-	each(t, func(t *testing.T, ring instance) { keyringtest.Play(t, driven{t, ring.Keyring}, seed, 600) })
+	t.Logf("seed %d", seed)
+	each(t, func(t *testing.T, ring instance) {
+		keyringtest.Play(t, driven{t, ring.Keyring}, rand.New(rand.NewPCG(seed, 1)), 600)
+	})
 }

@@ -17,9 +17,9 @@ func rows[S ~string](transitions []keyring.Transition[S]) (table []string) {
 	for _, t := range transitions {
 		var from []string
 		for _, s := range t.From {
-			from = append(from, fmt.Sprintf("`%s`", s))
+			from = append(from, fmt.Sprintf("%#q", string(s)))
 		}
-		table = append(table, fmt.Sprintf("| `%s` | %s | `%s` |", t.Action, strings.Join(from, ", "), t.To))
+		table = append(table, fmt.Sprintf("| %#q | %s | %#q |", t.Action, strings.Join(from, ", "), string(t.To)))
 	}
 	return table
 }

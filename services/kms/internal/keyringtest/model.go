@@ -4,10 +4,22 @@ package keyringtest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"testing"
 )
+
+// T is the part of *testing.T that a play needs.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Failed() bool
+}
+
+// Random is a source of choices, which the caller logs the seed of.
+type Random interface {
+	// IntN is from 0 to below n.
+	IntN(n int) int
+}
 
 // Driver does one thing to a key and returns the problem code of the refusal, "" for success. ref is a name or an alias.
 type Driver interface {
@@ -75,11 +87,9 @@ var versionTransitions = map[string]struct {
 	"restore":              {[]string{"destroy_scheduled"}, "disabled"},
 }
 
-// Play makes steps random operations and compares each answer, and the state after it, with the model. seed makes it repeatable.
-func Play(t *testing.T, driver Driver, seed uint64, steps int) {
+// Play makes steps random operations and compares each answer, and the state after it, with the model.
+func Play(t T, driver Driver, random Random, steps int) {
 	t.Helper()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
 	m := &model{aliases: map[string]*key{}}
 	for i := range 3 {
 		m.create(t, driver, fmt.Sprint("key-", i))
@@ -87,7 +97,7 @@ func Play(t *testing.T, driver Driver, seed uint64, steps int) {
 	for step := range steps {
 		m.step(t, driver, random, step)
 		if t.Failed() {
-			t.Fatalf("seed %d, step %d", seed, step)
+			t.Fatalf("the model and the keys part at step %d", step)
 		}
 	}
 	for _, k := range m.keys {
@@ -95,14 +105,14 @@ func Play(t *testing.T, driver Driver, seed uint64, steps int) {
 	}
 }
 
-func (m *model) create(t *testing.T, driver Driver, name string) {
+func (m *model) create(t T, driver Driver, name string) {
 	t.Helper()
 	expect(t, "", driver.Create(name), "create "+name)
 	m.keys = append(m.keys, &key{name: name, status: "active", primary: 1, versions: []string{"enabled"}, marked: []bool{false}, messages: []string{""}})
 }
 
 // pick is a key, and what it is called now.
-func (m *model) pick(random *rand.Rand) (*key, string) {
+func (m *model) pick(random Random) (*key, string) {
 	k := m.keys[random.IntN(len(m.keys))]
 	names := []string{k.name}
 	for alias, of := range m.aliases {
@@ -114,7 +124,7 @@ func (m *model) pick(random *rand.Rand) (*key, string) {
 	return k, names[random.IntN(len(names))]
 }
 
-func expect(t *testing.T, want, got, what string) {
+func expect(t T, want, got, what string) {
 	t.Helper()
 	if want != got {
 		t.Errorf("%s: got %q, want %q", what, got, want)
@@ -122,7 +132,7 @@ func expect(t *testing.T, want, got, what string) {
 }
 
 // compare holds what is there against the model.
-func (m *model) compare(t *testing.T, driver Driver, k *key, what string) {
+func (m *model) compare(t T, driver Driver, k *key, what string) {
 	t.Helper()
 	status, primary, versions := driver.Look(k.name)
 	if status != k.status || primary != k.primary || !slices.Equal(versions, k.versions) {

@@ -2,13 +2,11 @@ package keyringtest
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"testing"
 )
 
 // step makes one operation.
-func (m *model) step(t *testing.T, driver Driver, random *rand.Rand, number int) {
+func (m *model) step(t T, driver Driver, random Random, number int) {
 	t.Helper()
 	k, ref := m.pick(random)
 	version := 1 + random.IntN(len(k.versions))
@@ -42,7 +40,7 @@ func (m *model) step(t *testing.T, driver Driver, random *rand.Rand, number int)
 	m.compare(t, driver, k, what)
 }
 
-func (m *model) moveKey(t *testing.T, driver Driver, k *key, ref, action, what string) {
+func (m *model) moveKey(t T, driver Driver, k *key, ref, action, what string) {
 	t.Helper()
 	want, move := "", transitions[action]
 	if slices.Contains(move.from, k.status) {
@@ -118,7 +116,7 @@ func (k *key) reads(version int) string {
 }
 
 // alias makes, moves or deletes one of a few aliases, or tries a name that a key has.
-func (m *model) alias(t *testing.T, driver Driver, random *rand.Rand, k *key, ref, what string) {
+func (m *model) alias(t T, driver Driver, random Random, k *key, ref, what string) {
 	t.Helper()
 	name := fmt.Sprint("alias-", random.IntN(3))
 	of, there := m.aliases[name]
