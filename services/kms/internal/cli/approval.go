@@ -160,8 +160,15 @@ func (c *commands) approvalMove(
 				return writeJSON(cmd.OutOrStdout(), r)
 			}
 			rows := [][]string{
-				{"ID", r.ID}, {"Operation", r.Operation}, {"Key", r.Resource.Ref}, {"Parameters", string(r.Parameters)}, {"Reason", r.Reason},
-				{"Requested by", r.RequestedBy.Kind + " " + r.RequestedBy.Ref}, {"State", r.State}, {"Approvals", votesText(*r)}, {"Expires", r.ExpiresAt},
+				{"ID", r.ID},
+				{"Operation", r.Operation},
+				{"Key", r.Resource.Ref},
+				{"Parameters", string(r.Parameters)},
+				{"Reason", r.Reason},
+				{"Requested by", r.RequestedBy.Kind + " " + r.RequestedBy.Ref},
+				{"State", r.State},
+				{"Approvals", votesText(*r)},
+				{"Expires", r.ExpiresAt},
 			}
 			for _, approver := range r.Approvers {
 				vote := "nothing yet"
