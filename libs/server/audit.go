@@ -33,7 +33,9 @@ type Observation struct {
 	ObjectVersion        int64
 	// Outcome is OutcomeAllowed, OutcomeDenied or OutcomeFailed; Code is the problem's, "" after success.
 	Outcome, Code string
-	RequestID     string
+	// Count is how often, in this request; 0 is once.
+	Count     int64
+	RequestID string
 	// Address is the client's, behind trusted proxies the one that they name.
 	Address netip.Addr
 	// DataPlane tells that the operation uses something and changes nothing.
@@ -47,6 +49,36 @@ func Annotate(ctx context.Context, kind, id string, version int64) {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.object = object{kind: kind, id: id, version: version}
 	}
+}
+
+// Use is what a request has done with one object, and how often.
+type Use struct {
+	// Operation is the name in the audit trail, of one use by itself.
+	Operation string
+	// Kind, ID and Version are the object's.
+	Kind, ID string
+	Version  int64
+	// Outcome is OutcomeAllowed or another, with the problem's code; Count is how often, at least once.
+	Outcome, Code string
+	Count         int64
+}
+
+// AnnotateUses says what a request has done where that is more than one thing, or is called something else than the operation. The auditor is
+// told of each in place of the request, as what the request became unless it succeeds. The last call counts.
+func AnnotateUses(ctx context.Context, uses []Use) {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		c.uses = uses
+	}
+}
+
+// of is the observation of one use by the request.
+func (o Observation) of(use Use) Observation {
+	o.Operation, o.ObjectKind, o.ObjectID, o.ObjectVersion, o.Count = use.Operation, use.Kind, use.ID, use.Version, use.Count
+	if o.Outcome == OutcomeAllowed {
+		o.Outcome, o.Code = use.Outcome, use.Code
+	}
+
+	return o
 }
 
 // MarkRecorded says that the request's event stands in the handler's own transaction, so that it is not recorded twice.

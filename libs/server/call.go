@@ -26,6 +26,7 @@ type call struct {
 	params    chi.Context // where the path's parameters are
 	principal *Principal
 	object    object // what the handler says that it is about
+	uses      []Use  // what the handler has done, where that is not one thing
 	recorded  bool   // the handler's own event is in its transaction
 	body      []byte // what the validation has read
 	response  response

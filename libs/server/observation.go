@@ -6,14 +6,22 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
-// audit tells the auditor of the request, exactly once, when it is answered.
+// audit tells the auditor of the request, or of each of its uses, exactly once, when it is answered.
 func (s *Server) audit(next handler) handler {
 	if s.deps.Auditor == nil {
 		return next
 	}
 
 	return func(c *call, w http.ResponseWriter, r *http.Request) {
-		defer func() { s.deps.Auditor.Observe(c, s.observation(c, r)) }()
+		defer func() {
+			o := s.observation(c, r)
+			if len(c.uses) == 0 {
+				s.deps.Auditor.Observe(c, o)
+			}
+			for _, use := range c.uses {
+				s.deps.Auditor.Observe(c, o.of(use))
+			}
+		}()
 		next(c, w, r)
 	}
 }

@@ -38,13 +38,35 @@ func (p *Platform) Use(ctx context.Context, operation string, object audit.Objec
 	if !p.eachUse {
 		return nil
 	}
+	return p.storeUses(ctx, []server.Use{{Operation: operation, Kind: object.Kind, ID: object.ID, Version: object.Version, Outcome: server.OutcomeAllowed}})
+}
+
+// Uses is Use for a request that has done several things, some of them perhaps in vain, or one that is called something else than the
+// operation. Each stands in the audit trail with its count.
+func (p *Platform) Uses(ctx context.Context, uses []server.Use) error {
+	server.AnnotateUses(ctx, uses)
+	if !p.eachUse {
+		return nil
+	}
+	return p.storeUses(ctx, uses)
+}
+
+// storeUses stores what was allowed. The pipeline tells of the rest.
+func (p *Platform) storeUses(ctx context.Context, uses []server.Use) error {
 	caller, ok := server.PrincipalFrom(ctx)
 	if !ok {
 		return errNoPrincipal
 	}
-	err := p.Audit.Use(ctx, audit.Event{
-		Tenant: caller.Tenant, Actor: actorOf(caller), Action: operation, Object: object, RequestID: server.RequestIDFrom(ctx), Address: server.AddressFrom(ctx),
-	})
+	var allowed []audit.Observation
+	for _, use := range uses {
+		if use.Outcome == server.OutcomeAllowed {
+			allowed = append(allowed, audit.Observation{Count: use.Count, Event: audit.Event{
+				Tenant: caller.Tenant, Actor: actorOf(caller), Action: use.Operation, Object: audit.Object{Kind: use.Kind, ID: use.ID, Version: use.Version},
+				RequestID: server.RequestIDFrom(ctx), Address: server.AddressFrom(ctx),
+			}})
+		}
+	}
+	err := p.Audit.Use(ctx, allowed...)
 	if err == nil {
 		server.MarkRecorded(ctx)
 	}
@@ -80,5 +102,5 @@ func (a auditor) Observe(_ context.Context, o server.Observation) {
 	if o.Principal != nil {
 		event.Actor = actorOf(o.Principal)
 	}
-	a.log.Observe(audit.Observation{Event: event, Known: o.Principal != nil, DataPlane: o.DataPlane, Recorded: o.Recorded})
+	a.log.Observe(audit.Observation{Event: event, Count: o.Count, Known: o.Principal != nil, DataPlane: o.DataPlane, Recorded: o.Recorded})
 }

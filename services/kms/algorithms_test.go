@@ -239,7 +239,7 @@ func TestCreate_RefusesAlgorithmsByName(t *testing.T) {
 	for _, algorithm := range []string{
 		"none", "None", "", "A256GCM", "A256KW", "dir", "A256GCM/", "/A256KW", "A256GCM/A256KW/dir", "A256KW/A256GCM", "a256gcm/a256kw", "A256GCM/A256KW ",
 		"A256GCM/RSA1_5", "A256GCM/RSA-OAEP", "A256GCM/PBES2-HS256+A128KW", "A256GCM/none", "none/A256KW", "A256GCM/ECDH-1PU", "A256GCM/X25519",
-		"RS1", "HS1", "ES256K", "Ed448", "RSA1_5", "RSA-OAEP", "es256", "SHA256withRSA", "ML-KEM-512", "ML-KEM-768", "HKDF-SHA256", "ECDH",
+		"RS1", "HS1", "ES256K", "Ed448", "RSA1_5", "RSA-OAEP", "es256", "SHA256withRSA", "ML-KEM-512", "HKDF-SHA1", "ECDH-ES",
 	} {
 		got := s.call(t, h.token, http.MethodPost, "elastic-keys", map[string]any{"name": "refused", "algorithm": algorithm})
 		assert.Equal(t, http.StatusBadRequest, got.status, "%s: %s", algorithm, got.body)

@@ -29,6 +29,14 @@ func (h holding) bodies() map[string][3]string {
 		"decrypt": {"elastic-keys/" + h.secret + "/decrypt", `{"ciphertext":"` + h.ciphertext + `"`, "ciphertext"},
 		"sign":    {"elastic-keys/" + h.signer + "/sign", `{"payload":"aGVsbG8"`, "payload"},
 		"verify":  {"elastic-keys/" + h.signer + "/verify", `{"signature":"` + h.jws + `"`, "signature"},
+
+		"mac":         {"elastic-keys/" + h.macKey + "/mac", `{"payload":"aGVsbG8"`, "payload"},
+		"verify-mac":  {"elastic-keys/" + h.macKey + "/verify-mac", `{"mac":"` + h.mac + `","payload":"aGVsbG8"`, "payload"},
+		"reencrypt":   {"elastic-keys/" + h.secret + "/reencrypt", `{"ciphertext":"` + h.ciphertext + `"`, "ciphertext"},
+		"wrap":        {"elastic-keys/" + h.secret + "/wrap", `{"key":"aGVsbG8"`, "key"},
+		"unwrap":      {"elastic-keys/" + h.secret + "/unwrap", `{"wrapped":"` + h.wrapped + `"`, "wrapped"},
+		"generate":    {"elastic-keys/" + h.secret + "/generate", `{"algorithm":"ES256"`, "algorithm"},
+		"decapsulate": {"elastic-keys/" + h.kemKey + "/decapsulate", `{"ciphertext":"` + h.encapsulated + `"`, "ciphertext"},
 	}
 }
 
@@ -90,7 +98,7 @@ func TestBody_IsReadStrictly(t *testing.T) {
 			assert.Equal(t, c.code, code, "%s: %s: %s", name, what, got.body)
 		}
 	}
-	assert.Len(t, s.get(t, h.token, "elastic-keys").items(t), 3, "nothing was created")
+	assert.Len(t, s.get(t, h.token, "elastic-keys").items(t), 6, "nothing was created")
 }
 
 func TestBody_HasItsMediaType(t *testing.T) {
@@ -100,7 +108,7 @@ func TestBody_HasItsMediaType(t *testing.T) {
 	for _, mediaType := range []string{
 		"", "text/plain", "text/json", "application/jsonx", "application/json; charset=latin1",
 		"application/json, text/plain", "application/problem+json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-		"application/octet-stream", "*/*", "application/json;", "application /json", "application/json; x=y",
+		"*/*", "application/octet", "application/json;", "application /json", "application/json; x=y",
 	} {
 		got := s.call(t, h.token, http.MethodPost, path, open, "Content-Type", mediaType)
 		if mediaType == "application/json;" { // an empty list of parameters is none (RFC 9110 section 5.6.6)

@@ -34,6 +34,8 @@ type KeysConfig struct {
 	MaintenanceInterval time.Duration `koanf:"maintenance_interval"`
 	// FlushInterval is how often each replica stores what keys were used for. A crash loses no more than that.
 	FlushInterval time.Duration `koanf:"flush_interval"`
+	// InlineLimit is how many bytes one request may have encrypted or signed. Files of any size are a matter of the command line.
+	InlineLimit int `koanf:"inline_limit"`
 }
 
 const day = 24 * time.Hour
@@ -44,6 +46,9 @@ func (c KeysConfig) Validate() []config.Problem {
 	const most = 1_000_000
 	if c.Cache < 1 || c.Cache > most {
 		problems = append(problems, config.Problem{Path: "cache", Message: "is out of range", Suggestion: "1 to 1000000"})
+	}
+	if c.InlineLimit < 1 || c.InlineLimit > keyring.MaxInline {
+		problems = append(problems, config.Problem{Path: "inline_limit", Message: "is out of range", Suggestion: "1 to 1048576 bytes"})
 	}
 	days := func(path string, days int) {
 		if wait := time.Duration(days) * day; wait < keyring.MinWait || wait > keyring.MaxWait {
@@ -82,6 +87,6 @@ func (c KeysConfig) leastWait(_ context.Context, tenant string) (time.Duration, 
 // Defaults is what a configuration file starts from.
 func Defaults() Config {
 	return Config{Config: service.Defaults(defaultPublic, defaultAdmin), Keys: KeysConfig{
-		Cache: 1000, MinWaitDays: int(keyring.MinWait / day), MaintenanceInterval: 10 * time.Second, FlushInterval: time.Second,
+		Cache: keyring.DefaultCacheKeys, InlineLimit: keyring.DefaultInline, MinWaitDays: int(keyring.MinWait / day), MaintenanceInterval: 10 * time.Second, FlushInterval: time.Second,
 	}}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/service/servicetest"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
 
@@ -21,7 +22,7 @@ func twoEstates(t *testing.T, engine string) (s *service, ours, theirs estate) {
 	t.Helper()
 	cfg, files := prepare(t, engine)
 	certificates := landlords(t, &cfg, "stranger", "victim")
-	s = &service{cfg: cfg, files: files}
+	s = &service{cfg: cfg, files: files, running: &servicetest.Running{Config: &cfg.Config}}
 	s.editRealm(t, func(text string) string {
 		return strings.Replace(text, "tenants:\n", "tenants:\n  - id: stranger\n  - id: victim\n", 1)
 	})

@@ -58,6 +58,8 @@ func TestLimit_OfBytesInOneRequestIsExact(t *testing.T) {
 	for _, operation := range []string{h.secret + "/decrypt", h.signer + "/verify"} {
 		member := map[bool]string{true: "ciphertext", false: "signature"}[strings.HasSuffix(operation, "decrypt")]
 		s.call(t, h.token, http.MethodPost, "elastic-keys/"+operation, map[string]any{member: strings.Repeat("A", 128<<10+1)}).
+			refused(t, http.StatusRequestEntityTooLarge, "payload_too_large", operation)
+		s.call(t, h.token, http.MethodPost, "elastic-keys/"+operation, map[string]any{member: strings.Repeat("A", 3<<19+1)}).
 			refused(t, http.StatusBadRequest, "validation_failed", operation)
 	}
 }
@@ -65,7 +67,7 @@ func TestLimit_OfBytesInOneRequestIsExact(t *testing.T) {
 func TestLimit_OfABodyIsExact(t *testing.T) {
 	t.Parallel()
 	s, h := fixture(t)
-	const most = 1 << 20
+	const most = 2 << 20
 	path := "elastic-keys/" + h.secret + "/encrypt"
 	padded := func(size int) string {
 		body := `{"plaintext":"aGVsbG8"}`

@@ -26,6 +26,9 @@ type holding struct {
 	secretName    string
 	signerID      string
 	signerName    string
+	macKey        string // keys for one kind of operation each
+	kemKey        string
+	deriveKey     string
 	description   string
 	imported      string // a key that verifies, whose versions are imported, by id or name
 	importedID    string
@@ -37,6 +40,9 @@ type holding struct {
 	ciphertext    string // made by secret
 	jws, raw      string // made by signer, the latter bare
 	alias         string // of secret
+	wrapped       string // a key, under secret
+	mac           string // made by macKey
+	encapsulated  string // for kemKey
 	keysCursor    string // of a list of keys
 	versionCursor string // of the list of the versions of secret
 	jobCursor     string // of the list of the import jobs of imported
@@ -56,6 +62,13 @@ func newHolding(t testing.TB, s *service, tenant, token string) holding {
 		map[string]any{"name": h.secretName, "algorithm": "A256GCM/A256KW", "description": h.description}).member(t, "id")
 	h.signerID = s.create(t, token, h.signerName, "ES256")
 	h.secret, h.signer = h.secretID, h.signerID
+	h.macKey, h.kemKey, h.deriveKey = tenant+"-mac", tenant+"-kem", tenant+"-derive"
+	s.create(t, token, h.macKey, "HS256")
+	s.create(t, token, h.kemKey, "ML-KEM-768")
+	s.create(t, token, h.deriveKey, "HKDF-SHA256")
+	h.mac = s.post(t, token, "elastic-keys/"+h.macKey+"/mac", map[string]any{"payload": "aGVsbG8"}).member(t, "mac")
+	h.encapsulated = s.post(t, token, "elastic-keys/"+h.kemKey+"/encapsulate", map[string]any{}).member(t, "ciphertext")
+	h.wrapped = s.post(t, token, "elastic-keys/"+h.secret+"/wrap", map[string]any{"key": "aGVsbG8"}).member(t, "wrapped")
 	h.ciphertext = s.post(t, token, "elastic-keys/"+h.secret+"/encrypt", map[string]any{"plaintext": "aGVsbG8"}).member(t, "ciphertext")
 	h.jws = s.post(t, token, "elastic-keys/"+h.signer+"/sign", map[string]any{"payload": "aGVsbG8"}).member(t, "signature")
 	h.raw = s.post(t, token, "elastic-keys/"+h.signer+"/sign",
@@ -91,6 +104,8 @@ func nobody(like holding) holding {
 	return holding{
 		tenant: "nobody", secret: id, signer: signerID, secretID: id, signerID: signerID,
 		secretName: "nobodys-secret", signerName: "nobodys-signer", alias: "nobodys-alias",
+		macKey: "nobodys-mac", kemKey: "nobodys-kem", deriveKey: "nobodys-derive",
+		wrapped: elsewhere(like.wrapped, id+".1"), mac: like.mac, encapsulated: like.encapsulated,
 		materialID: uuid.Must(uuid.NewV7()).String(),
 		imported:   importedID, importedID: importedID, importedName: "nobodys-imported", jobID: uuid.Must(uuid.NewV7()).String(), jobCursor: cursor,
 		publicKey:  like.publicKey,
@@ -117,6 +132,7 @@ func (h holding) upperCase() holding {
 // with is the holding with all that is inside requests, not in their paths, taken from another one.
 func (h holding) with(other holding) holding {
 	h.materialID, h.ciphertext, h.jws, h.raw = other.materialID, other.ciphertext, other.jws, other.raw
+	h.wrapped, h.mac, h.encapsulated = other.wrapped, other.mac, other.encapsulated
 	h.keysCursor, h.versionCursor = other.keysCursor, other.versionCursor
 	h.jobID, h.jobCursor = other.jobID, other.jobCursor
 	return h
@@ -261,24 +277,38 @@ var asks = map[string]func(h holding) []ask{
 	"importKey": func(h holding) []ask {
 		return []ask{{"elastic-keys/" + h.imported + "/import", map[string]any{"public_key": h.publicKey}}}
 	},
-	"getKeySet":        func(holding) []ask { return []ask{{path: "jwks"}} },
-	"reportAlgorithms": func(holding) []ask { return []ask{{path: "reports/algorithms"}} },
-	"encrypt": func(h holding) []ask {
-		return []ask{{"elastic-keys/" + h.secret + "/encrypt", map[string]any{"plaintext": "aGVsbG8"}}}
-	},
-	"decrypt": func(h holding) []ask {
-		return []ask{{"elastic-keys/" + h.secret + "/decrypt", map[string]any{"ciphertext": h.ciphertext}}}
-	},
-	"sign": func(h holding) []ask {
-		return []ask{{"elastic-keys/" + h.signer + "/sign", map[string]any{"payload": "aGVsbG8"}}}
-	},
-	"verify": func(h holding) []ask {
-		path := "elastic-keys/" + h.signer + "/verify"
-		return []ask{
-			{path, map[string]any{"signature": h.jws}},
-			{path, map[string]any{"signature": h.raw, "payload": "aGVsbG8", "input": "message", "format": "der"}},
-		}
-	},
+	"getKeySet":            func(holding) []ask { return []ask{{path: "jwks"}} },
+	"reportAlgorithms":     func(holding) []ask { return []ask{{path: "reports/algorithms"}} },
+	"encrypt":              keyAsks("encrypt"),
+	"encryptBatch":         batchAsks("encrypt"),
+	"decrypt":              keyAsks("decrypt"),
+	"decryptBatch":         batchAsks("decrypt"),
+	"reencrypt":            keyAsks("reencrypt"),
+	"reencryptBatch":       batchAsks("reencrypt"),
+	"sign":                 keyAsks("sign"),
+	"signBatch":            batchAsks("sign"),
+	"verify":               keyAsks("verify"),
+	"verifyBatch":          batchAsks("verify"),
+	"mac":                  keyAsks("mac"),
+	"macBatch":             batchAsks("mac"),
+	"verifyMac":            keyAsks("verify-mac"),
+	"verifyMacBatch":       batchAsks("verify-mac"),
+	"generateDataKey":      keyAsks("generate-data-key"),
+	"generateDataKeyBatch": batchAsks("generate-data-key"),
+	"wrap":                 keyAsks("wrap"),
+	"wrapBatch":            batchAsks("wrap"),
+	"unwrap":               keyAsks("unwrap"),
+	"unwrapBatch":          batchAsks("unwrap"),
+	"generate":             keyAsks("generate"),
+	"generateBatch":        batchAsks("generate"),
+	"derive":               keyAsks("derive"),
+	"deriveBatch":          batchAsks("derive"),
+	"encapsulate":          keyAsks("encapsulate"),
+	"encapsulateBatch":     batchAsks("encapsulate"),
+	"decapsulate":          keyAsks("decapsulate"),
+	"decapsulateBatch":     batchAsks("decapsulate"),
+	"generateRandom":       keyAsks("generate-random"),
+	"generateRandomBatch":  batchAsks("generate-random"),
 }
 
 // described reads the document once.

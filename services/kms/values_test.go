@@ -193,7 +193,7 @@ func TestHostileTexts_AreNeverAFaultOfTheService(t *testing.T) {
 			escaped := escapeAll(text)
 			for _, op := range operations(t) {
 				evil := h
-				evil.secret, evil.signer, evil.imported = escaped, escaped, escaped
+				evil.secret, evil.signer, evil.imported, evil.macKey, evil.kemKey, evil.deriveKey = escaped, escaped, escaped, escaped, escaped, escaped
 				if !strings.Contains(op.Path, "{id}") || op.StepUp {
 					continue
 				}

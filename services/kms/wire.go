@@ -34,13 +34,13 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
 		Grants: grants{p.Access}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
-		Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
+		InlineLimit: cfg.Keys.InlineLimit, Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
 		Release: buildinfo.Read().Version,
 	})
 	if err != nil {
 		return service.Domain{}, err
 	}
-	operations, err := httpapi.New(keys, p.Cursors, p.Use)
+	operations, err := httpapi.New(keys, p.Cursors, p.Use, p.Uses)
 	if err != nil {
 		return service.Domain{}, err
 	}

@@ -198,16 +198,29 @@ func (l *Log) RecordLocal(e Event) error {
 
 // Use is Observe for an operation of the data plane that is about to be answered: with Config.DataPlane Each it returns once the event is
 // committed, and the answer may only go out after nil. Otherwise it counts and returns nil.
-func (l *Log) Use(ctx context.Context, e Event) error {
-	if l.cfg.DataPlane != Each {
-		l.Observe(Observation{Event: e, Known: true, DataPlane: true})
+//
+// Equal uses of one request are one observation with their count. All are stored, or none.
+func (l *Log) Use(ctx context.Context, uses ...Observation) error {
+	records := make([]*record, 0, len(uses))
+	for _, use := range uses {
+		if l.cfg.DataPlane != Each {
+			use.Known, use.DataPlane = true, true
+			l.Observe(use)
+			continue
+		}
+		r, err := newRecord(use.Event, l.cfg.Now())
+		if err != nil {
+			return fmt.Errorf("record use: %w", err)
+		}
+		if use.Count > 1 {
+			r.Count = use.Count
+		}
+		records = append(records, r)
+	}
+	if len(records) == 0 {
 		return nil
 	}
-	r, err := newRecord(e, l.cfg.Now())
-	if err != nil {
-		return fmt.Errorf("record use: %w", err)
-	}
-	if err := l.writer.store(ctx, []*record{r}); err != nil {
+	if err := l.writer.store(ctx, records); err != nil {
 		return fmt.Errorf("record use: %w", err)
 	}
 	return nil

@@ -64,6 +64,8 @@ func Flag(name string, value bool) Field { return Field{name, value} }
 // Observation is an event that no transaction has taken with it.
 type Observation struct {
 	Event
+	// Count is how often it happened; 0 is once.
+	Count int64
 	// Known tells that the caller was authenticated, so that the tenant is one that exists.
 	Known bool
 	// DataPlane tells that the operation uses something and changes nothing.

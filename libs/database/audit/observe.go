@@ -82,7 +82,7 @@ func (l *Log) Observe(o Observation) {
 	if o.Tenant == System && !o.Known {
 		key = key.foreign()
 	}
-	l.window.add(key, tally{count: 1, first: o.Time, last: o.Time, address: o.Address})
+	l.window.add(key, tally{count: max(o.Count, 1), first: o.Time, last: o.Time, address: o.Address})
 }
 
 func (w *window) add(key observed, t tally) {

@@ -192,7 +192,7 @@ func TestUse_EachIsCommittedBeforeTheAnswer(t *testing.T) {
 				var err error
 				for range uses {
 					if err == nil {
-						err = r.Use(t.Context(), audit.Event{Tenant: "acme", Action: "encrypt"})
+						err = r.Use(t.Context(), audit.Observation{Event: audit.Event{Tenant: "acme", Action: "encrypt"}})
 					}
 				}
 				failed <- err
@@ -203,7 +203,7 @@ func TestUse_EachIsCommittedBeforeTheAnswer(t *testing.T) {
 		}
 		assert.Equal(t, callers*uses, r.count("SELECT count(*) FROM audit_pending"))
 		r.barrier.Seal()
-		require.Error(t, r.Use(t.Context(), audit.Event{Tenant: "acme", Action: "encrypt"}))
+		require.Error(t, r.Use(t.Context(), audit.Observation{Event: audit.Event{Tenant: "acme", Action: "encrypt"}}))
 	}, func(c *audit.Config) { c.DataPlane = audit.Each })
 }
 

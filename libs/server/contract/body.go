@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -42,15 +43,51 @@ func (o *Operation) readBody(op *openapi3.Operation) error {
 			return err
 		}
 		var err error
-		if b.shape, err = newShape(media.Schema, o.Hot); err != nil {
+		if b.shape, err = newShape(media.Schema, o.Hot || o.Batch); err != nil {
 			return err
 		}
-		if !o.Hot {
+		if o.Batch {
+			err = o.readItem(b, media.Schema.Value)
+		} else if !o.Hot {
 			b.schema = media.Schema.Value
+		}
+		if err != nil {
+			return err
 		}
 	}
 
 	return nil
+}
+
+// items is the member of a batch's body that holds them.
+const items = "items"
+
+// readItem takes the check of the items out of that of the body: of the latter is left what the scan sees, their number included.
+func (o *Operation) readItem(b *body, schema *openapi3.Schema) error {
+	list := schema.Properties[items]
+	if list == nil || list.Value == nil || list.Value.Items == nil || !slices.Contains(schema.Required, items) || len(schema.Properties) != 1 {
+		return fmt.Errorf("the body of a batch has one member, %s, a list that is required", items)
+	}
+	shape, err := newShape(list.Value.Items, o.Hot)
+	if err != nil {
+		return err
+	}
+	o.item = &body{json: true, shape: shape}
+	if !o.Hot {
+		o.item.schema = list.Value.Items.Value
+	}
+	b.shape.Member(items).Items = nil
+
+	return nil
+}
+
+// CheckItem checks one item of a batch, as CheckBody would check it as the body of a request.
+func (o *Operation) CheckItem(content []byte) error {
+	if o.item == nil {
+		return nil
+	}
+
+	return o.item.check(content)
 }
 
 // TakesBody tells whether a request may have a body at all.
@@ -74,6 +111,11 @@ func (o *Operation) CheckBody(contentType string, content []byte) error {
 	if !ok || !b.json {
 		return nil
 	}
+
+	return b.check(content)
+}
+
+func (b *body) check(content []byte) error {
 	if err := jsonscan.Scan(content, b.shape); err != nil {
 		return err
 	}

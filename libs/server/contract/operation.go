@@ -29,6 +29,7 @@ const (
 	extStepUp    = "x-step-up"
 	extFeature   = "x-feature"
 	extResource  = "x-resource"
+	extBatch     = "x-batch"
 	extCodegen   = "x-oapi-codegen-"
 )
 
@@ -49,6 +50,8 @@ type Operation struct {
 	// Resource is the kind of the one resource that the operation is about, if scopes for it can be granted one by one: its handler decides about
 	// the resource.
 	Resource string
+	// Batch tells that the body is an object whose items are checked one by one, by CheckItem, so that one bad item fails alone.
+	Batch bool
 	// MaxBody is the largest body in bytes.
 	MaxBody int64
 	// StepUp tells that the caller must have authenticated just now.
@@ -61,6 +64,7 @@ type Operation struct {
 	queries      map[string]bool // the query parameters; true when it may be repeated
 	bodyRequired bool
 	bodies       map[string]*body // by media type; nil when the operation takes no body
+	item         *body            // of a batch
 }
 
 func newOperation(doc *openapi3.T, product, method, path string, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
@@ -85,7 +89,7 @@ func newOperation(doc *openapi3.T, product, method, path string, item *openapi3.
 
 func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	for name := range op.Extensions {
-		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody, extStepUp, extFeature, extResource}, name) && !strings.HasPrefix(name, extCodegen) {
+		if !slices.Contains([]string{extScopes, extHot, extStateless, extMaxBody, extStepUp, extFeature, extResource, extBatch}, name) && !strings.HasPrefix(name, extCodegen) {
 			return fmt.Errorf("the extension %s is unknown", name)
 		}
 	}
@@ -101,6 +105,9 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 		return err
 	}
 	if o.StepUp, _, err = extension[bool](op, extStepUp); err != nil {
+		return err
+	}
+	if o.Batch, _, err = extension[bool](op, extBatch); err != nil {
 		return err
 	}
 	feature, stated, err := extension[string](op, extFeature)

@@ -72,6 +72,9 @@ type Member struct {
 	Required bool
 }
 
+// Member is the shape of the values of a member that SetMembers has listed; nil for any other.
+func (s *Shape) Member(name string) *Shape { return s.members[name].shape }
+
 type member struct {
 	shape *Shape
 	bit   uint64

@@ -43,6 +43,13 @@ const (
 	CreateImportJobKeySizeN4096 CreateImportJobKeySize = 4096
 )
 
+// Defines values for DeriveRequestKdf.
+const (
+	DeriveRequestKdfHkdfSha256 DeriveRequestKdf = "hkdf-sha256"
+	DeriveRequestKdfHkdfSha384 DeriveRequestKdf = "hkdf-sha384"
+	DeriveRequestKdfHkdfSha512 DeriveRequestKdf = "hkdf-sha512"
+)
+
 // Defines values for ElasticKeyStatus.
 const (
 	ElasticKeyStatusActive          ElasticKeyStatus = "active"
@@ -54,6 +61,39 @@ const (
 	ElasticKeyStatusPendingDelete   ElasticKeyStatus = "pending_delete"
 	ElasticKeyStatusPendingGenerate ElasticKeyStatus = "pending_generate"
 	ElasticKeyStatusPendingImport   ElasticKeyStatus = "pending_import"
+)
+
+// Defines values for GenerateDataKeyRequestBits.
+const (
+	GenerateDataKeyRequestBitsN128 GenerateDataKeyRequestBits = 128
+	GenerateDataKeyRequestBitsN192 GenerateDataKeyRequestBits = 192
+	GenerateDataKeyRequestBitsN256 GenerateDataKeyRequestBits = 256
+	GenerateDataKeyRequestBitsN512 GenerateDataKeyRequestBits = 512
+)
+
+// Defines values for GenerateDataKeyRequestKeyPair.
+const (
+	GenerateDataKeyRequestKeyPairEd25519 GenerateDataKeyRequestKeyPair = "Ed25519"
+	GenerateDataKeyRequestKeyPairP256    GenerateDataKeyRequestKeyPair = "P-256"
+	GenerateDataKeyRequestKeyPairP384    GenerateDataKeyRequestKeyPair = "P-384"
+	GenerateDataKeyRequestKeyPairP521    GenerateDataKeyRequestKeyPair = "P-521"
+	GenerateDataKeyRequestKeyPairRSA2048 GenerateDataKeyRequestKeyPair = "RSA-2048"
+	GenerateDataKeyRequestKeyPairRSA3072 GenerateDataKeyRequestKeyPair = "RSA-3072"
+	GenerateDataKeyRequestKeyPairRSA4096 GenerateDataKeyRequestKeyPair = "RSA-4096"
+)
+
+// Defines values for GenerateRequestCurve.
+const (
+	GenerateRequestCurveP256 GenerateRequestCurve = "P-256"
+	GenerateRequestCurveP384 GenerateRequestCurve = "P-384"
+	GenerateRequestCurveP521 GenerateRequestCurve = "P-521"
+)
+
+// Defines values for GenerateRequestKeySize.
+const (
+	GenerateRequestKeySizeN2048 GenerateRequestKeySize = 2048
+	GenerateRequestKeySizeN3072 GenerateRequestKeySize = 3072
+	GenerateRequestKeySizeN4096 GenerateRequestKeySize = 4096
 )
 
 // Defines values for ImportJobStatus.
@@ -72,7 +112,9 @@ const (
 
 // Defines values for KeyUse.
 const (
+	KeyUseDerive  KeyUse = "derive"
 	KeyUseEncrypt KeyUse = "encrypt"
+	KeyUseKem     KeyUse = "kem"
 	KeyUseMac     KeyUse = "mac"
 	KeyUseSign    KeyUse = "sign"
 )
@@ -299,7 +341,65 @@ type CreateImportJobCurve string
 // CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
 type CreateImportJobKeySize int
 
-// DecryptRequest defines model for DecryptRequest.
+// DecapsulateBatchRequest defines model for DecapsulateBatchRequest.
+type DecapsulateBatchRequest struct {
+	Items []DecapsulateRequest `json:"items"`
+}
+
+// DecapsulateBatchResponse defines model for DecapsulateBatchResponse.
+type DecapsulateBatchResponse struct {
+	Results []DecapsulateResult `json:"results"`
+}
+
+// DecapsulateRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci"}
+type DecapsulateRequest struct {
+	Ciphertext Bytes `json:"ciphertext"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DecapsulateResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
+type DecapsulateResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey Bytes `json:"shared_key"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DecapsulateResult Example: {"shared_key":"3xqc","status":200}
+type DecapsulateResult struct {
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey *Bytes `json:"shared_key,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DecryptBatchRequest defines model for DecryptBatchRequest.
+type DecryptBatchRequest struct {
+	Items []DecryptRequest `json:"items"`
+}
+
+// DecryptBatchResponse defines model for DecryptBatchResponse.
+type DecryptBatchResponse struct {
+	Results []DecryptResult `json:"results"`
+}
+
+// DecryptRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}
 type DecryptRequest struct {
 	// Ciphertext Compact JWE.
 	Ciphertext string `json:"ciphertext"`
@@ -311,7 +411,7 @@ type DecryptRequest struct {
 	Context *Context `json:"context,omitempty"`
 }
 
-// DecryptResponse defines model for DecryptResponse.
+// DecryptResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","plaintext":"aGVsbG8","version":2}
 type DecryptResponse struct {
 	ElasticKeyID string `json:"elastic_key_id"`
 
@@ -319,7 +419,26 @@ type DecryptResponse struct {
 	//
 	// Example: aGVsbG8
 	Plaintext Bytes `json:"plaintext"`
-	Version   int64 `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DecryptResult Example: {"plaintext":"aGVsbG8","status":200}
+type DecryptResult struct {
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Plaintext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Plaintext *Bytes   `json:"plaintext,omitempty"`
+	Problem   *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // DeletionPlan defines model for DeletionPlan.
@@ -344,6 +463,72 @@ type DeletionPlan struct {
 
 	// Versions The newest 1,000.
 	Versions []MaterialKey `json:"versions"`
+}
+
+// DeriveBatchRequest defines model for DeriveBatchRequest.
+type DeriveBatchRequest struct {
+	Items []DeriveRequest `json:"items"`
+}
+
+// DeriveBatchResponse defines model for DeriveBatchResponse.
+type DeriveBatchResponse struct {
+	Results []DeriveResult `json:"results"`
+}
+
+// DeriveRequest Example: {"info":"cGF5cm9sbA","length":32}
+type DeriveRequest struct {
+	// Info base64url without padding.
+	//
+	// Example: aGVsbG8
+	Info *Bytes            `json:"info,omitempty"`
+	Kdf  *DeriveRequestKdf `json:"kdf,omitempty"`
+
+	// Length In bytes.
+	Length *int `json:"length,omitempty"`
+
+	// Peer RFC 7517.
+	Peer *json.RawMessage `json:"peer,omitempty"`
+
+	// Salt base64url without padding.
+	//
+	// Example: aGVsbG8
+	Salt *Bytes `json:"salt,omitempty"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DeriveRequestKdf defines model for DeriveRequest.Kdf.
+type DeriveRequestKdf string
+
+// DeriveResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","secret":"8vW7","version":2}
+type DeriveResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// Secret base64url without padding.
+	//
+	// Example: aGVsbG8
+	Secret Bytes `json:"secret"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DeriveResult Example: {"secret":"8vW7","status":200}
+type DeriveResult struct {
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Secret base64url without padding.
+	//
+	// Example: aGVsbG8
+	Secret *Bytes `json:"secret,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // DestructionPlan defines model for DestructionPlan.
@@ -449,7 +634,68 @@ type ElasticKeyPatch = json.RawMessage
 // ElasticKeyStatus defines model for ElasticKeyStatus.
 type ElasticKeyStatus string
 
-// EncryptRequest defines model for EncryptRequest.
+// EncapsulateBatchRequest defines model for EncapsulateBatchRequest.
+type EncapsulateBatchRequest struct {
+	Items []EncapsulateRequest `json:"items"`
+}
+
+// EncapsulateBatchResponse defines model for EncapsulateBatchResponse.
+type EncapsulateBatchResponse struct {
+	Results []EncapsulateResult `json:"results"`
+}
+
+// EncapsulateRequest Example: {}
+type EncapsulateRequest = map[string]interface{}
+
+// EncapsulateResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
+type EncapsulateResponse struct {
+	// Ciphertext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Ciphertext   Bytes  `json:"ciphertext"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey Bytes `json:"shared_key"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// EncapsulateResult Example: {"shared_key":"3xqc","status":200}
+type EncapsulateResult struct {
+	// Ciphertext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Ciphertext   *Bytes   `json:"ciphertext,omitempty"`
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey *Bytes `json:"shared_key,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// EncryptBatchRequest defines model for EncryptBatchRequest.
+type EncryptBatchRequest struct {
+	Items []EncryptRequest `json:"items"`
+}
+
+// EncryptBatchResponse defines model for EncryptBatchResponse.
+type EncryptBatchResponse struct {
+	Results []EncryptResult `json:"results"`
+}
+
+// EncryptRequest Example: {"context":{"record":"4711"},"plaintext":"aGVsbG8"}
 type EncryptRequest struct {
 	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
 	//
@@ -463,12 +709,28 @@ type EncryptRequest struct {
 	Plaintext Bytes `json:"plaintext"`
 }
 
-// EncryptResponse defines model for EncryptResponse.
+// EncryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type EncryptResponse struct {
 	// Ciphertext Compact JWE.
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyID string `json:"elastic_key_id"`
-	Version      int64  `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// EncryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
+type EncryptResult struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   *string  `json:"ciphertext,omitempty"`
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // ExportKey Example: {"recipient":{"alg":"ECDH-ES+A256KW","crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}
@@ -489,6 +751,183 @@ type ExportedKey struct {
 	Jwe     string `json:"jwe"`
 	KID     string `json:"kid"`
 	Version int64  `json:"version"`
+}
+
+// GenerateBatchRequest defines model for GenerateBatchRequest.
+type GenerateBatchRequest struct {
+	Items []GenerateRequest `json:"items"`
+}
+
+// GenerateBatchResponse defines model for GenerateBatchResponse.
+type GenerateBatchResponse struct {
+	Results []GenerateResult `json:"results"`
+}
+
+// GenerateDataKeyBatchRequest defines model for GenerateDataKeyBatchRequest.
+type GenerateDataKeyBatchRequest struct {
+	Items []GenerateDataKeyRequest `json:"items"`
+}
+
+// GenerateDataKeyBatchResponse defines model for GenerateDataKeyBatchResponse.
+type GenerateDataKeyBatchResponse struct {
+	Results []GenerateDataKeyResult `json:"results"`
+}
+
+// GenerateDataKeyRequest Example: {"bits":256,"context":{"record":"4711"}}
+type GenerateDataKeyRequest struct {
+	// Bits Length of a symmetric key; 256 if `key_pair` is not given either.
+	Bits *GenerateDataKeyRequestBits `json:"bits,omitempty"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// IncludePlaintext False if it is left out.
+	IncludePlaintext *bool                          `json:"include_plaintext,omitempty"`
+	KeyPair          *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
+}
+
+// GenerateDataKeyRequestBits Length of a symmetric key; 256 if `key_pair` is not given either.
+type GenerateDataKeyRequestBits int
+
+// GenerateDataKeyRequestKeyPair defines model for GenerateDataKeyRequest.KeyPair.
+type GenerateDataKeyRequestKeyPair string
+
+// GenerateDataKeyResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateDataKeyResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// JWK The private JWK of a pair, if it was asked for.
+	JWK *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key The symmetric key, if it was asked for.
+	Key *Bytes `json:"key,omitempty"`
+
+	// PublicJWK The public JWK of a pair.
+	PublicJWK *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// GenerateDataKeyResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateDataKeyResult struct {
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// JWK The private JWK of a pair, if it was asked for.
+	JWK *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key The symmetric key, if it was asked for.
+	Key     *Bytes   `json:"key,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// PublicJWK The public JWK of a pair.
+	PublicJWK *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped *string `json:"wrapped,omitempty"`
+}
+
+// GenerateRandomBatchRequest defines model for GenerateRandomBatchRequest.
+type GenerateRandomBatchRequest struct {
+	Items []GenerateRandomRequest `json:"items"`
+}
+
+// GenerateRandomBatchResponse defines model for GenerateRandomBatchResponse.
+type GenerateRandomBatchResponse struct {
+	Results []GenerateRandomResult `json:"results"`
+}
+
+// GenerateRandomRequest Example: {"bytes":32}
+type GenerateRandomRequest struct {
+	Bytes int `json:"bytes"`
+}
+
+// GenerateRandomResponse Example: {"random":"5S4H"}
+type GenerateRandomResponse struct {
+	// Random base64url without padding.
+	//
+	// Example: aGVsbG8
+	Random Bytes `json:"random"`
+}
+
+// GenerateRandomResult Example: {"random":"5S4H","status":200}
+type GenerateRandomResult struct {
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Random base64url without padding.
+	//
+	// Example: aGVsbG8
+	Random *Bytes `json:"random,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+}
+
+// GenerateRequest Example: {"algorithm":"ES256","context":{"record":"4711"}}
+type GenerateRequest struct {
+	Algorithm string `json:"algorithm"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context              `json:"context,omitempty"`
+	Curve   *GenerateRequestCurve `json:"curve,omitempty"`
+
+	// KeySize Bits of an RSA modulus. 3072 by default.
+	KeySize *GenerateRequestKeySize `json:"key_size,omitempty"`
+}
+
+// GenerateRequestCurve defines model for GenerateRequest.Curve.
+type GenerateRequestCurve string
+
+// GenerateRequestKeySize Bits of an RSA modulus. 3072 by default.
+type GenerateRequestKeySize int
+
+// GenerateResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateResponse struct {
+	Algorithm    string `json:"algorithm"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// PublicJWK Not with a symmetric key.
+	PublicJWK *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE, `cty` is `jwk+json`.
+	Wrapped string `json:"wrapped"`
+}
+
+// GenerateResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateResult struct {
+	Algorithm    *string  `json:"algorithm,omitempty"`
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// PublicJWK Not with a symmetric key.
+	PublicJWK *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE, `cty` is `jwk+json`.
+	Wrapped *string `json:"wrapped,omitempty"`
 }
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -592,6 +1031,56 @@ type KeySet = json.RawMessage
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
 
+// MacBatchRequest defines model for MacBatchRequest.
+type MacBatchRequest struct {
+	Items []MacRequest `json:"items"`
+}
+
+// MacBatchResponse defines model for MacBatchResponse.
+type MacBatchResponse struct {
+	Results []MacResult `json:"results"`
+}
+
+// MacRequest Example: {"payload":"aGVsbG8"}
+type MacRequest struct {
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes `json:"payload"`
+}
+
+// MacResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","mac":"p5Nv","version":2}
+type MacResponse struct {
+	Algorithm    string `json:"algorithm"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// Mac base64url without padding.
+	//
+	// Example: aGVsbG8
+	Mac Bytes `json:"mac"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// MacResult Example: {"mac":"p5Nv","status":200}
+type MacResult struct {
+	Algorithm    *string `json:"algorithm,omitempty"`
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Mac base64url without padding.
+	//
+	// Example: aGVsbG8
+	Mac     *Bytes   `json:"mac,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // MaterialKey defines model for MaterialKey.
 type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
@@ -688,6 +1177,64 @@ type Quorum struct {
 	Approvers []string `json:"approvers"`
 }
 
+// ReencryptBatchRequest defines model for ReencryptBatchRequest.
+type ReencryptBatchRequest struct {
+	Items []ReencryptRequest `json:"items"`
+}
+
+// ReencryptBatchResponse defines model for ReencryptBatchResponse.
+type ReencryptBatchResponse struct {
+	Results []ReencryptResult `json:"results"`
+}
+
+// ReencryptRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}
+type ReencryptRequest struct {
+	// Ciphertext Compact JWE.
+	Ciphertext string `json:"ciphertext"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// NewContext Context of the new message; that of the old one if it is left out. An empty one binds to nothing.
+	NewContext *Context `json:"new_context,omitempty"`
+
+	// Target UUID, name or alias of the key to encrypt to; this one if it is left out.
+	Target *string `json:"target,omitempty"`
+}
+
+// ReencryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","source_version":1,"version":2}
+type ReencryptResponse struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   string `json:"ciphertext"`
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// SourceVersion The version that the message was under.
+	SourceVersion int64 `json:"source_version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// ReencryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
+type ReencryptResult struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   *string  `json:"ciphertext,omitempty"`
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SourceVersion The version that the message was under.
+	SourceVersion *int64 `json:"source_version,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // RefusedUses Attempts to use a key that waits for its deletion.
 //
 // Example: {"count":0}
@@ -768,10 +1315,23 @@ type ScheduleEnd struct {
 	WaitDays *int `json:"wait_days,omitempty"`
 }
 
-// SignRequest defines model for SignRequest.
+// SignBatchRequest defines model for SignBatchRequest.
+type SignBatchRequest struct {
+	Items []SignRequest `json:"items"`
+}
+
+// SignBatchResponse defines model for SignBatchResponse.
+type SignBatchResponse struct {
+	Results []SignResult `json:"results"`
+}
+
+// SignRequest Example: {"payload":"aGVsbG8"}
 type SignRequest struct {
+	// Format Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
-	Input  *SignatureInput  `json:"input,omitempty"`
+
+	// Input Example: jws_payload
+	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload base64url without padding.
 	//
@@ -782,20 +1342,38 @@ type SignRequest struct {
 	Typ *string `json:"typ,omitempty"`
 }
 
-// SignResponse defines model for SignResponse.
+// SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}
 type SignResponse struct {
 	Algorithm    string `json:"algorithm"`
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
 	Signature string `json:"signature"`
-	Version   int64  `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
 }
 
-// SignatureFormat defines model for SignatureFormat.
+// SignResult Example: {"signature":"eyJhbGciOiJFUzI1NiI","status":200}
+type SignResult struct {
+	Algorithm    *string  `json:"algorithm,omitempty"`
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Signature Compact JWS, or the bare signature as base64url.
+	Signature *string `json:"signature,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// SignatureFormat Example: jws
 type SignatureFormat string
 
-// SignatureInput defines model for SignatureInput.
+// SignatureInput Example: jws_payload
 type SignatureInput string
 
 // Tags Names and values by which keys are found. A name has no `=`.
@@ -807,6 +1385,64 @@ type Tags map[string]string
 //
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
+
+// UnwrapBatchRequest defines model for UnwrapBatchRequest.
+type UnwrapBatchRequest struct {
+	Items []UnwrapRequest `json:"items"`
+}
+
+// UnwrapBatchResponse defines model for UnwrapBatchResponse.
+type UnwrapBatchResponse struct {
+	Results []UnwrapResult `json:"results"`
+}
+
+// UnwrapRequest Example: {"context":{"record":"4711"},"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type UnwrapRequest struct {
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// UnwrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
+type UnwrapResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// JWK RFC 7517.
+	JWK *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key *Bytes `json:"key,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// UnwrapResult Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200}
+type UnwrapResult struct {
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// JWK RFC 7517.
+	JWK *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key     *Bytes   `json:"key,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
 
 // Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
 //
@@ -821,10 +1457,69 @@ type Uses struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 }
 
-// VerifyRequest defines model for VerifyRequest.
+// VerifyBatchRequest defines model for VerifyBatchRequest.
+type VerifyBatchRequest struct {
+	Items []VerifyRequest `json:"items"`
+}
+
+// VerifyBatchResponse defines model for VerifyBatchResponse.
+type VerifyBatchResponse struct {
+	Results []VerifyResult `json:"results"`
+}
+
+// VerifyMacBatchRequest defines model for VerifyMacBatchRequest.
+type VerifyMacBatchRequest struct {
+	Items []VerifyMacRequest `json:"items"`
+}
+
+// VerifyMacBatchResponse defines model for VerifyMacBatchResponse.
+type VerifyMacBatchResponse struct {
+	Results []VerifyMacResult `json:"results"`
+}
+
+// VerifyMacRequest Example: {"mac":"p5Nv","payload":"aGVsbG8"}
+type VerifyMacRequest struct {
+	// Mac base64url.
+	Mac string `json:"mac"`
+
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes `json:"payload"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyMacResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","valid":true,"version":2}
+type VerifyMacResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+	Valid        bool   `json:"valid"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// VerifyMacResult Example: {"status":200,"valid":true}
+type VerifyMacResult struct {
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int   `json:"status"`
+	Valid  *bool `json:"valid,omitempty"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyRequest Example: {"signature":"eyJhbGciOiJFUzI1NiI"}
 type VerifyRequest struct {
+	// Format Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
-	Input  *SignatureInput  `json:"input,omitempty"`
+
+	// Input Example: jws_payload
+	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload What was signed. Needed with a bare signature; with a JWS it must equal the JWS payload if given.
 	Payload *Bytes `json:"payload,omitempty"`
@@ -839,13 +1534,31 @@ type VerifyRequest struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// VerifyResponse defines model for VerifyResponse.
+// VerifyResponse Example: {"valid":true}
 type VerifyResponse struct {
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
 	Payload *Bytes `json:"payload,omitempty"`
 	Valid   bool   `json:"valid"`
+
+	// Version The version that was used; none if the signature names none of the key.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyResult Example: {"status":200,"valid":true}
+type VerifyResult struct {
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload *Bytes   `json:"payload,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int   `json:"status"`
+	Valid  *bool `json:"valid,omitempty"`
+
+	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
 }
 
@@ -859,6 +1572,59 @@ type VersionCounts struct {
 	Disabled         int64 `json:"disabled"`
 	Enabled          int64 `json:"enabled"`
 	PendingImport    int64 `json:"pending_import"`
+}
+
+// WrapBatchRequest defines model for WrapBatchRequest.
+type WrapBatchRequest struct {
+	Items []WrapRequest `json:"items"`
+}
+
+// WrapBatchResponse defines model for WrapBatchResponse.
+type WrapBatchResponse struct {
+	Results []WrapResult `json:"results"`
+}
+
+// WrapRequest Example: {"context":{"record":"4711"}}
+type WrapRequest struct {
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// JWK RFC 7517.
+	JWK *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key *Bytes `json:"key,omitempty"`
+}
+
+// WrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type WrapResponse struct {
+	ElasticKeyID string `json:"elastic_key_id"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// WrapResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type WrapResult struct {
+	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped *string `json:"wrapped,omitempty"`
 }
 
 // WrappingKey The public key that material is wrapped for. Only while the job is open.
@@ -1196,14 +1962,50 @@ type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
 // BackupElasticKeyJSONRequestBody defines body for BackupElasticKey for application/json ContentType.
 type BackupElasticKeyJSONRequestBody = NewBackup
 
+// DecapsulateJSONRequestBody defines body for Decapsulate for application/json ContentType.
+type DecapsulateJSONRequestBody = DecapsulateRequest
+
+// DecapsulateBatchJSONRequestBody defines body for DecapsulateBatch for application/json ContentType.
+type DecapsulateBatchJSONRequestBody = DecapsulateBatchRequest
+
 // DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
 type DecryptJSONRequestBody = DecryptRequest
+
+// DecryptBatchJSONRequestBody defines body for DecryptBatch for application/json ContentType.
+type DecryptBatchJSONRequestBody = DecryptBatchRequest
+
+// DeriveJSONRequestBody defines body for Derive for application/json ContentType.
+type DeriveJSONRequestBody = DeriveRequest
+
+// DeriveBatchJSONRequestBody defines body for DeriveBatch for application/json ContentType.
+type DeriveBatchJSONRequestBody = DeriveBatchRequest
+
+// EncapsulateJSONRequestBody defines body for Encapsulate for application/json ContentType.
+type EncapsulateJSONRequestBody = EncapsulateRequest
+
+// EncapsulateBatchJSONRequestBody defines body for EncapsulateBatch for application/json ContentType.
+type EncapsulateBatchJSONRequestBody = EncapsulateBatchRequest
 
 // EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
 type EncryptJSONRequestBody = EncryptRequest
 
+// EncryptBatchJSONRequestBody defines body for EncryptBatch for application/json ContentType.
+type EncryptBatchJSONRequestBody = EncryptBatchRequest
+
 // ExportElasticKeyJSONRequestBody defines body for ExportElasticKey for application/json ContentType.
 type ExportElasticKeyJSONRequestBody = ExportKey
+
+// GenerateJSONRequestBody defines body for Generate for application/json ContentType.
+type GenerateJSONRequestBody = GenerateRequest
+
+// GenerateBatchJSONRequestBody defines body for GenerateBatch for application/json ContentType.
+type GenerateBatchJSONRequestBody = GenerateBatchRequest
+
+// GenerateDataKeyJSONRequestBody defines body for GenerateDataKey for application/json ContentType.
+type GenerateDataKeyJSONRequestBody = GenerateDataKeyRequest
+
+// GenerateDataKeyBatchJSONRequestBody defines body for GenerateDataKeyBatch for application/json ContentType.
+type GenerateDataKeyBatchJSONRequestBody = GenerateDataKeyBatchRequest
 
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
@@ -1211,8 +2013,20 @@ type ImportKeyJSONRequestBody = ImportKey
 // CreateImportJobJSONRequestBody defines body for CreateImportJob for application/json ContentType.
 type CreateImportJobJSONRequestBody = CreateImportJob
 
+// MacJSONRequestBody defines body for Mac for application/json ContentType.
+type MacJSONRequestBody = MacRequest
+
+// MacBatchJSONRequestBody defines body for MacBatch for application/json ContentType.
+type MacBatchJSONRequestBody = MacBatchRequest
+
 // ScheduleMaterialKeyDestructionJSONRequestBody defines body for ScheduleMaterialKeyDestruction for application/json ContentType.
 type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
+
+// ReencryptJSONRequestBody defines body for Reencrypt for application/json ContentType.
+type ReencryptJSONRequestBody = ReencryptRequest
+
+// ReencryptBatchJSONRequestBody defines body for ReencryptBatch for application/json ContentType.
+type ReencryptBatchJSONRequestBody = ReencryptBatchRequest
 
 // ScheduleElasticKeyDeletionJSONRequestBody defines body for ScheduleElasticKeyDeletion for application/json ContentType.
 type ScheduleElasticKeyDeletionJSONRequestBody = ScheduleEnd
@@ -1220,8 +2034,38 @@ type ScheduleElasticKeyDeletionJSONRequestBody = ScheduleEnd
 // SignJSONRequestBody defines body for Sign for application/json ContentType.
 type SignJSONRequestBody = SignRequest
 
+// SignBatchJSONRequestBody defines body for SignBatch for application/json ContentType.
+type SignBatchJSONRequestBody = SignBatchRequest
+
+// UnwrapJSONRequestBody defines body for Unwrap for application/json ContentType.
+type UnwrapJSONRequestBody = UnwrapRequest
+
+// UnwrapBatchJSONRequestBody defines body for UnwrapBatch for application/json ContentType.
+type UnwrapBatchJSONRequestBody = UnwrapBatchRequest
+
 // VerifyJSONRequestBody defines body for Verify for application/json ContentType.
 type VerifyJSONRequestBody = VerifyRequest
+
+// VerifyBatchJSONRequestBody defines body for VerifyBatch for application/json ContentType.
+type VerifyBatchJSONRequestBody = VerifyBatchRequest
+
+// VerifyMacJSONRequestBody defines body for VerifyMac for application/json ContentType.
+type VerifyMacJSONRequestBody = VerifyMacRequest
+
+// VerifyMacBatchJSONRequestBody defines body for VerifyMacBatch for application/json ContentType.
+type VerifyMacBatchJSONRequestBody = VerifyMacBatchRequest
+
+// WrapJSONRequestBody defines body for Wrap for application/json ContentType.
+type WrapJSONRequestBody = WrapRequest
+
+// WrapBatchJSONRequestBody defines body for WrapBatch for application/json ContentType.
+type WrapBatchJSONRequestBody = WrapBatchRequest
+
+// GenerateRandomJSONRequestBody defines body for GenerateRandom for application/json ContentType.
+type GenerateRandomJSONRequestBody = GenerateRandomRequest
+
+// GenerateRandomBatchJSONRequestBody defines body for GenerateRandomBatch for application/json ContentType.
+type GenerateRandomBatchJSONRequestBody = GenerateRandomBatchRequest
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1506,10 +2350,55 @@ type ClientInterface interface {
 	// Corresponds with POST /elastic-keys/{id}/cancel-deletion (the `CancelElasticKeyDeletion` operationId).
 	CancelElasticKeyDeletion(ctx context.Context, id KeyID, params *CancelElasticKeyDeletionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DecapsulateWithBody Get a shared secret
+	//
+	// ML-KEM (FIPS 203). A ciphertext that is not genuine gives a secret that nobody else has, not an error; only its length can be wrong.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_input`, `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decapsulate (the `Decapsulate` operationId).
+	DecapsulateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Decapsulate Get a shared secret
+	//
+	// ML-KEM (FIPS 203). A ciphertext that is not genuine gives a secret that nobody else has, not an error; only its length can be wrong.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_input`, `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decapsulate (the `Decapsulate` operationId).
+	Decapsulate(ctx context.Context, id KeyID, body DecapsulateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecapsulateBatchWithBody Decapsulate, up to 1,000 times
+	//
+	// Each item is a body of `decapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decapsulate`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decapsulate-batch (the `DecapsulateBatch` operationId).
+	DecapsulateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecapsulateBatch Decapsulate, up to 1,000 times
+	//
+	// Each item is a body of `decapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decapsulate`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decapsulate-batch (the `DecapsulateBatch` operationId).
+	DecapsulateBatch(ctx context.Context, id KeyID, body DecapsulateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DecryptWithBody Decrypt
 	//
-	// Takes a compact JWE made under any version that may still decrypt. Codes: `wrong_key_use`, `invalid_state`, `decryption_failed`
-	// (one code for every cryptographic reason).
+	// Takes a compact JWE made under any version that may still decrypt. A message whose `cty` says that it holds a key is opened like any
+	// other. A version that is compromised takes the scope `kms:use-compromised`, and stands in the audit trail as `decrypt-compromised`.
+	//
+	// As `application/jose` (or `application/octet-stream`) the body is the message itself and the header `Kms-Context` may hold its context;
+	// the answer is the plaintext as `application/octet-stream`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form
+	// of the answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed` (one code for every cryptographic
+	// reason).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1518,13 +2407,38 @@ type ClientInterface interface {
 
 	// Decrypt Decrypt
 	//
-	// Takes a compact JWE made under any version that may still decrypt. Codes: `wrong_key_use`, `invalid_state`, `decryption_failed`
-	// (one code for every cryptographic reason).
+	// Takes a compact JWE made under any version that may still decrypt. A message whose `cty` says that it holds a key is opened like any
+	// other. A version that is compromised takes the scope `kms:use-compromised`, and stands in the audit trail as `decrypt-compromised`.
+	//
+	// As `application/jose` (or `application/octet-stream`) the body is the message itself and the header `Kms-Context` may hold its context;
+	// the answer is the plaintext as `application/octet-stream`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form
+	// of the answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed` (one code for every cryptographic
+	// reason).
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 	Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecryptBatchWithBody Decrypt, up to 1,000 times
+	//
+	// Each item is a body of `decrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decrypt`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decrypt-batch (the `DecryptBatch` operationId).
+	DecryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecryptBatch Decrypt, up to 1,000 times
+	//
+	// Each item is a body of `decrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decrypt`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/decrypt-batch (the `DecryptBatch` operationId).
+	DecryptBatch(ctx context.Context, id KeyID, body DecryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteElasticKey End a key that waits for its deletion at once
 	//
@@ -1535,6 +2449,50 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/delete (the `DeleteElasticKey` operationId).
 	DeleteElasticKey(ctx context.Context, id KeyID, params *DeleteElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeriveWithBody Derive a secret
+	//
+	// A key of the algorithm HKDF-SHA256, HKDF-SHA384 or HKDF-SHA512 takes `length` with `salt` and `info` (RFC 5869). A key of the algorithm ECDH takes
+	// `peer`, the public JWK of the other side, and answers the raw shared secret, or with `kdf` what HKDF makes of it with `salt`, `info` and
+	// `length`. The same question has the same answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_jwk`, `key_mismatch` (the peer's key does not
+	// fit), `unsupported_algorithm`, `invalid_input`, `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/derive (the `Derive` operationId).
+	DeriveWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Derive Derive a secret
+	//
+	// A key of the algorithm HKDF-SHA256, HKDF-SHA384 or HKDF-SHA512 takes `length` with `salt` and `info` (RFC 5869). A key of the algorithm ECDH takes
+	// `peer`, the public JWK of the other side, and answers the raw shared secret, or with `kdf` what HKDF makes of it with `salt`, `info` and
+	// `length`. The same question has the same answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_jwk`, `key_mismatch` (the peer's key does not
+	// fit), `unsupported_algorithm`, `invalid_input`, `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/derive (the `Derive` operationId).
+	Derive(ctx context.Context, id KeyID, body DeriveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeriveBatchWithBody Derive, up to 1,000 times
+	//
+	// Each item is a body of `derive`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `derive`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/derive-batch (the `DeriveBatch` operationId).
+	DeriveBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeriveBatch Derive, up to 1,000 times
+	//
+	// Each item is a body of `derive`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `derive`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/derive-batch (the `DeriveBatch` operationId).
+	DeriveBatch(ctx context.Context, id KeyID, body DeriveBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DisableElasticKey Make a key unusable until it is enabled again
 	//
@@ -1550,9 +2508,52 @@ type ClientInterface interface {
 	// Corresponds with POST /elastic-keys/{id}/enable (the `EnableElasticKey` operationId).
 	EnableElasticKey(ctx context.Context, id KeyID, params *EnableElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EncapsulateWithBody Make a shared secret for the holder of the key
+	//
+	// ML-KEM (FIPS 203), with the primary version. The body is an empty object. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encapsulate (the `Encapsulate` operationId).
+	EncapsulateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Encapsulate Make a shared secret for the holder of the key
+	//
+	// ML-KEM (FIPS 203), with the primary version. The body is an empty object. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encapsulate (the `Encapsulate` operationId).
+	Encapsulate(ctx context.Context, id KeyID, body EncapsulateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EncapsulateBatchWithBody Encapsulate, up to 1,000 times
+	//
+	// Each item is a body of `encapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encapsulate`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encapsulate-batch (the `EncapsulateBatch` operationId).
+	EncapsulateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EncapsulateBatch Encapsulate, up to 1,000 times
+	//
+	// Each item is a body of `encapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encapsulate`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encapsulate-batch (the `EncapsulateBatch` operationId).
+	EncapsulateBatch(ctx context.Context, id KeyID, body EncapsulateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// EncryptWithBody Encrypt up to 64 KiB
 	//
-	// Answers a compact JWE (RFC 7516) under the primary version. Codes: `wrong_key_use`, `invalid_state`, `payload_too_large`.
+	// Answers a compact JWE (RFC 7516) under the primary version. The service's `keys.inline_limit` bounds the plaintext: 64 KiB unless it is
+	// configured otherwise, 1 MiB at most.
+	//
+	// As `application/octet-stream` the body is the plaintext itself and the header `Kms-Context` may hold a context; the answer is the
+	// compact JWE as `application/jose`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form of the answer.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1561,12 +2562,37 @@ type ClientInterface interface {
 
 	// Encrypt Encrypt up to 64 KiB
 	//
-	// Answers a compact JWE (RFC 7516) under the primary version. Codes: `wrong_key_use`, `invalid_state`, `payload_too_large`.
+	// Answers a compact JWE (RFC 7516) under the primary version. The service's `keys.inline_limit` bounds the plaintext: 64 KiB unless it is
+	// configured otherwise, 1 MiB at most.
+	//
+	// As `application/octet-stream` the body is the plaintext itself and the header `Kms-Context` may hold a context; the answer is the
+	// compact JWE as `application/jose`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form of the answer.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 	Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EncryptBatchWithBody Encrypt, up to 1,000 times
+	//
+	// Each item is a body of `encrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encrypt`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encrypt-batch (the `EncryptBatch` operationId).
+	EncryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EncryptBatch Encrypt, up to 1,000 times
+	//
+	// Each item is a body of `encrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encrypt`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/encrypt-batch (the `EncryptBatch` operationId).
+	EncryptBatch(ctx context.Context, id KeyID, body EncryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportElasticKeyWithBody Export a version to a recipient
 	//
@@ -1593,6 +2619,88 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
 	ExportElasticKey(ctx context.Context, id KeyID, params *ExportElasticKeyParams, body ExportElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateWithBody Make a JWK
+	//
+	// Makes a JWK of any algorithm that elastic keys can have, and answers it as a compact JWE under the primary version, with its public part. The
+	// `kid` of a key pair is its thumbprint (RFC 7638). Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate (the `Generate` operationId).
+	GenerateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Generate Make a JWK
+	//
+	// Makes a JWK of any algorithm that elastic keys can have, and answers it as a compact JWE under the primary version, with its public part. The
+	// `kid` of a key pair is its thumbprint (RFC 7638). Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate (the `Generate` operationId).
+	Generate(ctx context.Context, id KeyID, body GenerateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateBatchWithBody Generate, up to 1,000 times
+	//
+	// Each item is a body of `generate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-batch (the `GenerateBatch` operationId).
+	GenerateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateBatch Generate, up to 1,000 times
+	//
+	// Each item is a body of `generate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-batch (the `GenerateBatch` operationId).
+	GenerateBatch(ctx context.Context, id KeyID, body GenerateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateDataKeyWithBody Make a data key
+	//
+	// Makes a symmetric key of `bits`, or a pair of `key_pair`, for use elsewhere, and wraps it under the primary version: a compact JWE whose `cty`
+	// is `octet-stream` for octets and `jwk+json` for a private JWK. The key itself is in the answer only with `include_plaintext`.
+	// `unwrap` and `decrypt` open what was wrapped. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-data-key (the `GenerateDataKey` operationId).
+	GenerateDataKeyWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateDataKey Make a data key
+	//
+	// Makes a symmetric key of `bits`, or a pair of `key_pair`, for use elsewhere, and wraps it under the primary version: a compact JWE whose `cty`
+	// is `octet-stream` for octets and `jwk+json` for a private JWK. The key itself is in the answer only with `include_plaintext`.
+	// `unwrap` and `decrypt` open what was wrapped. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-data-key (the `GenerateDataKey` operationId).
+	GenerateDataKey(ctx context.Context, id KeyID, body GenerateDataKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateDataKeyBatchWithBody Generate-data-key, up to 1,000 times
+	//
+	// Each item is a body of `generate-data-key`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-data-key`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
+	GenerateDataKeyBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateDataKeyBatch Generate-data-key, up to 1,000 times
+	//
+	// Each item is a body of `generate-data-key`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-data-key`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
+	GenerateDataKeyBatch(ctx context.Context, id KeyID, body GenerateDataKeyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportKeyWithBody Import key material
 	//
@@ -1659,6 +2767,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
 	GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MacWithBody Compute a MAC
+	//
+	// HMAC (RFC 2104) of the payload, by a key of the algorithm HS256, HS384 or HS512, with the primary version.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/mac (the `Mac` operationId).
+	MacWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Mac Compute a MAC
+	//
+	// HMAC (RFC 2104) of the payload, by a key of the algorithm HS256, HS384 or HS512, with the primary version.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/mac (the `Mac` operationId).
+	Mac(ctx context.Context, id KeyID, body MacJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MacBatchWithBody Mac, up to 1,000 times
+	//
+	// Each item is a body of `mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `mac`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/mac-batch (the `MacBatch` operationId).
+	MacBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MacBatch Mac, up to 1,000 times
+	//
+	// Each item is a body of `mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `mac`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/mac-batch (the `MacBatch` operationId).
+	MacBatch(ctx context.Context, id KeyID, body MacBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMaterialKeys List the versions of an elastic key
 	//
@@ -1750,6 +2898,50 @@ type ClientInterface interface {
 	// Corresponds with GET /elastic-keys/{id}/public-key (the `GetPublicKey` operationId).
 	GetPublicKey(ctx context.Context, id KeyID, params *GetPublicKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReencryptWithBody Encrypt a message anew
+	//
+	// Opens a compact JWE and encrypts its content under the primary version of the same key, or of `target`. The plaintext does not leave;
+	// `typ` and `cty` stay. The scope is needed for both keys: the one must let the message be read, the other let it be made. Stands in the
+	// audit trail as `reencrypt` of the one and `reencrypt-to` of the other. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`,
+	// `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`, `decryption_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/reencrypt (the `Reencrypt` operationId).
+	ReencryptWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Reencrypt Encrypt a message anew
+	//
+	// Opens a compact JWE and encrypts its content under the primary version of the same key, or of `target`. The plaintext does not leave;
+	// `typ` and `cty` stay. The scope is needed for both keys: the one must let the message be read, the other let it be made. Stands in the
+	// audit trail as `reencrypt` of the one and `reencrypt-to` of the other. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`,
+	// `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`, `decryption_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/reencrypt (the `Reencrypt` operationId).
+	Reencrypt(ctx context.Context, id KeyID, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReencryptBatchWithBody Reencrypt, up to 1,000 times
+	//
+	// Each item is a body of `reencrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `reencrypt`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/reencrypt-batch (the `ReencryptBatch` operationId).
+	ReencryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReencryptBatch Reencrypt, up to 1,000 times
+	//
+	// Each item is a body of `reencrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `reencrypt`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/reencrypt-batch (the `ReencryptBatch` operationId).
+	ReencryptBatch(ctx context.Context, id KeyID, body ReencryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RotateElasticKey Add a version and make it primary
 	//
 	// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
@@ -1782,7 +2974,12 @@ type ClientInterface interface {
 	//
 	// `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 	// `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-	// Ed25519 and HMAC take no digest. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+	//
+	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+	// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
+	// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1793,17 +2990,86 @@ type ClientInterface interface {
 	//
 	// `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 	// `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-	// Ed25519 and HMAC take no digest. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+	//
+	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+	// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
+	// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /elastic-keys/{id}/sign (the `Sign` operationId).
 	Sign(ctx context.Context, id KeyID, body SignJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SignBatchWithBody Sign, up to 1,000 times
+	//
+	// Each item is a body of `sign`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `sign`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/sign-batch (the `SignBatch` operationId).
+	SignBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SignBatch Sign, up to 1,000 times
+	//
+	// Each item is a body of `sign`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `sign`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/sign-batch (the `SignBatch` operationId).
+	SignBatch(ctx context.Context, id KeyID, body SignBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnwrapWithBody Decrypt a wrapped key
+	//
+	// Opens a compact JWE whose `cty` is `jwk+json` or `octet-stream`, and answers the key in the form that it says. Any other message does not
+	// open. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/unwrap (the `Unwrap` operationId).
+	UnwrapWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Unwrap Decrypt a wrapped key
+	//
+	// Opens a compact JWE whose `cty` is `jwk+json` or `octet-stream`, and answers the key in the form that it says. Any other message does not
+	// open. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/unwrap (the `Unwrap` operationId).
+	Unwrap(ctx context.Context, id KeyID, body UnwrapJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnwrapBatchWithBody Unwrap, up to 1,000 times
+	//
+	// Each item is a body of `unwrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `unwrap`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/unwrap-batch (the `UnwrapBatch` operationId).
+	UnwrapBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnwrapBatch Unwrap, up to 1,000 times
+	//
+	// Each item is a body of `unwrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `unwrap`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/unwrap-batch (the `UnwrapBatch` operationId).
+	UnwrapBatch(ctx context.Context, id KeyID, body UnwrapBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// VerifyWithBody Verify a signature
 	//
 	// `valid` tells; a signature that does not verify is an answer, not an error. A JWS finds its version by `kid`; a bare signature
-	// is checked with `version`, or the primary one. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+	// is checked with `version`, or the primary one.
+	//
+	// As `application/jose` the body is a compact JWS and `Kms-Typ` may hold the `typ` that it must have. As `application/octet-stream` the
+	// body is the payload, `Kms-Signature` the signature as in JSON, and `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
+	// members. The answer is JSON. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `invalid_input`, `payload_too_large`, `validation_failed`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1813,12 +3079,156 @@ type ClientInterface interface {
 	// Verify Verify a signature
 	//
 	// `valid` tells; a signature that does not verify is an answer, not an error. A JWS finds its version by `kid`; a bare signature
-	// is checked with `version`, or the primary one. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+	// is checked with `version`, or the primary one.
+	//
+	// As `application/jose` the body is a compact JWS and `Kms-Typ` may hold the `typ` that it must have. As `application/octet-stream` the
+	// body is the payload, `Kms-Signature` the signature as in JSON, and `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
+	// members. The answer is JSON. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `invalid_input`, `payload_too_large`, `validation_failed`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 	Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyBatchWithBody Verify, up to 1,000 times
+	//
+	// Each item is a body of `verify`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-batch (the `VerifyBatch` operationId).
+	VerifyBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyBatch Verify, up to 1,000 times
+	//
+	// Each item is a body of `verify`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-batch (the `VerifyBatch` operationId).
+	VerifyBatch(ctx context.Context, id KeyID, body VerifyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMacWithBody Verify a MAC
+	//
+	// In constant time. `valid` tells; a MAC that is not right is an answer, not an error.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-mac (the `VerifyMac` operationId).
+	VerifyMacWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMac Verify a MAC
+	//
+	// In constant time. `valid` tells; a MAC that is not right is an answer, not an error.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-mac (the `VerifyMac` operationId).
+	VerifyMac(ctx context.Context, id KeyID, body VerifyMacJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMacBatchWithBody Verify-mac, up to 1,000 times
+	//
+	// Each item is a body of `verify-mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify-mac`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-mac-batch (the `VerifyMacBatch` operationId).
+	VerifyMacBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyMacBatch Verify-mac, up to 1,000 times
+	//
+	// Each item is a body of `verify-mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify-mac`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/verify-mac-batch (the `VerifyMacBatch` operationId).
+	VerifyMacBatch(ctx context.Context, id KeyID, body VerifyMacBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WrapWithBody Encrypt a caller's key
+	//
+	// Takes a key as `jwk` or as raw octets in `key`, one of the two, and answers a compact JWE under the primary version whose `cty` is
+	// `jwk+json` or `octet-stream`. A JWK must be one that the service understands; others are wrapped as octets.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `invalid_jwk`, `unsupported_algorithm`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/wrap (the `Wrap` operationId).
+	WrapWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Wrap Encrypt a caller's key
+	//
+	// Takes a key as `jwk` or as raw octets in `key`, one of the two, and answers a compact JWE under the primary version whose `cty` is
+	// `jwk+json` or `octet-stream`. A JWK must be one that the service understands; others are wrapped as octets.
+	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `invalid_jwk`, `unsupported_algorithm`, `payload_too_large`, `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/wrap (the `Wrap` operationId).
+	Wrap(ctx context.Context, id KeyID, body WrapJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WrapBatchWithBody Wrap, up to 1,000 times
+	//
+	// Each item is a body of `wrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `wrap`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/wrap-batch (the `WrapBatch` operationId).
+	WrapBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WrapBatch Wrap, up to 1,000 times
+	//
+	// Each item is a body of `wrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `wrap`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/wrap-batch (the `WrapBatch` operationId).
+	WrapBatch(ctx context.Context, id KeyID, body WrapBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateRandomWithBody Get random bytes
+	//
+	// Of the certified module. Codes: `validation_failed`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /generate-random (the `GenerateRandom` operationId).
+	GenerateRandomWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateRandom Get random bytes
+	//
+	// Of the certified module. Codes: `validation_failed`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /generate-random (the `GenerateRandom` operationId).
+	GenerateRandom(ctx context.Context, body GenerateRandomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateRandomBatchWithBody Generate-random, up to 1,000 times
+	//
+	// Each item is a body of `generate-random`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-random`, of items or of the batch.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /generate-random-batch (the `GenerateRandomBatch` operationId).
+	GenerateRandomBatchWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GenerateRandomBatch Generate-random, up to 1,000 times
+	//
+	// Each item is a body of `generate-random`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+	// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-random`, of items or of the batch.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /generate-random-batch (the `GenerateRandomBatch` operationId).
+	GenerateRandomBatch(ctx context.Context, body GenerateRandomBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetKeySet Get the tenant's JWK Set
 	//
@@ -2274,10 +3684,95 @@ func (c *Client) CancelElasticKeyDeletion(ctx context.Context, id KeyID, params 
 	return c.Client.Do(req)
 }
 
+// DecapsulateWithBody Get a shared secret
+//
+// ML-KEM (FIPS 203). A ciphertext that is not genuine gives a secret that nobody else has, not an error; only its length can be wrong.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_input`, `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decapsulate (the `Decapsulate` operationId).
+func (c *Client) DecapsulateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecapsulateRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Decapsulate Get a shared secret
+//
+// ML-KEM (FIPS 203). A ciphertext that is not genuine gives a secret that nobody else has, not an error; only its length can be wrong.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_input`, `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decapsulate (the `Decapsulate` operationId).
+func (c *Client) Decapsulate(ctx context.Context, id KeyID, body DecapsulateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecapsulateRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecapsulateBatchWithBody Decapsulate, up to 1,000 times
+//
+// Each item is a body of `decapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decapsulate`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decapsulate-batch (the `DecapsulateBatch` operationId).
+func (c *Client) DecapsulateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecapsulateBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecapsulateBatch Decapsulate, up to 1,000 times
+//
+// Each item is a body of `decapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decapsulate`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decapsulate-batch (the `DecapsulateBatch` operationId).
+func (c *Client) DecapsulateBatch(ctx context.Context, id KeyID, body DecapsulateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecapsulateBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DecryptWithBody Decrypt
 //
-// Takes a compact JWE made under any version that may still decrypt. Codes: `wrong_key_use`, `invalid_state`, `decryption_failed`
-// (one code for every cryptographic reason).
+// Takes a compact JWE made under any version that may still decrypt. A message whose `cty` says that it holds a key is opened like any
+// other. A version that is compromised takes the scope `kms:use-compromised`, and stands in the audit trail as `decrypt-compromised`.
+//
+// As `application/jose` (or `application/octet-stream`) the body is the message itself and the header `Kms-Context` may hold its context;
+// the answer is the plaintext as `application/octet-stream`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form
+// of the answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed` (one code for every cryptographic
+// reason).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2296,14 +3791,59 @@ func (c *Client) DecryptWithBody(ctx context.Context, id KeyID, contentType stri
 
 // Decrypt Decrypt
 //
-// Takes a compact JWE made under any version that may still decrypt. Codes: `wrong_key_use`, `invalid_state`, `decryption_failed`
-// (one code for every cryptographic reason).
+// Takes a compact JWE made under any version that may still decrypt. A message whose `cty` says that it holds a key is opened like any
+// other. A version that is compromised takes the scope `kms:use-compromised`, and stands in the audit trail as `decrypt-compromised`.
+//
+// As `application/jose` (or `application/octet-stream`) the body is the message itself and the header `Kms-Context` may hold its context;
+// the answer is the plaintext as `application/octet-stream`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form
+// of the answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed` (one code for every cryptographic
+// reason).
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /elastic-keys/{id}/decrypt (the `Decrypt` operationId).
 func (c *Client) Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDecryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecryptBatchWithBody Decrypt, up to 1,000 times
+//
+// Each item is a body of `decrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decrypt`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decrypt-batch (the `DecryptBatch` operationId).
+func (c *Client) DecryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecryptBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecryptBatch Decrypt, up to 1,000 times
+//
+// Each item is a body of `decrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `decrypt`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/decrypt-batch (the `DecryptBatch` operationId).
+func (c *Client) DecryptBatch(ctx context.Context, id KeyID, body DecryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecryptBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2324,6 +3864,90 @@ func (c *Client) Decrypt(ctx context.Context, id KeyID, body DecryptJSONRequestB
 // Corresponds with POST /elastic-keys/{id}/delete (the `DeleteElasticKey` operationId).
 func (c *Client) DeleteElasticKey(ctx context.Context, id KeyID, params *DeleteElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteElasticKeyRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeriveWithBody Derive a secret
+//
+// A key of the algorithm HKDF-SHA256, HKDF-SHA384 or HKDF-SHA512 takes `length` with `salt` and `info` (RFC 5869). A key of the algorithm ECDH takes
+// `peer`, the public JWK of the other side, and answers the raw shared secret, or with `kdf` what HKDF makes of it with `salt`, `info` and
+// `length`. The same question has the same answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_jwk`, `key_mismatch` (the peer's key does not
+// fit), `unsupported_algorithm`, `invalid_input`, `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/derive (the `Derive` operationId).
+func (c *Client) DeriveWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeriveRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Derive Derive a secret
+//
+// A key of the algorithm HKDF-SHA256, HKDF-SHA384 or HKDF-SHA512 takes `length` with `salt` and `info` (RFC 5869). A key of the algorithm ECDH takes
+// `peer`, the public JWK of the other side, and answers the raw shared secret, or with `kdf` what HKDF makes of it with `salt`, `info` and
+// `length`. The same question has the same answer. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `invalid_jwk`, `key_mismatch` (the peer's key does not
+// fit), `unsupported_algorithm`, `invalid_input`, `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/derive (the `Derive` operationId).
+func (c *Client) Derive(ctx context.Context, id KeyID, body DeriveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeriveRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeriveBatchWithBody Derive, up to 1,000 times
+//
+// Each item is a body of `derive`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `derive`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/derive-batch (the `DeriveBatch` operationId).
+func (c *Client) DeriveBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeriveBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeriveBatch Derive, up to 1,000 times
+//
+// Each item is a body of `derive`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `derive`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/derive-batch (the `DeriveBatch` operationId).
+func (c *Client) DeriveBatch(ctx context.Context, id KeyID, body DeriveBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeriveBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2368,9 +3992,92 @@ func (c *Client) EnableElasticKey(ctx context.Context, id KeyID, params *EnableE
 	return c.Client.Do(req)
 }
 
+// EncapsulateWithBody Make a shared secret for the holder of the key
+//
+// ML-KEM (FIPS 203), with the primary version. The body is an empty object. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encapsulate (the `Encapsulate` operationId).
+func (c *Client) EncapsulateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncapsulateRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Encapsulate Make a shared secret for the holder of the key
+//
+// ML-KEM (FIPS 203), with the primary version. The body is an empty object. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encapsulate (the `Encapsulate` operationId).
+func (c *Client) Encapsulate(ctx context.Context, id KeyID, body EncapsulateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncapsulateRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EncapsulateBatchWithBody Encapsulate, up to 1,000 times
+//
+// Each item is a body of `encapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encapsulate`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encapsulate-batch (the `EncapsulateBatch` operationId).
+func (c *Client) EncapsulateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncapsulateBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EncapsulateBatch Encapsulate, up to 1,000 times
+//
+// Each item is a body of `encapsulate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encapsulate`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encapsulate-batch (the `EncapsulateBatch` operationId).
+func (c *Client) EncapsulateBatch(ctx context.Context, id KeyID, body EncapsulateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncapsulateBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // EncryptWithBody Encrypt up to 64 KiB
 //
-// Answers a compact JWE (RFC 7516) under the primary version. Codes: `wrong_key_use`, `invalid_state`, `payload_too_large`.
+// Answers a compact JWE (RFC 7516) under the primary version. The service's `keys.inline_limit` bounds the plaintext: 64 KiB unless it is
+// configured otherwise, 1 MiB at most.
+//
+// As `application/octet-stream` the body is the plaintext itself and the header `Kms-Context` may hold a context; the answer is the
+// compact JWE as `application/jose`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form of the answer.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2389,13 +4096,58 @@ func (c *Client) EncryptWithBody(ctx context.Context, id KeyID, contentType stri
 
 // Encrypt Encrypt up to 64 KiB
 //
-// Answers a compact JWE (RFC 7516) under the primary version. Codes: `wrong_key_use`, `invalid_state`, `payload_too_large`.
+// Answers a compact JWE (RFC 7516) under the primary version. The service's `keys.inline_limit` bounds the plaintext: 64 KiB unless it is
+// configured otherwise, 1 MiB at most.
+//
+// As `application/octet-stream` the body is the plaintext itself and the header `Kms-Context` may hold a context; the answer is the
+// compact JWE as `application/jose`, with `Kms-Elastic-Key-Id` and `Kms-Version`. `Accept` chooses the other form of the answer.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /elastic-keys/{id}/encrypt (the `Encrypt` operationId).
 func (c *Client) Encrypt(ctx context.Context, id KeyID, body EncryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewEncryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EncryptBatchWithBody Encrypt, up to 1,000 times
+//
+// Each item is a body of `encrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encrypt`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encrypt-batch (the `EncryptBatch` operationId).
+func (c *Client) EncryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncryptBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EncryptBatch Encrypt, up to 1,000 times
+//
+// Each item is a body of `encrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `encrypt`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/encrypt-batch (the `EncryptBatch` operationId).
+func (c *Client) EncryptBatch(ctx context.Context, id KeyID, body EncryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEncryptBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2442,6 +4194,168 @@ func (c *Client) ExportElasticKeyWithBody(ctx context.Context, id KeyID, params 
 // Corresponds with POST /elastic-keys/{id}/export (the `ExportElasticKey` operationId).
 func (c *Client) ExportElasticKey(ctx context.Context, id KeyID, params *ExportElasticKeyParams, body ExportElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExportElasticKeyRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateWithBody Make a JWK
+//
+// Makes a JWK of any algorithm that elastic keys can have, and answers it as a compact JWE under the primary version, with its public part. The
+// `kid` of a key pair is its thumbprint (RFC 7638). Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate (the `Generate` operationId).
+func (c *Client) GenerateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Generate Make a JWK
+//
+// Makes a JWK of any algorithm that elastic keys can have, and answers it as a compact JWE under the primary version, with its public part. The
+// `kid` of a key pair is its thumbprint (RFC 7638). Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate (the `Generate` operationId).
+func (c *Client) Generate(ctx context.Context, id KeyID, body GenerateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateBatchWithBody Generate, up to 1,000 times
+//
+// Each item is a body of `generate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-batch (the `GenerateBatch` operationId).
+func (c *Client) GenerateBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateBatch Generate, up to 1,000 times
+//
+// Each item is a body of `generate`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-batch (the `GenerateBatch` operationId).
+func (c *Client) GenerateBatch(ctx context.Context, id KeyID, body GenerateBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateDataKeyWithBody Make a data key
+//
+// Makes a symmetric key of `bits`, or a pair of `key_pair`, for use elsewhere, and wraps it under the primary version: a compact JWE whose `cty`
+// is `octet-stream` for octets and `jwk+json` for a private JWK. The key itself is in the answer only with `include_plaintext`.
+// `unwrap` and `decrypt` open what was wrapped. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-data-key (the `GenerateDataKey` operationId).
+func (c *Client) GenerateDataKeyWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateDataKeyRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateDataKey Make a data key
+//
+// Makes a symmetric key of `bits`, or a pair of `key_pair`, for use elsewhere, and wraps it under the primary version: a compact JWE whose `cty`
+// is `octet-stream` for octets and `jwk+json` for a private JWK. The key itself is in the answer only with `include_plaintext`.
+// `unwrap` and `decrypt` open what was wrapped. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `unsupported_algorithm`, `validation_failed`, `overloaded`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-data-key (the `GenerateDataKey` operationId).
+func (c *Client) GenerateDataKey(ctx context.Context, id KeyID, body GenerateDataKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateDataKeyRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateDataKeyBatchWithBody Generate-data-key, up to 1,000 times
+//
+// Each item is a body of `generate-data-key`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-data-key`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
+func (c *Client) GenerateDataKeyBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateDataKeyBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateDataKeyBatch Generate-data-key, up to 1,000 times
+//
+// Each item is a body of `generate-data-key`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-data-key`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
+func (c *Client) GenerateDataKeyBatch(ctx context.Context, id KeyID, body GenerateDataKeyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateDataKeyBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2568,6 +4482,86 @@ func (c *Client) CreateImportJob(ctx context.Context, id KeyID, params *CreateIm
 // Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
 func (c *Client) GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetImportJobRequest(c.Server, id, job)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MacWithBody Compute a MAC
+//
+// HMAC (RFC 2104) of the payload, by a key of the algorithm HS256, HS384 or HS512, with the primary version.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `payload_too_large`, `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/mac (the `Mac` operationId).
+func (c *Client) MacWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMacRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Mac Compute a MAC
+//
+// HMAC (RFC 2104) of the payload, by a key of the algorithm HS256, HS384 or HS512, with the primary version.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `payload_too_large`, `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/mac (the `Mac` operationId).
+func (c *Client) Mac(ctx context.Context, id KeyID, body MacJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMacRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MacBatchWithBody Mac, up to 1,000 times
+//
+// Each item is a body of `mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `mac`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/mac-batch (the `MacBatch` operationId).
+func (c *Client) MacBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMacBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MacBatch Mac, up to 1,000 times
+//
+// Each item is a body of `mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `mac`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/mac-batch (the `MacBatch` operationId).
+func (c *Client) MacBatch(ctx context.Context, id KeyID, body MacBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMacBatchRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2788,6 +4782,90 @@ func (c *Client) GetPublicKey(ctx context.Context, id KeyID, params *GetPublicKe
 	return c.Client.Do(req)
 }
 
+// ReencryptWithBody Encrypt a message anew
+//
+// Opens a compact JWE and encrypts its content under the primary version of the same key, or of `target`. The plaintext does not leave;
+// `typ` and `cty` stay. The scope is needed for both keys: the one must let the message be read, the other let it be made. Stands in the
+// audit trail as `reencrypt` of the one and `reencrypt-to` of the other. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`,
+// `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`, `decryption_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/reencrypt (the `Reencrypt` operationId).
+func (c *Client) ReencryptWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReencryptRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Reencrypt Encrypt a message anew
+//
+// Opens a compact JWE and encrypts its content under the primary version of the same key, or of `target`. The plaintext does not leave;
+// `typ` and `cty` stay. The scope is needed for both keys: the one must let the message be read, the other let it be made. Stands in the
+// audit trail as `reencrypt` of the one and `reencrypt-to` of the other. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`,
+// `usage_limit_reached`, `conflict` (the key was being rotated), `payload_too_large`, `validation_failed`, `decryption_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/reencrypt (the `Reencrypt` operationId).
+func (c *Client) Reencrypt(ctx context.Context, id KeyID, body ReencryptJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReencryptRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReencryptBatchWithBody Reencrypt, up to 1,000 times
+//
+// Each item is a body of `reencrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `reencrypt`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/reencrypt-batch (the `ReencryptBatch` operationId).
+func (c *Client) ReencryptBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReencryptBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReencryptBatch Reencrypt, up to 1,000 times
+//
+// Each item is a body of `reencrypt`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `reencrypt`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/reencrypt-batch (the `ReencryptBatch` operationId).
+func (c *Client) ReencryptBatch(ctx context.Context, id KeyID, body ReencryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReencryptBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RotateElasticKey Add a version and make it primary
 //
 // Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
@@ -2850,7 +4928,12 @@ func (c *Client) ScheduleElasticKeyDeletion(ctx context.Context, id KeyID, param
 //
 // `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 // `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-// Ed25519 and HMAC take no digest. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+//
+// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
+// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2871,7 +4954,12 @@ func (c *Client) SignWithBody(ctx context.Context, id KeyID, contentType string,
 //
 // `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 // `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-// Ed25519 and HMAC take no digest. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+//
+// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
+// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2888,10 +4976,134 @@ func (c *Client) Sign(ctx context.Context, id KeyID, body SignJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// SignBatchWithBody Sign, up to 1,000 times
+//
+// Each item is a body of `sign`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `sign`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/sign-batch (the `SignBatch` operationId).
+func (c *Client) SignBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SignBatch Sign, up to 1,000 times
+//
+// Each item is a body of `sign`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `sign`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/sign-batch (the `SignBatch` operationId).
+func (c *Client) SignBatch(ctx context.Context, id KeyID, body SignBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnwrapWithBody Decrypt a wrapped key
+//
+// Opens a compact JWE whose `cty` is `jwk+json` or `octet-stream`, and answers the key in the form that it says. Any other message does not
+// open. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/unwrap (the `Unwrap` operationId).
+func (c *Client) UnwrapWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnwrapRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Unwrap Decrypt a wrapped key
+//
+// Opens a compact JWE whose `cty` is `jwk+json` or `octet-stream`, and answers the key in the form that it says. Any other message does not
+// open. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `no_private_key`, `payload_too_large`, `validation_failed`, `decryption_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/unwrap (the `Unwrap` operationId).
+func (c *Client) Unwrap(ctx context.Context, id KeyID, body UnwrapJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnwrapRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnwrapBatchWithBody Unwrap, up to 1,000 times
+//
+// Each item is a body of `unwrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `unwrap`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/unwrap-batch (the `UnwrapBatch` operationId).
+func (c *Client) UnwrapBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnwrapBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnwrapBatch Unwrap, up to 1,000 times
+//
+// Each item is a body of `unwrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `unwrap`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/unwrap-batch (the `UnwrapBatch` operationId).
+func (c *Client) UnwrapBatch(ctx context.Context, id KeyID, body UnwrapBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnwrapBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // VerifyWithBody Verify a signature
 //
 // `valid` tells; a signature that does not verify is an answer, not an error. A JWS finds its version by `kid`; a bare signature
-// is checked with `version`, or the primary one. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+// is checked with `version`, or the primary one.
+//
+// As `application/jose` the body is a compact JWS and `Kms-Typ` may hold the `typ` that it must have. As `application/octet-stream` the
+// body is the payload, `Kms-Signature` the signature as in JSON, and `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
+// members. The answer is JSON. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `invalid_input`, `payload_too_large`, `validation_failed`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2911,13 +5123,297 @@ func (c *Client) VerifyWithBody(ctx context.Context, id KeyID, contentType strin
 // Verify Verify a signature
 //
 // `valid` tells; a signature that does not verify is an answer, not an error. A JWS finds its version by `kid`; a bare signature
-// is checked with `version`, or the primary one. Codes: `wrong_key_use`, `invalid_state`, `validation_failed`.
+// is checked with `version`, or the primary one.
+//
+// As `application/jose` the body is a compact JWS and `Kms-Typ` may hold the `typ` that it must have. As `application/octet-stream` the
+// body is the payload, `Kms-Signature` the signature as in JSON, and `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
+// members. The answer is JSON. Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `invalid_input`, `payload_too_large`, `validation_failed`.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /elastic-keys/{id}/verify (the `Verify` operationId).
 func (c *Client) Verify(ctx context.Context, id KeyID, body VerifyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewVerifyRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyBatchWithBody Verify, up to 1,000 times
+//
+// Each item is a body of `verify`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-batch (the `VerifyBatch` operationId).
+func (c *Client) VerifyBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyBatch Verify, up to 1,000 times
+//
+// Each item is a body of `verify`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-batch (the `VerifyBatch` operationId).
+func (c *Client) VerifyBatch(ctx context.Context, id KeyID, body VerifyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMacWithBody Verify a MAC
+//
+// In constant time. `valid` tells; a MAC that is not right is an answer, not an error.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `payload_too_large`, `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-mac (the `VerifyMac` operationId).
+func (c *Client) VerifyMacWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMacRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMac Verify a MAC
+//
+// In constant time. `valid` tells; a MAC that is not right is an answer, not an error.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `version_compromised`, `payload_too_large`, `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-mac (the `VerifyMac` operationId).
+func (c *Client) VerifyMac(ctx context.Context, id KeyID, body VerifyMacJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMacRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMacBatchWithBody Verify-mac, up to 1,000 times
+//
+// Each item is a body of `verify-mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify-mac`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-mac-batch (the `VerifyMacBatch` operationId).
+func (c *Client) VerifyMacBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMacBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyMacBatch Verify-mac, up to 1,000 times
+//
+// Each item is a body of `verify-mac`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `verify-mac`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/verify-mac-batch (the `VerifyMacBatch` operationId).
+func (c *Client) VerifyMacBatch(ctx context.Context, id KeyID, body VerifyMacBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyMacBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WrapWithBody Encrypt a caller's key
+//
+// Takes a key as `jwk` or as raw octets in `key`, one of the two, and answers a compact JWE under the primary version whose `cty` is
+// `jwk+json` or `octet-stream`. A JWK must be one that the service understands; others are wrapped as octets.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `invalid_jwk`, `unsupported_algorithm`, `payload_too_large`, `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/wrap (the `Wrap` operationId).
+func (c *Client) WrapWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWrapRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Wrap Encrypt a caller's key
+//
+// Takes a key as `jwk` or as raw octets in `key`, one of the two, and answers a compact JWE under the primary version whose `cty` is
+// `jwk+json` or `octet-stream`. A JWK must be one that the service understands; others are wrapped as octets.
+// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `usage_limit_reached`, `conflict` (the key was being rotated), `invalid_jwk`, `unsupported_algorithm`, `payload_too_large`, `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/wrap (the `Wrap` operationId).
+func (c *Client) Wrap(ctx context.Context, id KeyID, body WrapJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWrapRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WrapBatchWithBody Wrap, up to 1,000 times
+//
+// Each item is a body of `wrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `wrap`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/wrap-batch (the `WrapBatch` operationId).
+func (c *Client) WrapBatchWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWrapBatchRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WrapBatch Wrap, up to 1,000 times
+//
+// Each item is a body of `wrap`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `wrap`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/wrap-batch (the `WrapBatch` operationId).
+func (c *Client) WrapBatch(ctx context.Context, id KeyID, body WrapBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWrapBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateRandomWithBody Get random bytes
+//
+// Of the certified module. Codes: `validation_failed`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /generate-random (the `GenerateRandom` operationId).
+func (c *Client) GenerateRandomWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRandomRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateRandom Get random bytes
+//
+// Of the certified module. Codes: `validation_failed`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /generate-random (the `GenerateRandom` operationId).
+func (c *Client) GenerateRandom(ctx context.Context, body GenerateRandomJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRandomRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateRandomBatchWithBody Generate-random, up to 1,000 times
+//
+// Each item is a body of `generate-random`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-random`, of items or of the batch.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /generate-random-batch (the `GenerateRandomBatch` operationId).
+func (c *Client) GenerateRandomBatchWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRandomBatchRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GenerateRandomBatch Generate-random, up to 1,000 times
+//
+// Each item is a body of `generate-random`, each result its status with what it would answer, or with a problem; the order is kept, and an item
+// that is wrong fails alone. A problem of the key as a whole fails the batch. Codes: as for `generate-random`, of items or of the batch.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /generate-random-batch (the `GenerateRandomBatch` operationId).
+func (c *Client) GenerateRandomBatch(ctx context.Context, body GenerateRandomBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGenerateRandomBatchRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3968,6 +6464,100 @@ func NewCancelElasticKeyDeletionRequest(server string, id KeyID, params *CancelE
 	return req, nil
 }
 
+// NewDecapsulateRequest calls the generic Decapsulate builder with application/json body
+func NewDecapsulateRequest(server string, id KeyID, body DecapsulateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecapsulateRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewDecapsulateRequestWithBody constructs an http.Request for the Decapsulate method, with any body, and a specified content type
+func NewDecapsulateRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/decapsulate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDecapsulateBatchRequest calls the generic DecapsulateBatch builder with application/json body
+func NewDecapsulateBatchRequest(server string, id KeyID, body DecapsulateBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecapsulateBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewDecapsulateBatchRequestWithBody constructs an http.Request for the DecapsulateBatch method, with any body, and a specified content type
+func NewDecapsulateBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/decapsulate-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDecryptRequest calls the generic Decrypt builder with application/json body
 func NewDecryptRequest(server string, id KeyID, body DecryptJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3996,6 +6586,53 @@ func NewDecryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	operationPath := fmt.Sprintf("/elastic-keys/%s/decrypt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDecryptBatchRequest calls the generic DecryptBatch builder with application/json body
+func NewDecryptBatchRequest(server string, id KeyID, body DecryptBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecryptBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewDecryptBatchRequestWithBody constructs an http.Request for the DecryptBatch method, with any body, and a specified content type
+func NewDecryptBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/decrypt-batch", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4071,6 +6708,100 @@ func NewDeleteElasticKeyRequest(server string, id KeyID, params *DeleteElasticKe
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewDeriveRequest calls the generic Derive builder with application/json body
+func NewDeriveRequest(server string, id KeyID, body DeriveJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeriveRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewDeriveRequestWithBody constructs an http.Request for the Derive method, with any body, and a specified content type
+func NewDeriveRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/derive", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeriveBatchRequest calls the generic DeriveBatch builder with application/json body
+func NewDeriveBatchRequest(server string, id KeyID, body DeriveBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeriveBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewDeriveBatchRequestWithBody constructs an http.Request for the DeriveBatch method, with any body, and a specified content type
+func NewDeriveBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/derive-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4173,6 +6904,100 @@ func NewEnableElasticKeyRequest(server string, id KeyID, params *EnableElasticKe
 	return req, nil
 }
 
+// NewEncapsulateRequest calls the generic Encapsulate builder with application/json body
+func NewEncapsulateRequest(server string, id KeyID, body EncapsulateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEncapsulateRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEncapsulateRequestWithBody constructs an http.Request for the Encapsulate method, with any body, and a specified content type
+func NewEncapsulateRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/encapsulate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEncapsulateBatchRequest calls the generic EncapsulateBatch builder with application/json body
+func NewEncapsulateBatchRequest(server string, id KeyID, body EncapsulateBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEncapsulateBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEncapsulateBatchRequestWithBody constructs an http.Request for the EncapsulateBatch method, with any body, and a specified content type
+func NewEncapsulateBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/encapsulate-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewEncryptRequest calls the generic Encrypt builder with application/json body
 func NewEncryptRequest(server string, id KeyID, body EncryptJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4201,6 +7026,53 @@ func NewEncryptRequestWithBody(server string, id KeyID, contentType string, body
 	}
 
 	operationPath := fmt.Sprintf("/elastic-keys/%s/encrypt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEncryptBatchRequest calls the generic EncryptBatch builder with application/json body
+func NewEncryptBatchRequest(server string, id KeyID, body EncryptBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEncryptBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEncryptBatchRequestWithBody constructs an http.Request for the EncryptBatch method, with any body, and a specified content type
+func NewEncryptBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/encrypt-batch", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4278,6 +7150,194 @@ func NewExportElasticKeyRequestWithBody(server string, id KeyID, params *ExportE
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewGenerateRequest calls the generic Generate builder with application/json body
+func NewGenerateRequest(server string, id KeyID, body GenerateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewGenerateRequestWithBody constructs an http.Request for the Generate method, with any body, and a specified content type
+func NewGenerateRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/generate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGenerateBatchRequest calls the generic GenerateBatch builder with application/json body
+func NewGenerateBatchRequest(server string, id KeyID, body GenerateBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewGenerateBatchRequestWithBody constructs an http.Request for the GenerateBatch method, with any body, and a specified content type
+func NewGenerateBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/generate-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGenerateDataKeyRequest calls the generic GenerateDataKey builder with application/json body
+func NewGenerateDataKeyRequest(server string, id KeyID, body GenerateDataKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateDataKeyRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewGenerateDataKeyRequestWithBody constructs an http.Request for the GenerateDataKey method, with any body, and a specified content type
+func NewGenerateDataKeyRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/generate-data-key", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGenerateDataKeyBatchRequest calls the generic GenerateDataKeyBatch builder with application/json body
+func NewGenerateDataKeyBatchRequest(server string, id KeyID, body GenerateDataKeyBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateDataKeyBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewGenerateDataKeyBatchRequestWithBody constructs an http.Request for the GenerateDataKeyBatch method, with any body, and a specified content type
+func NewGenerateDataKeyBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/generate-data-key-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4516,6 +7576,100 @@ func NewGetImportJobRequest(server string, id KeyID, job string) (*http.Request,
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewMacRequest calls the generic Mac builder with application/json body
+func NewMacRequest(server string, id KeyID, body MacJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMacRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewMacRequestWithBody constructs an http.Request for the Mac method, with any body, and a specified content type
+func NewMacRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/mac", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewMacBatchRequest calls the generic MacBatch builder with application/json body
+func NewMacBatchRequest(server string, id KeyID, body MacBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMacBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewMacBatchRequestWithBody constructs an http.Request for the MacBatch method, with any body, and a specified content type
+func NewMacBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/mac-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5187,6 +8341,100 @@ func NewGetPublicKeyRequest(server string, id KeyID, params *GetPublicKeyParams)
 	return req, nil
 }
 
+// NewReencryptRequest calls the generic Reencrypt builder with application/json body
+func NewReencryptRequest(server string, id KeyID, body ReencryptJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReencryptRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewReencryptRequestWithBody constructs an http.Request for the Reencrypt method, with any body, and a specified content type
+func NewReencryptRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/reencrypt", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewReencryptBatchRequest calls the generic ReencryptBatch builder with application/json body
+func NewReencryptBatchRequest(server string, id KeyID, body ReencryptBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReencryptBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewReencryptBatchRequestWithBody constructs an http.Request for the ReencryptBatch method, with any body, and a specified content type
+func NewReencryptBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/reencrypt-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRotateElasticKeyRequest constructs an http.Request for the RotateElasticKey method
 func NewRotateElasticKeyRequest(server string, id KeyID, params *RotateElasticKeyParams) (*http.Request, error) {
 	var err error
@@ -5372,6 +8620,147 @@ func NewSignRequestWithBody(server string, id KeyID, contentType string, body io
 	return req, nil
 }
 
+// NewSignBatchRequest calls the generic SignBatch builder with application/json body
+func NewSignBatchRequest(server string, id KeyID, body SignBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSignBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewSignBatchRequestWithBody constructs an http.Request for the SignBatch method, with any body, and a specified content type
+func NewSignBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/sign-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUnwrapRequest calls the generic Unwrap builder with application/json body
+func NewUnwrapRequest(server string, id KeyID, body UnwrapJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnwrapRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewUnwrapRequestWithBody constructs an http.Request for the Unwrap method, with any body, and a specified content type
+func NewUnwrapRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/unwrap", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUnwrapBatchRequest calls the generic UnwrapBatch builder with application/json body
+func NewUnwrapBatchRequest(server string, id KeyID, body UnwrapBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnwrapBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewUnwrapBatchRequestWithBody constructs an http.Request for the UnwrapBatch method, with any body, and a specified content type
+func NewUnwrapBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/unwrap-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewVerifyRequest calls the generic Verify builder with application/json body
 func NewVerifyRequest(server string, id KeyID, body VerifyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5400,6 +8789,321 @@ func NewVerifyRequestWithBody(server string, id KeyID, contentType string, body 
 	}
 
 	operationPath := fmt.Sprintf("/elastic-keys/%s/verify", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewVerifyBatchRequest calls the generic VerifyBatch builder with application/json body
+func NewVerifyBatchRequest(server string, id KeyID, body VerifyBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewVerifyBatchRequestWithBody constructs an http.Request for the VerifyBatch method, with any body, and a specified content type
+func NewVerifyBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/verify-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewVerifyMacRequest calls the generic VerifyMac builder with application/json body
+func NewVerifyMacRequest(server string, id KeyID, body VerifyMacJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyMacRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewVerifyMacRequestWithBody constructs an http.Request for the VerifyMac method, with any body, and a specified content type
+func NewVerifyMacRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/verify-mac", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewVerifyMacBatchRequest calls the generic VerifyMacBatch builder with application/json body
+func NewVerifyMacBatchRequest(server string, id KeyID, body VerifyMacBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyMacBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewVerifyMacBatchRequestWithBody constructs an http.Request for the VerifyMacBatch method, with any body, and a specified content type
+func NewVerifyMacBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/verify-mac-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewWrapRequest calls the generic Wrap builder with application/json body
+func NewWrapRequest(server string, id KeyID, body WrapJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWrapRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewWrapRequestWithBody constructs an http.Request for the Wrap method, with any body, and a specified content type
+func NewWrapRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/wrap", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewWrapBatchRequest calls the generic WrapBatch builder with application/json body
+func NewWrapBatchRequest(server string, id KeyID, body WrapBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWrapBatchRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewWrapBatchRequestWithBody constructs an http.Request for the WrapBatch method, with any body, and a specified content type
+func NewWrapBatchRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/wrap-batch", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGenerateRandomRequest calls the generic GenerateRandom builder with application/json body
+func NewGenerateRandomRequest(server string, body GenerateRandomJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateRandomRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGenerateRandomRequestWithBody constructs an http.Request for the GenerateRandom method, with any body, and a specified content type
+func NewGenerateRandomRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/generate-random")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGenerateRandomBatchRequest calls the generic GenerateRandomBatch builder with application/json body
+func NewGenerateRandomBatchRequest(server string, body GenerateRandomBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewGenerateRandomBatchRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewGenerateRandomBatchRequestWithBody constructs an http.Request for the GenerateRandomBatch method, with any body, and a specified content type
+func NewGenerateRandomBatchRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/generate-random-batch")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

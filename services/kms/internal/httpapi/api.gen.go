@@ -97,6 +97,27 @@ func (e CreateImportJobKeySize) Valid() bool {
 	}
 }
 
+// Defines values for DeriveRequestKdf.
+const (
+	HkdfSha256 DeriveRequestKdf = "hkdf-sha256"
+	HkdfSha384 DeriveRequestKdf = "hkdf-sha384"
+	HkdfSha512 DeriveRequestKdf = "hkdf-sha512"
+)
+
+// Valid indicates whether the value is a known member of the DeriveRequestKdf enum.
+func (e DeriveRequestKdf) Valid() bool {
+	switch e {
+	case HkdfSha256:
+		return true
+	case HkdfSha384:
+		return true
+	case HkdfSha512:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ElasticKeyStatus.
 const (
 	ElasticKeyStatusActive          ElasticKeyStatus = "active"
@@ -130,6 +151,105 @@ func (e ElasticKeyStatus) Valid() bool {
 	case ElasticKeyStatusPendingGenerate:
 		return true
 	case ElasticKeyStatusPendingImport:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerateDataKeyRequestBits.
+const (
+	N128 GenerateDataKeyRequestBits = 128
+	N192 GenerateDataKeyRequestBits = 192
+	N256 GenerateDataKeyRequestBits = 256
+	N512 GenerateDataKeyRequestBits = 512
+)
+
+// Valid indicates whether the value is a known member of the GenerateDataKeyRequestBits enum.
+func (e GenerateDataKeyRequestBits) Valid() bool {
+	switch e {
+	case N128:
+		return true
+	case N192:
+		return true
+	case N256:
+		return true
+	case N512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerateDataKeyRequestKeyPair.
+const (
+	GenerateDataKeyRequestKeyPairEd25519 GenerateDataKeyRequestKeyPair = "Ed25519"
+	GenerateDataKeyRequestKeyPairP256    GenerateDataKeyRequestKeyPair = "P-256"
+	GenerateDataKeyRequestKeyPairP384    GenerateDataKeyRequestKeyPair = "P-384"
+	GenerateDataKeyRequestKeyPairP521    GenerateDataKeyRequestKeyPair = "P-521"
+	GenerateDataKeyRequestKeyPairRSA2048 GenerateDataKeyRequestKeyPair = "RSA-2048"
+	GenerateDataKeyRequestKeyPairRSA3072 GenerateDataKeyRequestKeyPair = "RSA-3072"
+	GenerateDataKeyRequestKeyPairRSA4096 GenerateDataKeyRequestKeyPair = "RSA-4096"
+)
+
+// Valid indicates whether the value is a known member of the GenerateDataKeyRequestKeyPair enum.
+func (e GenerateDataKeyRequestKeyPair) Valid() bool {
+	switch e {
+	case GenerateDataKeyRequestKeyPairEd25519:
+		return true
+	case GenerateDataKeyRequestKeyPairP256:
+		return true
+	case GenerateDataKeyRequestKeyPairP384:
+		return true
+	case GenerateDataKeyRequestKeyPairP521:
+		return true
+	case GenerateDataKeyRequestKeyPairRSA2048:
+		return true
+	case GenerateDataKeyRequestKeyPairRSA3072:
+		return true
+	case GenerateDataKeyRequestKeyPairRSA4096:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerateRequestCurve.
+const (
+	GenerateRequestCurveP256 GenerateRequestCurve = "P-256"
+	GenerateRequestCurveP384 GenerateRequestCurve = "P-384"
+	GenerateRequestCurveP521 GenerateRequestCurve = "P-521"
+)
+
+// Valid indicates whether the value is a known member of the GenerateRequestCurve enum.
+func (e GenerateRequestCurve) Valid() bool {
+	switch e {
+	case GenerateRequestCurveP256:
+		return true
+	case GenerateRequestCurveP384:
+		return true
+	case GenerateRequestCurveP521:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GenerateRequestKeySize.
+const (
+	GenerateRequestKeySizeN2048 GenerateRequestKeySize = 2048
+	GenerateRequestKeySizeN3072 GenerateRequestKeySize = 3072
+	GenerateRequestKeySizeN4096 GenerateRequestKeySize = 4096
+)
+
+// Valid indicates whether the value is a known member of the GenerateRequestKeySize enum.
+func (e GenerateRequestKeySize) Valid() bool {
+	switch e {
+	case GenerateRequestKeySizeN2048:
+		return true
+	case GenerateRequestKeySizeN3072:
+		return true
+	case GenerateRequestKeySizeN4096:
 		return true
 	default:
 		return false
@@ -180,7 +300,9 @@ func (e KeyOrigin) Valid() bool {
 
 // Defines values for KeyUse.
 const (
+	Derive  KeyUse = "derive"
 	Encrypt KeyUse = "encrypt"
+	Kem     KeyUse = "kem"
 	Mac     KeyUse = "mac"
 	Sign    KeyUse = "sign"
 )
@@ -188,7 +310,11 @@ const (
 // Valid indicates whether the value is a known member of the KeyUse enum.
 func (e KeyUse) Valid() bool {
 	switch e {
+	case Derive:
+		return true
 	case Encrypt:
+		return true
+	case Kem:
 		return true
 	case Mac:
 		return true
@@ -525,7 +651,65 @@ type CreateImportJobCurve string
 // CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
 type CreateImportJobKeySize int
 
-// DecryptRequest defines model for DecryptRequest.
+// DecapsulateBatchRequest defines model for DecapsulateBatchRequest.
+type DecapsulateBatchRequest struct {
+	Items []DecapsulateRequest `json:"items"`
+}
+
+// DecapsulateBatchResponse defines model for DecapsulateBatchResponse.
+type DecapsulateBatchResponse struct {
+	Results []DecapsulateResult `json:"results"`
+}
+
+// DecapsulateRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci"}
+type DecapsulateRequest struct {
+	Ciphertext Bytes `json:"ciphertext"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DecapsulateResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
+type DecapsulateResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey Bytes `json:"shared_key"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DecapsulateResult Example: {"shared_key":"3xqc","status":200}
+type DecapsulateResult struct {
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey *Bytes `json:"shared_key,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DecryptBatchRequest defines model for DecryptBatchRequest.
+type DecryptBatchRequest struct {
+	Items []DecryptRequest `json:"items"`
+}
+
+// DecryptBatchResponse defines model for DecryptBatchResponse.
+type DecryptBatchResponse struct {
+	Results []DecryptResult `json:"results"`
+}
+
+// DecryptRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}
 type DecryptRequest struct {
 	// Ciphertext Compact JWE.
 	Ciphertext string `json:"ciphertext"`
@@ -537,7 +721,7 @@ type DecryptRequest struct {
 	Context *Context `json:"context,omitempty"`
 }
 
-// DecryptResponse defines model for DecryptResponse.
+// DecryptResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","plaintext":"aGVsbG8","version":2}
 type DecryptResponse struct {
 	ElasticKeyId string `json:"elastic_key_id"`
 
@@ -545,7 +729,26 @@ type DecryptResponse struct {
 	//
 	// Example: aGVsbG8
 	Plaintext Bytes `json:"plaintext"`
-	Version   int64 `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DecryptResult Example: {"plaintext":"aGVsbG8","status":200}
+type DecryptResult struct {
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Plaintext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Plaintext *Bytes   `json:"plaintext,omitempty"`
+	Problem   *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // DeletionPlan defines model for DeletionPlan.
@@ -570,6 +773,72 @@ type DeletionPlan struct {
 
 	// Versions The newest 1,000.
 	Versions []MaterialKey `json:"versions"`
+}
+
+// DeriveBatchRequest defines model for DeriveBatchRequest.
+type DeriveBatchRequest struct {
+	Items []DeriveRequest `json:"items"`
+}
+
+// DeriveBatchResponse defines model for DeriveBatchResponse.
+type DeriveBatchResponse struct {
+	Results []DeriveResult `json:"results"`
+}
+
+// DeriveRequest Example: {"info":"cGF5cm9sbA","length":32}
+type DeriveRequest struct {
+	// Info base64url without padding.
+	//
+	// Example: aGVsbG8
+	Info *Bytes            `json:"info,omitempty"`
+	Kdf  *DeriveRequestKdf `json:"kdf,omitempty"`
+
+	// Length In bytes.
+	Length *int `json:"length,omitempty"`
+
+	// Peer RFC 7517.
+	Peer *json.RawMessage `json:"peer,omitempty"`
+
+	// Salt base64url without padding.
+	//
+	// Example: aGVsbG8
+	Salt *Bytes `json:"salt,omitempty"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// DeriveRequestKdf defines model for DeriveRequest.Kdf.
+type DeriveRequestKdf string
+
+// DeriveResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","secret":"8vW7","version":2}
+type DeriveResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Secret base64url without padding.
+	//
+	// Example: aGVsbG8
+	Secret Bytes `json:"secret"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// DeriveResult Example: {"secret":"8vW7","status":200}
+type DeriveResult struct {
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Secret base64url without padding.
+	//
+	// Example: aGVsbG8
+	Secret *Bytes `json:"secret,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // DestructionPlan defines model for DestructionPlan.
@@ -675,7 +944,68 @@ type ElasticKeyPatch = json.RawMessage
 // ElasticKeyStatus defines model for ElasticKeyStatus.
 type ElasticKeyStatus string
 
-// EncryptRequest defines model for EncryptRequest.
+// EncapsulateBatchRequest defines model for EncapsulateBatchRequest.
+type EncapsulateBatchRequest struct {
+	Items []EncapsulateRequest `json:"items"`
+}
+
+// EncapsulateBatchResponse defines model for EncapsulateBatchResponse.
+type EncapsulateBatchResponse struct {
+	Results []EncapsulateResult `json:"results"`
+}
+
+// EncapsulateRequest Example: {}
+type EncapsulateRequest = map[string]interface{}
+
+// EncapsulateResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
+type EncapsulateResponse struct {
+	// Ciphertext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Ciphertext   Bytes  `json:"ciphertext"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey Bytes `json:"shared_key"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// EncapsulateResult Example: {"shared_key":"3xqc","status":200}
+type EncapsulateResult struct {
+	// Ciphertext base64url without padding.
+	//
+	// Example: aGVsbG8
+	Ciphertext   *Bytes   `json:"ciphertext,omitempty"`
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SharedKey base64url without padding.
+	//
+	// Example: aGVsbG8
+	SharedKey *Bytes `json:"shared_key,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// EncryptBatchRequest defines model for EncryptBatchRequest.
+type EncryptBatchRequest struct {
+	Items []EncryptRequest `json:"items"`
+}
+
+// EncryptBatchResponse defines model for EncryptBatchResponse.
+type EncryptBatchResponse struct {
+	Results []EncryptResult `json:"results"`
+}
+
+// EncryptRequest Example: {"context":{"record":"4711"},"plaintext":"aGVsbG8"}
 type EncryptRequest struct {
 	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
 	//
@@ -689,12 +1019,28 @@ type EncryptRequest struct {
 	Plaintext Bytes `json:"plaintext"`
 }
 
-// EncryptResponse defines model for EncryptResponse.
+// EncryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type EncryptResponse struct {
 	// Ciphertext Compact JWE.
 	Ciphertext   string `json:"ciphertext"`
 	ElasticKeyId string `json:"elastic_key_id"`
-	Version      int64  `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// EncryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
+type EncryptResult struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   *string  `json:"ciphertext,omitempty"`
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // ExportKey Example: {"recipient":{"alg":"ECDH-ES+A256KW","crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}
@@ -715,6 +1061,183 @@ type ExportedKey struct {
 	Jwe     string `json:"jwe"`
 	Kid     string `json:"kid"`
 	Version int64  `json:"version"`
+}
+
+// GenerateBatchRequest defines model for GenerateBatchRequest.
+type GenerateBatchRequest struct {
+	Items []GenerateRequest `json:"items"`
+}
+
+// GenerateBatchResponse defines model for GenerateBatchResponse.
+type GenerateBatchResponse struct {
+	Results []GenerateResult `json:"results"`
+}
+
+// GenerateDataKeyBatchRequest defines model for GenerateDataKeyBatchRequest.
+type GenerateDataKeyBatchRequest struct {
+	Items []GenerateDataKeyRequest `json:"items"`
+}
+
+// GenerateDataKeyBatchResponse defines model for GenerateDataKeyBatchResponse.
+type GenerateDataKeyBatchResponse struct {
+	Results []GenerateDataKeyResult `json:"results"`
+}
+
+// GenerateDataKeyRequest Example: {"bits":256,"context":{"record":"4711"}}
+type GenerateDataKeyRequest struct {
+	// Bits Length of a symmetric key; 256 if `key_pair` is not given either.
+	Bits *GenerateDataKeyRequestBits `json:"bits,omitempty"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// IncludePlaintext False if it is left out.
+	IncludePlaintext *bool                          `json:"include_plaintext,omitempty"`
+	KeyPair          *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
+}
+
+// GenerateDataKeyRequestBits Length of a symmetric key; 256 if `key_pair` is not given either.
+type GenerateDataKeyRequestBits int
+
+// GenerateDataKeyRequestKeyPair defines model for GenerateDataKeyRequest.KeyPair.
+type GenerateDataKeyRequestKeyPair string
+
+// GenerateDataKeyResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateDataKeyResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Jwk The private JWK of a pair, if it was asked for.
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key The symmetric key, if it was asked for.
+	Key *Bytes `json:"key,omitempty"`
+
+	// PublicJwk The public JWK of a pair.
+	PublicJwk *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// GenerateDataKeyResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateDataKeyResult struct {
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Jwk The private JWK of a pair, if it was asked for.
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key The symmetric key, if it was asked for.
+	Key     *Bytes   `json:"key,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// PublicJwk The public JWK of a pair.
+	PublicJwk *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped *string `json:"wrapped,omitempty"`
+}
+
+// GenerateRandomBatchRequest defines model for GenerateRandomBatchRequest.
+type GenerateRandomBatchRequest struct {
+	Items []GenerateRandomRequest `json:"items"`
+}
+
+// GenerateRandomBatchResponse defines model for GenerateRandomBatchResponse.
+type GenerateRandomBatchResponse struct {
+	Results []GenerateRandomResult `json:"results"`
+}
+
+// GenerateRandomRequest Example: {"bytes":32}
+type GenerateRandomRequest struct {
+	Bytes int `json:"bytes"`
+}
+
+// GenerateRandomResponse Example: {"random":"5S4H"}
+type GenerateRandomResponse struct {
+	// Random base64url without padding.
+	//
+	// Example: aGVsbG8
+	Random Bytes `json:"random"`
+}
+
+// GenerateRandomResult Example: {"random":"5S4H","status":200}
+type GenerateRandomResult struct {
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Random base64url without padding.
+	//
+	// Example: aGVsbG8
+	Random *Bytes `json:"random,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+}
+
+// GenerateRequest Example: {"algorithm":"ES256","context":{"record":"4711"}}
+type GenerateRequest struct {
+	Algorithm string `json:"algorithm"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context              `json:"context,omitempty"`
+	Curve   *GenerateRequestCurve `json:"curve,omitempty"`
+
+	// KeySize Bits of an RSA modulus. 3072 by default.
+	KeySize *GenerateRequestKeySize `json:"key_size,omitempty"`
+}
+
+// GenerateRequestCurve defines model for GenerateRequest.Curve.
+type GenerateRequestCurve string
+
+// GenerateRequestKeySize Bits of an RSA modulus. 3072 by default.
+type GenerateRequestKeySize int
+
+// GenerateResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateResponse struct {
+	Algorithm    string `json:"algorithm"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// PublicJwk Not with a symmetric key.
+	PublicJwk *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE, `cty` is `jwk+json`.
+	Wrapped string `json:"wrapped"`
+}
+
+// GenerateResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type GenerateResult struct {
+	Algorithm    *string  `json:"algorithm,omitempty"`
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// PublicJwk Not with a symmetric key.
+	PublicJwk *json.RawMessage `json:"public_jwk,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE, `cty` is `jwk+json`.
+	Wrapped *string `json:"wrapped,omitempty"`
 }
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -818,6 +1341,56 @@ type KeySet = json.RawMessage
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
 
+// MacBatchRequest defines model for MacBatchRequest.
+type MacBatchRequest struct {
+	Items []MacRequest `json:"items"`
+}
+
+// MacBatchResponse defines model for MacBatchResponse.
+type MacBatchResponse struct {
+	Results []MacResult `json:"results"`
+}
+
+// MacRequest Example: {"payload":"aGVsbG8"}
+type MacRequest struct {
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes `json:"payload"`
+}
+
+// MacResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","mac":"p5Nv","version":2}
+type MacResponse struct {
+	Algorithm    string `json:"algorithm"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Mac base64url without padding.
+	//
+	// Example: aGVsbG8
+	Mac Bytes `json:"mac"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// MacResult Example: {"mac":"p5Nv","status":200}
+type MacResult struct {
+	Algorithm    *string `json:"algorithm,omitempty"`
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Mac base64url without padding.
+	//
+	// Example: aGVsbG8
+	Mac     *Bytes   `json:"mac,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // MaterialKey defines model for MaterialKey.
 type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
@@ -911,6 +1484,64 @@ type Quorum struct {
 	Approvers []string `json:"approvers"`
 }
 
+// ReencryptBatchRequest defines model for ReencryptBatchRequest.
+type ReencryptBatchRequest struct {
+	Items []ReencryptRequest `json:"items"`
+}
+
+// ReencryptBatchResponse defines model for ReencryptBatchResponse.
+type ReencryptBatchResponse struct {
+	Results []ReencryptResult `json:"results"`
+}
+
+// ReencryptRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}
+type ReencryptRequest struct {
+	// Ciphertext Compact JWE.
+	Ciphertext string `json:"ciphertext"`
+
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// NewContext Context of the new message; that of the old one if it is left out. An empty one binds to nothing.
+	NewContext *Context `json:"new_context,omitempty"`
+
+	// Target UUID, name or alias of the key to encrypt to; this one if it is left out.
+	Target *string `json:"target,omitempty"`
+}
+
+// ReencryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","source_version":1,"version":2}
+type ReencryptResponse struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   string `json:"ciphertext"`
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// SourceVersion The version that the message was under.
+	SourceVersion int64 `json:"source_version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// ReencryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
+type ReencryptResult struct {
+	// Ciphertext Compact JWE.
+	Ciphertext   *string  `json:"ciphertext,omitempty"`
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// SourceVersion The version that the message was under.
+	SourceVersion *int64 `json:"source_version,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // RefusedUses Attempts to use a key that waits for its deletion.
 //
 // Example: {"count":0}
@@ -991,10 +1622,23 @@ type ScheduleEnd struct {
 	WaitDays *int `json:"wait_days,omitempty"`
 }
 
-// SignRequest defines model for SignRequest.
+// SignBatchRequest defines model for SignBatchRequest.
+type SignBatchRequest struct {
+	Items []SignRequest `json:"items"`
+}
+
+// SignBatchResponse defines model for SignBatchResponse.
+type SignBatchResponse struct {
+	Results []SignResult `json:"results"`
+}
+
+// SignRequest Example: {"payload":"aGVsbG8"}
 type SignRequest struct {
+	// Format Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
-	Input  *SignatureInput  `json:"input,omitempty"`
+
+	// Input Example: jws_payload
+	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload base64url without padding.
 	//
@@ -1005,20 +1649,38 @@ type SignRequest struct {
 	Typ *string `json:"typ,omitempty"`
 }
 
-// SignResponse defines model for SignResponse.
+// SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}
 type SignResponse struct {
 	Algorithm    string `json:"algorithm"`
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
 	Signature string `json:"signature"`
-	Version   int64  `json:"version"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
 }
 
-// SignatureFormat defines model for SignatureFormat.
+// SignResult Example: {"signature":"eyJhbGciOiJFUzI1NiI","status":200}
+type SignResult struct {
+	Algorithm    *string  `json:"algorithm,omitempty"`
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Signature Compact JWS, or the bare signature as base64url.
+	Signature *string `json:"signature,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// SignatureFormat Example: jws
 type SignatureFormat string
 
-// SignatureInput defines model for SignatureInput.
+// SignatureInput Example: jws_payload
 type SignatureInput string
 
 // Tags Names and values by which keys are found. A name has no `=`.
@@ -1030,6 +1692,64 @@ type Tags map[string]string
 //
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
+
+// UnwrapBatchRequest defines model for UnwrapBatchRequest.
+type UnwrapBatchRequest struct {
+	Items []UnwrapRequest `json:"items"`
+}
+
+// UnwrapBatchResponse defines model for UnwrapBatchResponse.
+type UnwrapBatchResponse struct {
+	Results []UnwrapResult `json:"results"`
+}
+
+// UnwrapRequest Example: {"context":{"record":"4711"},"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type UnwrapRequest struct {
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// UnwrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
+type UnwrapResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Jwk RFC 7517.
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key *Bytes `json:"key,omitempty"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// UnwrapResult Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200}
+type UnwrapResult struct {
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Jwk RFC 7517.
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key     *Bytes   `json:"key,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
 
 // Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
 //
@@ -1044,10 +1764,69 @@ type Uses struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 }
 
-// VerifyRequest defines model for VerifyRequest.
+// VerifyBatchRequest defines model for VerifyBatchRequest.
+type VerifyBatchRequest struct {
+	Items []VerifyRequest `json:"items"`
+}
+
+// VerifyBatchResponse defines model for VerifyBatchResponse.
+type VerifyBatchResponse struct {
+	Results []VerifyResult `json:"results"`
+}
+
+// VerifyMacBatchRequest defines model for VerifyMacBatchRequest.
+type VerifyMacBatchRequest struct {
+	Items []VerifyMacRequest `json:"items"`
+}
+
+// VerifyMacBatchResponse defines model for VerifyMacBatchResponse.
+type VerifyMacBatchResponse struct {
+	Results []VerifyMacResult `json:"results"`
+}
+
+// VerifyMacRequest Example: {"mac":"p5Nv","payload":"aGVsbG8"}
+type VerifyMacRequest struct {
+	// Mac base64url.
+	Mac string `json:"mac"`
+
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload Bytes `json:"payload"`
+
+	// Version The primary one if it is left out.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyMacResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","valid":true,"version":2}
+type VerifyMacResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+	Valid        bool   `json:"valid"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+}
+
+// VerifyMacResult Example: {"status":200,"valid":true}
+type VerifyMacResult struct {
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int   `json:"status"`
+	Valid  *bool `json:"valid,omitempty"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyRequest Example: {"signature":"eyJhbGciOiJFUzI1NiI"}
 type VerifyRequest struct {
+	// Format Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
-	Input  *SignatureInput  `json:"input,omitempty"`
+
+	// Input Example: jws_payload
+	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload What was signed. Needed with a bare signature; with a JWS it must equal the JWS payload if given.
 	Payload *Bytes `json:"payload,omitempty"`
@@ -1062,13 +1841,31 @@ type VerifyRequest struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// VerifyResponse defines model for VerifyResponse.
+// VerifyResponse Example: {"valid":true}
 type VerifyResponse struct {
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
 	Payload *Bytes `json:"payload,omitempty"`
 	Valid   bool   `json:"valid"`
+
+	// Version The version that was used; none if the signature names none of the key.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// VerifyResult Example: {"status":200,"valid":true}
+type VerifyResult struct {
+	// Payload base64url without padding.
+	//
+	// Example: aGVsbG8
+	Payload *Bytes   `json:"payload,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int   `json:"status"`
+	Valid  *bool `json:"valid,omitempty"`
+
+	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
 }
 
@@ -1082,6 +1879,59 @@ type VersionCounts struct {
 	Disabled         int64 `json:"disabled"`
 	Enabled          int64 `json:"enabled"`
 	PendingImport    int64 `json:"pending_import"`
+}
+
+// WrapBatchRequest defines model for WrapBatchRequest.
+type WrapBatchRequest struct {
+	Items []WrapRequest `json:"items"`
+}
+
+// WrapBatchResponse defines model for WrapBatchResponse.
+type WrapBatchResponse struct {
+	Results []WrapResult `json:"results"`
+}
+
+// WrapRequest Example: {"context":{"record":"4711"}}
+type WrapRequest struct {
+	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	Context *Context `json:"context,omitempty"`
+
+	// Jwk RFC 7517.
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
+
+	// Key base64url without padding.
+	//
+	// Example: aGVsbG8
+	Key *Bytes `json:"key,omitempty"`
+}
+
+// WrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type WrapResponse struct {
+	ElasticKeyId string `json:"elastic_key_id"`
+
+	// Version The version that was used.
+	Version int64 `json:"version"`
+
+	// Wrapped Compact JWE.
+	Wrapped string `json:"wrapped"`
+}
+
+// WrapResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
+type WrapResult struct {
+	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
+	Problem      *Problem `json:"problem,omitempty"`
+
+	// Status As the status of a request.
+	Status int `json:"status"`
+
+	// Version The version that was used.
+	Version *int64 `json:"version,omitempty"`
+
+	// Wrapped Compact JWE.
+	Wrapped *string `json:"wrapped,omitempty"`
 }
 
 // WrappingKey The public key that material is wrapped for. Only while the job is open.
@@ -1121,6 +1971,24 @@ type KeyID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// RawContext defines model for RawContext.
+type RawContext = string
+
+// RawFormat defines model for RawFormat.
+type RawFormat = string
+
+// RawInput defines model for RawInput.
+type RawInput = string
+
+// RawSignature defines model for RawSignature.
+type RawSignature = string
+
+// RawType defines model for RawType.
+type RawType = string
+
+// RawVersion defines model for RawVersion.
+type RawVersion = string
 
 // Version defines model for Version.
 type Version = string
@@ -1419,12 +2287,6 @@ type UpdateElasticKeyApplicationMergePatchPlusJSONRequestBody = ElasticKeyPatch
 // BackupElasticKeyJSONRequestBody defines body for BackupElasticKey for application/json ContentType.
 type BackupElasticKeyJSONRequestBody = NewBackup
 
-// DecryptJSONRequestBody defines body for Decrypt for application/json ContentType.
-type DecryptJSONRequestBody = DecryptRequest
-
-// EncryptJSONRequestBody defines body for Encrypt for application/json ContentType.
-type EncryptJSONRequestBody = EncryptRequest
-
 // ExportElasticKeyJSONRequestBody defines body for ExportElasticKey for application/json ContentType.
 type ExportElasticKeyJSONRequestBody = ExportKey
 
@@ -1439,12 +2301,6 @@ type ScheduleMaterialKeyDestructionJSONRequestBody = ScheduleEnd
 
 // ScheduleElasticKeyDeletionJSONRequestBody defines body for ScheduleElasticKeyDeletion for application/json ContentType.
 type ScheduleElasticKeyDeletionJSONRequestBody = ScheduleEnd
-
-// SignJSONRequestBody defines body for Sign for application/json ContentType.
-type SignJSONRequestBody = SignRequest
-
-// VerifyJSONRequestBody defines body for Verify for application/json ContentType.
-type VerifyJSONRequestBody = VerifyRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1496,9 +2352,6 @@ type ServerInterface interface {
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params CancelElasticKeyDeletionParams)
-	// Decrypt Decrypt
-	// (POST /elastic-keys/{id}/decrypt)
-	Decrypt(w http.ResponseWriter, r *http.Request, id KeyID)
 	// DeleteElasticKey End a key that waits for its deletion at once
 	// (POST /elastic-keys/{id}/delete)
 	DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams)
@@ -1508,9 +2361,6 @@ type ServerInterface interface {
 	// EnableElasticKey Make a disabled key usable again
 	// (POST /elastic-keys/{id}/enable)
 	EnableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableElasticKeyParams)
-	// Encrypt Encrypt up to 64 KiB
-	// (POST /elastic-keys/{id}/encrypt)
-	Encrypt(w http.ResponseWriter, r *http.Request, id KeyID)
 	// ExportElasticKey Export a version to a recipient
 	// (POST /elastic-keys/{id}/export)
 	ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams)
@@ -1565,12 +2415,6 @@ type ServerInterface interface {
 	// ScheduleElasticKeyDeletion End a key after a wait
 	// (POST /elastic-keys/{id}/schedule-deletion)
 	ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params ScheduleElasticKeyDeletionParams)
-	// Sign Sign up to 64 KiB, or a digest
-	// (POST /elastic-keys/{id}/sign)
-	Sign(w http.ResponseWriter, r *http.Request, id KeyID)
-	// Verify Verify a signature
-	// (POST /elastic-keys/{id}/verify)
-	Verify(w http.ResponseWriter, r *http.Request, id KeyID)
 	// GetKeySet Get the tenant's JWK Set
 	// (GET /jwks)
 	GetKeySet(w http.ResponseWriter, r *http.Request)
@@ -1682,12 +2526,6 @@ func (_ Unimplemented) CancelElasticKeyDeletion(w http.ResponseWriter, r *http.R
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Decrypt Decrypt
-// (POST /elastic-keys/{id}/decrypt)
-func (_ Unimplemented) Decrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
 // DeleteElasticKey End a key that waits for its deletion at once
 // (POST /elastic-keys/{id}/delete)
 func (_ Unimplemented) DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams) {
@@ -1703,12 +2541,6 @@ func (_ Unimplemented) DisableElasticKey(w http.ResponseWriter, r *http.Request,
 // EnableElasticKey Make a disabled key usable again
 // (POST /elastic-keys/{id}/enable)
 func (_ Unimplemented) EnableElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableElasticKeyParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// Encrypt Encrypt up to 64 KiB
-// (POST /elastic-keys/{id}/encrypt)
-func (_ Unimplemented) Encrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1817,18 +2649,6 @@ func (_ Unimplemented) RotateElasticKey(w http.ResponseWriter, r *http.Request, 
 // ScheduleElasticKeyDeletion End a key after a wait
 // (POST /elastic-keys/{id}/schedule-deletion)
 func (_ Unimplemented) ScheduleElasticKeyDeletion(w http.ResponseWriter, r *http.Request, id KeyID, params ScheduleElasticKeyDeletionParams) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// Sign Sign up to 64 KiB, or a digest
-// (POST /elastic-keys/{id}/sign)
-func (_ Unimplemented) Sign(w http.ResponseWriter, r *http.Request, id KeyID) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// Verify Verify a signature
-// (POST /elastic-keys/{id}/verify)
-func (_ Unimplemented) Verify(w http.ResponseWriter, r *http.Request, id KeyID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2678,32 +3498,6 @@ func (siw *ServerInterfaceWrapper) CancelElasticKeyDeletion(w http.ResponseWrite
 	handler.ServeHTTP(w, r)
 }
 
-// Decrypt operation middleware
-func (siw *ServerInterfaceWrapper) Decrypt(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "id" -------------
-	var id KeyID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Decrypt(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
 // DeleteElasticKey operation middleware
 func (siw *ServerInterfaceWrapper) DeleteElasticKey(w http.ResponseWriter, r *http.Request) {
 
@@ -2864,32 +3658,6 @@ func (siw *ServerInterfaceWrapper) EnableElasticKey(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EnableElasticKey(w, r, id, params)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// Encrypt operation middleware
-func (siw *ServerInterfaceWrapper) Encrypt(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "id" -------------
-	var id KeyID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Encrypt(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3879,58 +4647,6 @@ func (siw *ServerInterfaceWrapper) ScheduleElasticKeyDeletion(w http.ResponseWri
 	handler.ServeHTTP(w, r)
 }
 
-// Sign operation middleware
-func (siw *ServerInterfaceWrapper) Sign(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "id" -------------
-	var id KeyID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Sign(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// Verify operation middleware
-func (siw *ServerInterfaceWrapper) Verify(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "id" -------------
-	var id KeyID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Verify(w, r, id)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
 // GetKeySet operation middleware
 func (siw *ServerInterfaceWrapper) GetKeySet(w http.ResponseWriter, r *http.Request) {
 
@@ -4218,18 +4934,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/public-key", wrapper.GetPublicKey)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/elastic-keys/{id}/encrypt", wrapper.Encrypt)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/elastic-keys/{id}/decrypt", wrapper.Decrypt)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/elastic-keys/{id}/sign", wrapper.Sign)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/elastic-keys/{id}/verify", wrapper.Verify)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/import-jobs", wrapper.ListImportJobs)
@@ -5039,46 +5743,6 @@ func (response CancelElasticKeyDeletiondefaultApplicationProblemPlusJSONResponse
 	return err
 }
 
-type DecryptRequestObject struct {
-	Id   KeyID `json:"id"`
-	Body *DecryptJSONRequestBody
-}
-
-type DecryptResponseObject interface {
-	VisitDecryptResponse(w http.ResponseWriter) error
-}
-
-type Decrypt200JSONResponse DecryptResponse
-
-func (response Decrypt200JSONResponse) VisitDecryptResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DecryptdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response DecryptdefaultApplicationProblemPlusJSONResponse) VisitDecryptResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type DeleteElasticKeyRequestObject struct {
 	Id     KeyID `json:"id"`
 	Params DeleteElasticKeyParams
@@ -5218,46 +5882,6 @@ type EnableElasticKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EnableElasticKeydefaultApplicationProblemPlusJSONResponse) VisitEnableElasticKeyResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type EncryptRequestObject struct {
-	Id   KeyID `json:"id"`
-	Body *EncryptJSONRequestBody
-}
-
-type EncryptResponseObject interface {
-	VisitEncryptResponse(w http.ResponseWriter) error
-}
-
-type Encrypt200JSONResponse EncryptResponse
-
-func (response Encrypt200JSONResponse) VisitEncryptResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type EncryptdefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response EncryptdefaultApplicationProblemPlusJSONResponse) VisitEncryptResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6041,86 +6665,6 @@ func (response ScheduleElasticKeyDeletiondefaultApplicationProblemPlusJSONRespon
 	return err
 }
 
-type SignRequestObject struct {
-	Id   KeyID `json:"id"`
-	Body *SignJSONRequestBody
-}
-
-type SignResponseObject interface {
-	VisitSignResponse(w http.ResponseWriter) error
-}
-
-type Sign200JSONResponse SignResponse
-
-func (response Sign200JSONResponse) VisitSignResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SigndefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response SigndefaultApplicationProblemPlusJSONResponse) VisitSignResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type VerifyRequestObject struct {
-	Id   KeyID `json:"id"`
-	Body *VerifyJSONRequestBody
-}
-
-type VerifyResponseObject interface {
-	VisitVerifyResponse(w http.ResponseWriter) error
-}
-
-type Verify200JSONResponse VerifyResponse
-
-func (response Verify200JSONResponse) VisitVerifyResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type VerifydefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response VerifydefaultApplicationProblemPlusJSONResponse) VisitVerifyResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type GetKeySetRequestObject struct {
 }
 
@@ -6296,9 +6840,6 @@ type StrictServerInterface interface {
 	// CancelElasticKeyDeletion Keep a key that was to be deleted
 	// (POST /elastic-keys/{id}/cancel-deletion)
 	CancelElasticKeyDeletion(ctx context.Context, request CancelElasticKeyDeletionRequestObject) (CancelElasticKeyDeletionResponseObject, error)
-	// Decrypt Decrypt
-	// (POST /elastic-keys/{id}/decrypt)
-	Decrypt(ctx context.Context, request DecryptRequestObject) (DecryptResponseObject, error)
 	// DeleteElasticKey End a key that waits for its deletion at once
 	// (POST /elastic-keys/{id}/delete)
 	DeleteElasticKey(ctx context.Context, request DeleteElasticKeyRequestObject) (DeleteElasticKeyResponseObject, error)
@@ -6308,9 +6849,6 @@ type StrictServerInterface interface {
 	// EnableElasticKey Make a disabled key usable again
 	// (POST /elastic-keys/{id}/enable)
 	EnableElasticKey(ctx context.Context, request EnableElasticKeyRequestObject) (EnableElasticKeyResponseObject, error)
-	// Encrypt Encrypt up to 64 KiB
-	// (POST /elastic-keys/{id}/encrypt)
-	Encrypt(ctx context.Context, request EncryptRequestObject) (EncryptResponseObject, error)
 	// ExportElasticKey Export a version to a recipient
 	// (POST /elastic-keys/{id}/export)
 	ExportElasticKey(ctx context.Context, request ExportElasticKeyRequestObject) (ExportElasticKeyResponseObject, error)
@@ -6365,12 +6903,6 @@ type StrictServerInterface interface {
 	// ScheduleElasticKeyDeletion End a key after a wait
 	// (POST /elastic-keys/{id}/schedule-deletion)
 	ScheduleElasticKeyDeletion(ctx context.Context, request ScheduleElasticKeyDeletionRequestObject) (ScheduleElasticKeyDeletionResponseObject, error)
-	// Sign Sign up to 64 KiB, or a digest
-	// (POST /elastic-keys/{id}/sign)
-	Sign(ctx context.Context, request SignRequestObject) (SignResponseObject, error)
-	// Verify Verify a signature
-	// (POST /elastic-keys/{id}/verify)
-	Verify(ctx context.Context, request VerifyRequestObject) (VerifyResponseObject, error)
 	// GetKeySet Get the tenant's JWK Set
 	// (GET /jwks)
 	GetKeySet(ctx context.Context, request GetKeySetRequestObject) (GetKeySetResponseObject, error)
@@ -6884,39 +7416,6 @@ func (sh *strictHandler) CancelElasticKeyDeletion(w http.ResponseWriter, r *http
 	}
 }
 
-// Decrypt operation middleware
-func (sh *strictHandler) Decrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
-	var request DecryptRequestObject
-
-	request.Id = id
-
-	var body DecryptJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.Decrypt(ctx, request.(DecryptRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Decrypt")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(DecryptResponseObject); ok {
-		if err := validResponse.VisitDecryptResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
 // DeleteElasticKey operation middleware
 func (sh *strictHandler) DeleteElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params DeleteElasticKeyParams) {
 	var request DeleteElasticKeyRequestObject
@@ -6991,39 +7490,6 @@ func (sh *strictHandler) EnableElasticKey(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EnableElasticKeyResponseObject); ok {
 		if err := validResponse.VisitEnableElasticKeyResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// Encrypt operation middleware
-func (sh *strictHandler) Encrypt(w http.ResponseWriter, r *http.Request, id KeyID) {
-	var request EncryptRequestObject
-
-	request.Id = id
-
-	var body EncryptJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.Encrypt(ctx, request.(EncryptRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Encrypt")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(EncryptResponseObject); ok {
-		if err := validResponse.VisitEncryptResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -7558,72 +8024,6 @@ func (sh *strictHandler) ScheduleElasticKeyDeletion(w http.ResponseWriter, r *ht
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ScheduleElasticKeyDeletionResponseObject); ok {
 		if err := validResponse.VisitScheduleElasticKeyDeletionResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// Sign operation middleware
-func (sh *strictHandler) Sign(w http.ResponseWriter, r *http.Request, id KeyID) {
-	var request SignRequestObject
-
-	request.Id = id
-
-	var body SignJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.Sign(ctx, request.(SignRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Sign")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(SignResponseObject); ok {
-		if err := validResponse.VisitSignResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// Verify operation middleware
-func (sh *strictHandler) Verify(w http.ResponseWriter, r *http.Request, id KeyID) {
-	var request VerifyRequestObject
-
-	request.Id = id
-
-	var body VerifyJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.Verify(ctx, request.(VerifyRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "Verify")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(VerifyResponseObject); ok {
-		if err := validResponse.VisitVerifyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

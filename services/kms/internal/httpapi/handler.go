@@ -13,6 +13,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
@@ -24,6 +25,7 @@ type Operations struct {
 	keys    *keyring.Keyring
 	cursors *page.Cursors
 	use     Use
+	useAll  UseAll
 }
 
 // Use records the use of a key before it is answered; an error is answered instead.
@@ -32,11 +34,11 @@ type Use func(ctx context.Context, operation string, object audit.Object) error
 var _ StrictServerInterface = (*Operations)(nil)
 
 // New returns Operations.
-func New(keys *keyring.Keyring, cursors *page.Cursors, use Use) (*Operations, error) {
-	if keys == nil || cursors == nil || use == nil {
+func New(keys *keyring.Keyring, cursors *page.Cursors, use Use, useAll UseAll) (*Operations, error) {
+	if keys == nil || cursors == nil || use == nil || useAll == nil {
 		return nil, errors.New("httpapi: a keyring, cursors and the record of uses are required")
 	}
-	return &Operations{keys: keys, cursors: cursors, use: use}, nil
+	return &Operations{keys: keys, cursors: cursors, use: use, useAll: useAll}, nil
 }
 
 // Mount registers the operations.
@@ -46,6 +48,21 @@ func (h *Operations) Mount(r chi.Router, errs server.ErrorHandlers) {
 		ResponseErrorHandlerFunc: errs.Response,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: errs.Request})
+	mount(h, r, errs, h.encrypt())
+	mount(h, r, errs, h.decrypt())
+	mount(h, r, errs, h.reencrypt())
+	mount(h, r, errs, h.sign())
+	mount(h, r, errs, h.verify())
+	mount(h, r, errs, h.mac())
+	mount(h, r, errs, h.verifyMAC())
+	mount(h, r, errs, h.generateDataKey())
+	mount(h, r, errs, h.wrap())
+	mount(h, r, errs, h.unwrap())
+	mount(h, r, errs, h.generate())
+	mount(h, r, errs, h.derive())
+	mount(h, r, errs, h.encapsulate())
+	mount(h, r, errs, h.decapsulate())
+	mount(h, r, errs, h.generateRandom())
 }
 
 // Codes are the KMS's own problem codes.
@@ -58,6 +75,8 @@ func Codes() problem.Table {
 		"version_below_minimum": {Status: http.StatusConflict, Title: "The version is below the key's minimum"},
 		"usage_limit_reached":   {Status: http.StatusConflict, Title: "The version has had all its uses"},
 		"wrong_key_use":         {Status: http.StatusConflict, Title: "The key is for something else"},
+		"invalid_jwk":           {Status: http.StatusBadRequest, Title: "The JWK is not sound"},
+		"key_mismatch":          {Status: http.StatusBadRequest, Title: "The key does not fit"},
 		"no_public_key":         {Status: http.StatusConflict, Title: "The key has no public part"},
 		"import_wrong_key":      {Status: http.StatusBadRequest, Title: "The material does not open"},
 		"import_malformed":      {Status: http.StatusBadRequest, Title: "The material cannot be read"},
@@ -123,13 +142,8 @@ func encodeBytes(b []byte) Bytes {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func decodeBytes(pointer string, text Bytes) ([]byte, error) {
-	b, err := keyring.DecodeBytes(text)
-	if err != nil {
-		return nil, problem.New(problem.ValidationFailed, "a member is not base64url").
-			With(problem.Field{Pointer: pointer, Detail: "must be base64url without padding (RFC 4648 section 5)"})
-	}
-	return b, nil
+func decodeBytes[T ~string | ~[]byte](pointer string, text T) ([]byte, error) {
+	return apivalue.Decode(pointer, text)
 }
 
 // value is what a pointer holds, or the zero value.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -38,7 +39,8 @@ func described(t *testing.T) []*contract.Operation {
 
 func TestMount_ServesWhatTheDocumentDescribes(t *testing.T) {
 	t.Parallel()
-	handler, err := httpapi.New(&keyring.Keyring{}, &page.Cursors{}, func(context.Context, string, audit.Object) error { return nil })
+	handler, err := httpapi.New(&keyring.Keyring{}, &page.Cursors{}, func(context.Context, string, audit.Object) error { return nil },
+		func(context.Context, []server.Use) error { return nil })
 	require.NoError(t, err)
 	mux := chi.NewMux()
 	handler.Mount(mux, server.ErrorHandlers{})
@@ -72,6 +74,8 @@ var domain = map[string]keyring.Operation{
 	"disableMaterialKey":             keyring.OpState,
 	"setPrimaryMaterialKey":          keyring.OpRotate,
 	"compromiseMaterialKey":          keyring.OpState,
+	"deleteElasticKey":               keyring.OpDestroy,
+	"destroyMaterialKey":             keyring.OpDestroy,
 	"scheduleMaterialKeyDestruction": keyring.OpDestroy,
 	"restoreMaterialKey":             keyring.OpDestroy,
 	"createAlias":                    keyring.OpUpdate,
@@ -97,13 +101,24 @@ var domain = map[string]keyring.Operation{
 	"sign":               keyring.OpSign,
 	"verify":             keyring.OpVerify,
 	"getSelf":            "",
+	"reencrypt":          keyring.OpReencrypt,
+	"mac":                keyring.OpMAC,
+	"verifyMac":          keyring.OpVerifyMAC,
+	"generateDataKey":    keyring.OpGenerateDataKey,
+	"wrap":               keyring.OpWrap,
+	"unwrap":             keyring.OpUnwrap,
+	"generate":           keyring.OpGenerate,
+	"derive":             keyring.OpDerive,
+	"encapsulate":        keyring.OpEncapsulate,
+	"decapsulate":        keyring.OpDecapsulate,
+	"generateRandom":     keyring.OpGenerateRandom,
 }
 
 // The scopes are stated twice, for the edge and for the choke point. They must not part.
 func TestDocument_AsksForTheScopesOfTheChokePoint(t *testing.T) {
 	t.Parallel()
 	for _, op := range described(t) {
-		known, listed := domain[op.ID]
+		known, listed := domain[strings.TrimSuffix(op.ID, "Batch")]
 		if !assert.True(t, listed, "%s is new: say what it is to the choke point", op.ID) {
 			continue
 		}
@@ -125,5 +140,29 @@ func TestDocument_MarksWhatChangesState(t *testing.T) {
 	}
 	for _, op := range described(t) {
 		assert.Equal(t, op.Method == http.MethodPost && slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
+	}
+}
+
+// Everything that uses a key can be asked for many times in one request, at the price of one decision for each version.
+func TestDocument_HasABatchOfEveryOperation(t *testing.T) {
+	t.Parallel()
+	ids := map[string]*contract.Operation{}
+	for _, op := range described(t) {
+		ids[op.ID] = op
+	}
+	for id, known := range domain {
+		single, there := ids[id]
+		manages := known == "" || known == keyring.OpExport || known == keyring.OpRead
+		if manages || !there || single.Idempotent || single.Method != http.MethodPost {
+			continue
+		}
+		many := ids[id+"Batch"]
+		if assert.NotNil(t, many, id) {
+			assert.True(t, many.Batch, id)
+			assert.Equal(t, single.Path+"-batch", many.Path)
+			assert.Equal(t, single.Scopes, many.Scopes, id)
+			assert.Equal(t, single.Hot, many.Hot, id)
+			assert.Equal(t, int64(8<<20), many.MaxBody, id)
+		}
 	}
 }

@@ -51,8 +51,8 @@ func (p Policy) admits(caller Caller, op Operation) error {
 	if !op.uses() {
 		return nil
 	}
-	if len(p.Operations) > 0 && !slices.Contains(p.Operations, op) {
-		return problem.New("policy_refused", "the key's policy does not allow to %s", op)
+	if len(p.Operations) > 0 && !slices.Contains(p.Operations, op.listed()) {
+		return problem.New("policy_refused", "the key's policy does not allow to %s", op.listed())
 	}
 	if len(p.Clients)+len(p.Roles) == 0 || slices.Contains(p.Clients, caller.ID) {
 		return nil
@@ -66,7 +66,7 @@ func (p Policy) admits(caller Caller, op Operation) error {
 // check holds a policy to what means something for a key of this use.
 func (p Policy) check(key ElasticKey) error {
 	for _, op := range p.Operations {
-		if !op.uses() || !op.fits(key.Use) {
+		if !op.uses() || !op.fits(key.Use) || op.listed() != op {
 			return invalidMember("/policy/operations", "%q is nothing that a key for %s can do", op, useNoun(key.Use))
 		}
 	}

@@ -61,6 +61,8 @@ type Config struct {
 	Release string
 	// Log takes what goes wrong in the background; nil for silence.
 	Log *slog.Logger
+	// InlineLimit is how many bytes one request may have worked on, DefaultInline if 0, at most MaxInline.
+	InlineLimit int
 	// CacheKeys bounds how many unwrapped keys are kept in memory; DefaultCacheKeys if 0.
 	CacheKeys int
 	// CacheAge bounds for how long; DefaultCacheAge if 0.
@@ -89,6 +91,7 @@ type Keyring struct {
 	fence     func(ctx context.Context) error
 	log       *slog.Logger
 	release   string
+	inline    int
 	cache     *materialCache
 	uses      *useCounter
 	tally     *tally
@@ -115,6 +118,12 @@ func New(cfg Config) (*Keyring, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.InlineLimit == 0 {
+		cfg.InlineLimit = DefaultInline
+	}
+	if cfg.InlineLimit < 0 || cfg.InlineLimit > MaxInline {
+		return nil, fmt.Errorf("keyring: InlineLimit is 1 to %d", MaxInline)
+	}
 	return &Keyring{
 		store:     cfg.Store,
 		barrier:   cfg.Barrier,
@@ -130,6 +139,7 @@ func New(cfg Config) (*Keyring, error) {
 		fence:     cfg.Fence,
 		log:       cfg.Log,
 		release:   cfg.Release,
+		inline:    cfg.InlineLimit,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
 		tally:     newTally(),
@@ -147,6 +157,14 @@ func (k *Keyring) Expire() {
 	k.cache.expire()
 }
 
+// Used says which version of which key an operation has used.
+type Used struct {
+	ElasticKeyID string
+	Version      int64
+	// Compromised tells that the version is, and that the caller was allowed to use it all the same.
+	Compromised bool
+}
+
 // permit is the choke point's yes: a caller may do op to this version of this key. Only Keyring.permit makes one.
 type permit struct {
 	op      Operation
@@ -155,11 +173,23 @@ type permit struct {
 	spec    alg.Spec
 }
 
-// overridden tells that the version is compromised, and used all the same.
-func (p permit) overridden() bool { return p.version.Status == VersionCompromised }
+// used is what is told of the permit's use.
+func (p permit) used() Used {
+	return Used{ElasticKeyID: p.key.ID, Version: p.version.Version, Compromised: p.version.Status == VersionCompromised}
+}
 
-// permit loads the facts about a version (0: the primary one) in one statement and decides on them.
+// permit decides about a version (0: the primary one): for each request anew, and within a batch once for as long as decisions keep.
 func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref Ref, version int64) (permit, error) {
+	if caller.decided == nil {
+		return k.decidePermit(ctx, caller, op, ref, version)
+	}
+	return caller.decided.permit(decision{op, ref, version}, k.now, func() (permit, error) {
+		return k.decidePermit(ctx, caller, op, ref, version)
+	})
+}
+
+// decidePermit loads the facts about a version (0: the primary one) in one statement and decides on them.
+func (k *Keyring) decidePermit(ctx context.Context, caller Caller, op Operation, ref Ref, version int64) (permit, error) {
 	refusal, err := k.consider(caller, op, ref)
 	if err != nil {
 		return permit{}, err
@@ -178,7 +208,7 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 	}
 	material = material.at(k.instant())
 	if err := decide(caller, op, key, &material); err != nil {
-		k.refused(key, op)
+		k.refused(key, op, 1)
 		return permit{}, err
 	}
 	spec, err := key.Spec()
@@ -200,10 +230,10 @@ func (k *Keyring) missing(ctx context.Context, caller Caller, op Operation, ref 
 	return errState("the key", string(key.Status), string(op), "one with a version")
 }
 
-// refused counts that somebody wanted to use a key which is to be deleted: perhaps it should not be.
-func (k *Keyring) refused(key ElasticKey, op Operation) {
+// refused counts how often somebody wanted to use a key which is to be deleted: perhaps it should not be.
+func (k *Keyring) refused(key ElasticKey, op Operation, times int) {
 	if key.Status == ElasticPendingDelete && op.uses() {
-		k.tally.add(slotOfKey(key), VersionUses{ElasticKeyID: key.ID}, 1, 0, k.instant())
+		k.tally.add(slotOfKey(key), VersionUses{ElasticKeyID: key.ID}, int64(times), 0, k.instant())
 	}
 }
 

@@ -52,9 +52,6 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	if err != nil {
 		return ElasticKey{}, err
 	}
-	if !OpEncrypt.fits(spec.Use) && !OpSign.fits(spec.Use) {
-		return ElasticKey{}, alg.Unsupported(spec.Algorithm) // a key that no operation can use
-	}
 	// Generation can take seconds: a name that is taken is better said before. The unique index decides.
 	if _, err := k.store.ElasticKey(ctx, caller.Tenant, Ref(ask.Name)); err == nil {
 		return ElasticKey{}, errNameTaken()

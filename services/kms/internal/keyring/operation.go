@@ -41,6 +41,9 @@ const (
 	OpRestore Operation = "restore"
 )
 
+// opReencryptTo is the side of OpReencrypt that makes: what it needs of the key that the message is encrypted to. Policies know the one name.
+const opReencryptTo Operation = "reencrypt-to"
+
 // OpGenerateRandom needs no key.
 const OpGenerateRandom Operation = "generate-random"
 
@@ -82,6 +85,8 @@ func (op Operation) attributes() attributes {
 		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpDecrypt, OpReencrypt, OpUnwrap:
 		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseEncrypt}}
+	case opReencryptTo:
+		return attributes{scope: OpReencrypt.Scope(), uses: true, makes: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpSign:
 		return attributes{scope: scope, uses: true, makes: true, private: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
 	case OpVerify:
@@ -111,6 +116,14 @@ func (op Operation) Scope() string { return op.attributes().scope }
 
 // uses tells whether op works with key material.
 func (op Operation) uses() bool { return op.attributes().uses }
+
+// listed is the name under which policies know op.
+func (op Operation) listed() Operation {
+	if op == opReencryptTo {
+		return OpReencrypt
+	}
+	return op
+}
 
 // Scopes is every scope that means something to the KMS, the general ones first.
 func Scopes() []string {

@@ -20,6 +20,8 @@ type Caller struct {
 
 	// granted is what a grant lets the caller do to the key at hand.
 	granted Operation
+	// decided are the decisions of a batch; nil outside of one.
+	decided *decisions
 }
 
 // Grants knows what callers may do to single keys beyond their scopes.

@@ -42,15 +42,16 @@ type SignRequest struct {
 
 // Signed is what Sign returns.
 type Signed struct {
-	Signature    string // compact JWS, or the bare signature in base64url
-	Algorithm    string
-	ElasticKeyID string
-	Version      int64
+	Used
+
+	Signature string // compact JWS, or the bare signature in base64url
+	Algorithm string
+	Format    Format
 }
 
 // Sign signs with the primary version.
 func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequest) (Signed, error) {
-	if err := checkInline(ask.Payload); err != nil {
+	if err := k.checkInline(ask.Payload); err != nil {
 		return Signed{}, err
 	}
 	if err := checkShape(ask.Input, ask.Format, ask.Type); err != nil {
@@ -66,7 +67,7 @@ func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequ
 	}
 	defer held.release()
 	k.count(p, len(ask.Payload))
-	signed := Signed{Algorithm: p.spec.Signature, ElasticKeyID: p.key.ID, Version: p.version.Version}
+	signed := Signed{Used: p.used(), Algorithm: p.spec.Signature, Format: ask.Format}
 	if ask.Format == FormatJWS {
 		header := jws.Header{Algorithm: p.spec.Signature, KeyID: p.version.KeyID(), Type: ask.Type}
 		if signed.Signature, err = jws.Sign(held.key, header, ask.Payload); err != nil {
@@ -95,8 +96,9 @@ type VerifyRequest struct {
 
 // Verdict is what Verify returns.
 type Verdict struct {
+	Used // nothing when the signature names no version of this key
+
 	Valid   bool
-	Version int64  // the version that was used; 0 when the signature names none of this key
 	Payload []byte // of a valid JWS
 }
 
@@ -114,7 +116,7 @@ func (k *Keyring) Verify(ctx context.Context, caller Caller, ref Ref, ask Verify
 	if !ask.HasPayload {
 		return Verdict{}, problem.New("validation_failed", "a bare signature is verified against a payload; give one")
 	}
-	if err := checkInline(ask.Payload); err != nil {
+	if err := k.checkInline(ask.Payload); err != nil {
 		return Verdict{}, err
 	}
 	p, err := k.permit(ctx, caller, OpVerify, ref, ask.Version)
@@ -126,18 +128,22 @@ func (k *Keyring) Verify(ctx context.Context, caller Caller, ref Ref, ask Verify
 		return Verdict{}, err
 	}
 	defer held.release()
+	k.count(p, len(ask.Payload))
 	signature, err := DecodeBytes(ask.Signature)
 	if err != nil {
-		return Verdict{Version: p.version.Version}, nil
+		return Verdict{Used: p.used()}, nil
 	}
 	err = jws.VerifyRaw(held.key, p.spec.Signature, jws.Input(ask.Input), ask.Payload, signature, jws.Format(ask.Format))
 	if err != nil && !errors.Is(err, jws.ErrVerification) {
 		return Verdict{}, fmt.Errorf("verify: %w", err)
 	}
-	return Verdict{Valid: err == nil, Version: p.version.Version}, nil
+	return Verdict{Used: p.used(), Valid: err == nil}, nil
 }
 
 func (k *Keyring) verifyJWS(ctx context.Context, caller Caller, ref Ref, ask VerifyRequest) (Verdict, error) {
+	if err := k.checkMessage(ask.Signature); err != nil {
+		return Verdict{}, err
+	}
 	header, err := jws.ParseHeader(ask.Signature)
 	if err != nil {
 		header = jws.Header{}
@@ -151,13 +157,17 @@ func (k *Keyring) verifyJWS(ctx context.Context, caller Caller, ref Ref, ask Ver
 		return Verdict{}, err
 	}
 	defer held.release()
+	k.count(p, len(ask.Signature))
 	payload, header, err := jws.Verify(held.key, ask.Signature, jws.Expect{Algorithm: p.spec.Signature})
 	if err != nil ||
 		ask.Type != "" && header.Type != ask.Type ||
 		ask.HasPayload && subtle.ConstantTimeCompare(payload, ask.Payload) != 1 {
-		return Verdict{Version: version}, nil
+		return Verdict{Used: p.used()}, nil
 	}
-	return Verdict{Valid: true, Version: version, Payload: payload}, nil
+	if payload == nil {
+		payload = []byte{} // of a JWS, unlike that of a bare signature, there is one
+	}
+	return Verdict{Used: p.used(), Valid: true, Payload: payload}, nil
 }
 
 // checkShape refuses combinations of input, format and typ that mean nothing, for any algorithm.
