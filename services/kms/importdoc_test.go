@@ -108,3 +108,31 @@ func TestImport_OfAPublicKeyAlone(t *testing.T) {
 			refused(t, http.StatusForbidden, "policy_refused", "a key that signs")
 	})
 }
+
+// An ML-KEM key has a public part like every other: it comes back in, is published, attested and exported.
+func TestImport_OfMLKEMKeys(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s *service) {
+		token := s.operator(t)
+		for _, algorithm := range []string{"ML-KEM-768", "ML-KEM-1024"} {
+			name := strings.ToLower(algorithm)
+			s.post(t, token, "elastic-keys", map[string]any{"name": name, "algorithm": algorithm, "published": true})
+			public := s.get(t, token, "elastic-keys/"+name+"/public-key")
+			s.importable(t, token, name+"-pem", algorithm)
+			s.post(t, token, "elastic-keys/"+name+"-pem/import", map[string]any{"public_key": public.member(t, "pem")})
+			assert.Equal(t, public.member(t, "pem"), s.get(t, token, "elastic-keys/"+name+"-pem/public-key").member(t, "pem"))
+			sealed := s.post(t, token, "elastic-keys/"+name+"-pem/encapsulate", map[string]any{})
+			s.call(t, token, http.MethodPost, "elastic-keys/"+name+"-pem/decapsulate", map[string]any{"ciphertext": sealed.member(t, "ciphertext")}).
+				refusedOneOf(t, "no_private_key", "decryption_failed")
+
+			own, private := generated(t, algorithm)
+			id := s.importable(t, token, name+"-own", algorithm)
+			s.post(t, token, "elastic-keys/"+id+"/import", offer(t, s.importJob(t, token, id, methodECDH), private))
+			back, err := jwk.ParsePEM([]byte(s.get(t, token, "elastic-keys/"+id+"/public-key").member(t, "pem")), jwk.Attributes{})
+			require.NoError(t, err)
+			assert.Equal(t, own.ThumbprintSHA256(), back.ThumbprintSHA256())
+			assert.NotEmpty(t, s.get(t, token, "elastic-keys/"+id+"/attestation").member(t, "attestation"))
+		}
+		assert.Len(t, s.publicSet(t, "/kms/jwks.json").kids(t), 2)
+	})
+}

@@ -92,6 +92,7 @@ var domain = map[string]keyring.Operation{
 	"exportElasticKey":   keyring.OpExport,
 	"attestKey":          keyring.OpRead,
 	"getAttestationKeys": keyring.OpRead,
+	"backupElasticKey":   keyring.OpBackup,
 	"createImportJob":    keyring.OpImport,
 	"listImportJobs":     keyring.OpRead,
 	"getImportJob":       keyring.OpRead,
