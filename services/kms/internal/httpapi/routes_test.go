@@ -84,35 +84,38 @@ var domain = map[string]keyring.Operation{
 	"updateAlias":                    keyring.OpUpdate,
 	"deleteAlias":                    keyring.OpUpdate,
 
-	"listMaterialKeys":   keyring.OpRead,
-	"getMaterialKey":     keyring.OpRead,
-	"getPublicKey":       keyring.OpRead,
-	"getKeySet":          keyring.OpRead,
-	"reportAlgorithms":   keyring.OpRead,
-	"exportElasticKey":   keyring.OpExport,
-	"attestKey":          keyring.OpRead,
-	"getAttestationKeys": keyring.OpRead,
-	"backupElasticKey":   keyring.OpBackup,
-	"createImportJob":    keyring.OpImport,
-	"listImportJobs":     keyring.OpRead,
-	"getImportJob":       keyring.OpRead,
-	"importKey":          keyring.OpImport,
-	"encrypt":            keyring.OpEncrypt,
-	"decrypt":            keyring.OpDecrypt,
-	"sign":               keyring.OpSign,
-	"verify":             keyring.OpVerify,
-	"getSelf":            "",
-	"reencrypt":          keyring.OpReencrypt,
-	"mac":                keyring.OpMAC,
-	"verifyMac":          keyring.OpVerifyMAC,
-	"generateDataKey":    keyring.OpGenerateDataKey,
-	"wrap":               keyring.OpWrap,
-	"unwrap":             keyring.OpUnwrap,
-	"generate":           keyring.OpGenerate,
-	"derive":             keyring.OpDerive,
-	"encapsulate":        keyring.OpEncapsulate,
-	"decapsulate":        keyring.OpDecapsulate,
-	"generateRandom":     keyring.OpGenerateRandom,
+	"listMaterialKeys":       keyring.OpRead,
+	"getMaterialKey":         keyring.OpRead,
+	"getPublicKey":           keyring.OpRead,
+	"getKeySet":              keyring.OpRead,
+	"reportAlgorithms":       keyring.OpRead,
+	"exportElasticKey":       keyring.OpExport,
+	"attestKey":              keyring.OpRead,
+	"getAttestationKeys":     keyring.OpRead,
+	"backupElasticKey":       keyring.OpBackup,
+	"createBackup":           keyring.OpBackup,
+	"createRestoreRecipient": keyring.OpRestore,
+	"restoreBackup":          keyring.OpRestore,
+	"createImportJob":        keyring.OpImport,
+	"listImportJobs":         keyring.OpRead,
+	"getImportJob":           keyring.OpRead,
+	"importKey":              keyring.OpImport,
+	"encrypt":                keyring.OpEncrypt,
+	"decrypt":                keyring.OpDecrypt,
+	"sign":                   keyring.OpSign,
+	"verify":                 keyring.OpVerify,
+	"getSelf":                "",
+	"reencrypt":              keyring.OpReencrypt,
+	"mac":                    keyring.OpMAC,
+	"verifyMac":              keyring.OpVerifyMAC,
+	"generateDataKey":        keyring.OpGenerateDataKey,
+	"wrap":                   keyring.OpWrap,
+	"unwrap":                 keyring.OpUnwrap,
+	"generate":               keyring.OpGenerate,
+	"derive":                 keyring.OpDerive,
+	"encapsulate":            keyring.OpEncapsulate,
+	"decapsulate":            keyring.OpDecapsulate,
+	"generateRandom":         keyring.OpGenerateRandom,
 }
 
 // The scopes are stated twice, for the edge and for the choke point. They must not part.
@@ -140,7 +143,8 @@ func TestDocument_MarksWhatChangesState(t *testing.T) {
 		keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy, keyring.OpImport,
 	}
 	for _, op := range described(t) {
-		assert.Equal(t, op.Method == http.MethodPost && slices.Contains(changing, domain[op.ID]), op.Idempotent, op.ID)
+		changes := slices.Contains(changing, domain[op.ID]) || op.ID == "createRestoreRecipient"
+		assert.Equal(t, op.Method == http.MethodPost && changes, op.Idempotent, op.ID)
 	}
 }
 
@@ -153,7 +157,7 @@ func TestDocument_HasABatchOfEveryOperation(t *testing.T) {
 	}
 	for id, known := range domain {
 		single, there := ids[id]
-		manages := known == "" || known == keyring.OpExport || known == keyring.OpRead
+		manages := slices.Contains([]keyring.Operation{"", keyring.OpRead, keyring.OpExport, keyring.OpBackup, keyring.OpRestore}, known)
 		if manages || !there || single.Idempotent || single.Method != http.MethodPost {
 			continue
 		}
