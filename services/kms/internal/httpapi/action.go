@@ -135,7 +135,7 @@ func (h *Operations) record(ctx context.Context, name, id string, done uses) err
 }
 
 // jsonType is the media type of JSON answers, as a header's values.
-var jsonType = []string{"application/json"} //nolint:gochecknoglobals // constant
+var jsonType = []string{"application/json"}
 
 func (a action[I, O]) writeJSON(w http.ResponseWriter, answer O) error {
 	buffer := buffers.Get().(*[]byte) //nolint:forcetypeassert // the pool holds nothing else

@@ -177,7 +177,7 @@ func TestDerive_AnswersTheSameToTheSameQuestion(t *testing.T) {
 		ctx, who := t.Context(), admin("a")
 		for _, spec := range algorithms(t, alg.UseDerive) {
 			key := create(t, ring, spec, nameOf(spec))
-			ref, ask, again := keyring.Ref(key.ID), keyring.DeriveRequest{Length: 32, Info: []byte("payroll"), Salt: []byte("salt")}, keyring.DeriveRequest{}
+			ref, ask := keyring.Ref(key.ID), keyring.DeriveRequest{Length: 32, Info: []byte("payroll"), Salt: []byte("salt")}
 			var peer *jwk.Key
 			if spec.Curve != "" {
 				var err error
@@ -197,7 +197,7 @@ func TestDerive_AnswersTheSameToTheSameQuestion(t *testing.T) {
 			second, err := ring.Derive(ctx, who, ref, ask)
 			require.NoError(t, err)
 			assert.NotEqual(t, first.Secret, second.Secret, "another version")
-			again = ask
+			again := ask
 			again.Version = 1
 			third, err := ring.Derive(ctx, who, ref, again)
 			require.NoError(t, err)
