@@ -37,6 +37,9 @@ var (
 	mutualWords = regexp.MustCompile(`kms-server serves (https://\S+) for client certificates\n`)
 )
 
+// devServices is how many services the suite has.
+const devServices = 2
+
 // dev starts `cryptoutil dev` on a directory and waits until it is ready.
 func dev(t testing.TB, dir string, env ...string) *installation {
 	t.Helper()
