@@ -39,6 +39,15 @@ func audited(t *testing.T) (*fixture, *auditor) {
 				server.MarkRecorded(r.Context())
 				w.WriteHeader(http.StatusNoContent)
 			})
+			r.Get("/things/{id}", func(w http.ResponseWriter, r *http.Request) {
+				server.AnnotateUses(r.Context(), []server.Use{
+					{Operation: "read", Kind: "thing", ID: "a", Version: 1, Outcome: server.OutcomeAllowed, Count: 40},
+					{Operation: "read", Kind: "thing", ID: "b", Outcome: server.OutcomeFailed, Code: "conflict", Count: 2},
+				})
+				if chi.URLParam(r, "id") == "broken" {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			})
 			r.Post("/things", func(w http.ResponseWriter, r *http.Request) {
 				server.MarkRecorded(r.Context())
 				w.WriteHeader(http.StatusCreated)
@@ -47,6 +56,28 @@ func audited(t *testing.T) (*fixture, *auditor) {
 	})
 
 	return f, a
+}
+
+// A request that did several things is observed as these, with their counts; as what it became where it did not succeed.
+func TestAudit_EveryUseOfARequestWithItsCount(t *testing.T) {
+	t.Parallel()
+	f, audit := audited(t)
+	f.service("reader", "GET", "/things/x")
+	audit.last(t, 2)
+	f.service("reader", "GET", "/things/broken")
+	audit.last(t, 4)
+	var seen [][]any
+	for _, o := range audit.seen {
+		assert.Equal(t, "acme", o.Tenant)
+		assert.Equal(t, "thing", o.ObjectKind)
+		seen = append(seen, []any{o.Operation, o.ObjectID, o.ObjectVersion, o.Outcome, o.Code, o.Count})
+	}
+	assert.Equal(t, [][]any{
+		{"read", "a", int64(1), server.OutcomeAllowed, "", int64(40)},
+		{"read", "b", int64(0), server.OutcomeFailed, "conflict", int64(2)},
+		{"read", "a", int64(1), server.OutcomeFailed, "", int64(40)},
+		{"read", "b", int64(0), server.OutcomeFailed, "", int64(2)},
+	}, seen)
 }
 
 func TestAudit_EveryRequestOnce(t *testing.T) {

@@ -257,3 +257,24 @@ func TestValues_AreMovedToTheNewestBarrierKey(t *testing.T) {
 		assert.Len(t, other.intact("acme"), 2)
 	})
 }
+
+// A request that uses something many times is one event, or one count, of just as many.
+func TestUse_CountsExactlyInBothModes(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{audit.Aggregate, audit.Each} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, r *replica) {
+				use := audit.Observation{Count: 100, Event: audit.Event{Tenant: "acme", Action: "encrypt", RequestID: "r"}}
+				other := use
+				other.Count, other.Action = 0, "decrypt"
+				require.NoError(t, r.Use(t.Context(), use, other))
+				require.NoError(t, r.Use(t.Context(), use))
+				require.NoError(t, r.Use(t.Context()))
+				require.NoError(t, r.Flush(t.Context()))
+				r.sequence()
+				assert.Equal(t, 201, total(r.intact("acme")))
+			}, func(c *audit.Config) { c.DataPlane = mode })
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Outcome is what became of one item: a value or an error.
@@ -18,19 +19,17 @@ type Outcome[O any] struct {
 // not begun have its error. A panic in do becomes the error of its item, with the stack for the log.
 func Each[I, O any](ctx context.Context, items []I, atOnce int, do func(context.Context, I) (O, error)) []Outcome[O] {
 	outcomes := make([]Outcome[O], len(items))
-	next := make(chan int)
+	var next atomic.Int64 // the item that is begun next
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(items)); i = next.Add(1) - 1 {
+			outcomes[i] = one(ctx, items[i], do)
+		}
+	}
 	var workers sync.WaitGroup
-	for range min(max(atOnce, 1), len(items)) {
-		workers.Go(func() {
-			for i := range next {
-				outcomes[i] = one(ctx, items[i], do)
-			}
-		})
+	for range min(max(atOnce, 1), len(items)) - 1 {
+		workers.Go(work)
 	}
-	for i := range items {
-		next <- i
-	}
-	close(next)
+	work() // the caller works too
 	workers.Wait()
 
 	return outcomes

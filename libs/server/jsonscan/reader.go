@@ -16,9 +16,16 @@ type Reader struct {
 
 // NewReader begins to read a text, which nobody may change meanwhile.
 func NewReader(text []byte) *Reader {
-	r := &Reader{s: scanner{data: text}}
-	r.s.space()
+	r := &Reader{}
+	r.Reset(text)
+
 	return r
+}
+
+// Reset begins to read another text.
+func (r *Reader) Reset(text []byte) {
+	r.s.data, r.s.pos, r.s.depth, r.s.names = text, 0, 0, r.s.names[:0]
+	r.s.space()
 }
 
 // Close fails if data follows the value.
@@ -143,6 +150,7 @@ func (r *Reader) Integer() (int64, error) {
 	}
 	n, err := strconv.ParseInt(string(s.data[start:s.pos]), 10, 64)
 	if err != nil {
+		s.pos = start
 		return 0, r.mistyped("integer")
 	}
 	return n, nil

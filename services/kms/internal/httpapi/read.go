@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"sync"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/jsonscan"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -18,9 +19,17 @@ func decode[T any](object []byte) (T, error) {
 	return ask, nil
 }
 
+// readers are of use to every request.
+var readers = sync.Pool{New: func() any { return jsonscan.NewReader(nil) }} //nolint:gochecknoglobals // buffers
+
 // readObject reads a flat JSON object: member is called for each, and says false for a name that it does not know.
 func readObject(object []byte, member func(r *jsonscan.Reader, name string) (known bool, err error)) error {
-	r := jsonscan.NewReader(object)
+	r := readers.Get().(*jsonscan.Reader) //nolint:forcetypeassert // the pool holds nothing else
+	defer func() {
+		r.Reset(nil) // the text is not kept
+		readers.Put(r)
+	}()
+	r.Reset(object)
 	err := r.Object(func(name []byte) error {
 		known, err := member(r, string(name))
 		if err == nil && !known {
