@@ -22,9 +22,18 @@ type body struct {
 }
 
 func (o *Operation) readBody(op *openapi3.Operation) error {
+	batch, _, err := extension[bool](op, extBatch)
+	if err != nil {
+		return err
+	}
 	if op.RequestBody == nil {
+		if batch {
+			return fmt.Errorf("%s is for operations with a body", extBatch)
+		}
+
 		return nil
 	}
+	o.Batch = batch
 	o.bodyRequired = op.RequestBody.Value.Required
 	o.bodies = map[string]*body{}
 	for name, media := range op.RequestBody.Value.Content {

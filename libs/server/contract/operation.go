@@ -107,9 +107,6 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 	if o.StepUp, _, err = extension[bool](op, extStepUp); err != nil {
 		return err
 	}
-	if o.Batch, _, err = extension[bool](op, extBatch); err != nil {
-		return err
-	}
 	feature, stated, err := extension[string](op, extFeature)
 	if err != nil {
 		return err

@@ -50,7 +50,8 @@ func rebuild(r *jsonscan.Reader, next byte) (any, error) {
 			return nil, err
 		}
 		var value any
-		return value, json.Unmarshal(raw, &value)
+		err = json.Unmarshal(raw, &value)
+		return value, err
 	}
 }
 
