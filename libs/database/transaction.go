@@ -13,6 +13,8 @@ const (
 	// commitTimeout bounds a COMMIT once it is under way. From there the caller's cancellation is not heard any more: it could only
 	// make the outcome unknown.
 	commitTimeout = 15 * time.Second
+	// beginTimeout bounds the wait for a connection and its begin: while a server is silent, those before may hold all connections.
+	beginTimeout = 10 * time.Second
 	// rollbackTimeout bounds a ROLLBACK; after it the connection is closed, which rolls back as well.
 	rollbackTimeout = 5 * time.Second
 )
@@ -85,12 +87,17 @@ type openTx struct {
 func (db *DB) begin(ctx context.Context) (*openTx, error) {
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unbind := context.AfterFunc(ctx, cancel)
+	timer := time.AfterFunc(beginTimeout, cancel)
 	tx, err := db.writer.BeginTx(own, nil)
+	inTime := timer.Stop()
 	if err != nil {
 		unbind()
 		cancel()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			err = context.Cause(ctx)
+		case !inTime:
+			err = &UnavailableError{Err: fmt.Errorf("no connection within %s: %w", beginTimeout, err)}
 		}
 		return nil, fmt.Errorf("begin transaction: %w", asUnavailable(err))
 	}
