@@ -8,6 +8,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -23,11 +24,11 @@ func (o *Operations) ListAuditEvents(ctx context.Context, request adminapi.ListA
 	}
 	p := request.Params
 	filter := audit.Filter{
-		Since: value(p.Since), Until: value(p.Until), Action: value(p.Action), Outcome: string(value(p.Outcome)), ActorID: value(p.Actor),
-		ObjectKind: value(p.ObjectKind), ObjectID: value(p.Object), Newest: value(p.Newest),
+		Since: apivalue.Of(p.Since), Until: apivalue.Of(p.Until), Action: apivalue.Of(p.Action), Outcome: string(apivalue.Of(p.Outcome)), ActorID: apivalue.Of(p.Actor),
+		ObjectKind: apivalue.Of(p.ObjectKind), ObjectID: apivalue.Of(p.Object), Newest: apivalue.Of(p.Newest),
 	}
 	of := page.List{Tenant: by.Tenant, Name: "audit/events", Sort: "seq " + strconv.FormatBool(filter.Newest), Filter: []string{
-		timestamp(filter.Since), timestamp(filter.Until), filter.Action, filter.Outcome, filter.ActorID, filter.ObjectKind, filter.ObjectID,
+		apivalue.Timestamp(filter.Since), apivalue.Timestamp(filter.Until), filter.Action, filter.Outcome, filter.ActorID, filter.ObjectKind, filter.ObjectID,
 	}}
 	items, next, err := list(o, of, p.Limit, p.Cursor, func(after string, limit int) ([]audit.Entry, error) {
 		number := int64(0)
@@ -59,7 +60,7 @@ func (o *Operations) ExportAudit(ctx context.Context, request adminapi.ExportAud
 		return nil, disabled()
 	}
 	p := request.Params
-	selected := audit.Range{From: value(p.From), To: value(p.To), Since: value(p.Since), Until: value(p.Until)}
+	selected := audit.Range{From: apivalue.Of(p.From), To: apivalue.Of(p.To), Since: apivalue.Of(p.Since), Until: apivalue.Of(p.Until)}
 	return export(func(w io.Writer) error { return o.cfg.Audit.Export(ctx, by.Tenant, selected, w) }), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -32,13 +33,13 @@ func (o *Operations) CreateClient(ctx context.Context, request adminapi.CreateCl
 		return nil, err
 	}
 	ask := directory.Client{
-		Name: b.Name, Description: value(b.Description), Scopes: b.Scopes, Certificates: each(value(b.Certificates), certificate),
-		Disabled: value(b.Disabled), ExpiresAt: expires,
+		Name: b.Name, Description: apivalue.Of(b.Description), Scopes: b.Scopes, Certificates: each(apivalue.Of(b.Certificates), certificate),
+		Disabled: apivalue.Of(b.Disabled), ExpiresAt: expires,
 	}
 	if err := checkClient(ask); err != nil {
 		return nil, err
 	}
-	made, secret, err := o.dir.CreateClient(ctx, by, ask, value(b.WithoutSecret))
+	made, secret, err := o.dir.CreateClient(ctx, by, ask, apivalue.Of(b.WithoutSecret))
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +48,11 @@ func (o *Operations) CreateClient(ctx context.Context, request adminapi.CreateCl
 		Id: plain.Id, Name: plain.Name, Description: plain.Description, Scopes: plain.Scopes, Certificates: plain.Certificates,
 		Disabled: plain.Disabled, ExpiresAt: plain.ExpiresAt, Version: plain.Version, CreatedAt: plain.CreatedAt, UpdatedAt: plain.UpdatedAt,
 	}
-	if !value(b.WithoutSecret) {
-		answer.Secret = optional(secret.Text())
+	if !apivalue.Of(b.WithoutSecret) {
+		answer.Secret = apivalue.Optional(secret.Text())
 	}
 	return adminapi.CreateClient201JSONResponse{Body: answer, Headers: adminapi.CreateClient201ResponseHeaders{
-		ETag: optional(etag.Of(made.Version)), Location: optional("clients/" + made.ID),
+		ETag: apivalue.Optional(etag.Of(made.Version)), Location: apivalue.Optional("clients/" + made.ID),
 	}}, nil
 }
 
@@ -83,7 +84,7 @@ func (o *Operations) ListClients(ctx context.Context, request adminapi.ListClien
 	if err != nil {
 		return nil, err
 	}
-	name := value(request.Params.Name)
+	name := apivalue.Of(request.Params.Name)
 	of := page.List{Tenant: by.Tenant, Name: "clients", Sort: "id", Filter: []string{name}}
 	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Client, error) {
 		return o.dir.Clients(ctx, by.Tenant, name, after, limit)
@@ -104,7 +105,7 @@ func (o *Operations) GetClient(ctx context.Context, request adminapi.GetClientRe
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.GetClient200JSONResponse{Body: client(found), Headers: adminapi.GetClient200ResponseHeaders{ETag: optional(etag.Of(found.Version))}}, nil
+	return adminapi.GetClient200JSONResponse{Body: client(found), Headers: adminapi.GetClient200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Version))}}, nil
 }
 
 // writableClient is what a patch can change.
@@ -123,19 +124,19 @@ func (o *Operations) UpdateClient(ctx context.Context, request adminapi.UpdateCl
 	if err != nil {
 		return nil, err
 	}
-	version, err := etag.Version(value(request.Params.IfMatch))
+	version, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	changed, err := o.dir.UpdateClient(ctx, by, request.Id, version, func(c *directory.Client) error {
 		want, err := mergepatch.Apply(writableClient{
-			Name: c.Name, Description: optional(c.Description), Scopes: c.Scopes, Certificates: each(c.Certificates, certificateName),
+			Name: c.Name, Description: apivalue.Optional(c.Description), Scopes: c.Scopes, Certificates: each(c.Certificates, certificateName),
 			Disabled: c.Disabled, ExpiresAt: moment(c.ExpiresAt),
 		}, *request.Body)
 		if err != nil {
 			return err
 		}
-		c.Name, c.Description, c.Scopes, c.Disabled = want.Name, value(want.Description), want.Scopes, want.Disabled
+		c.Name, c.Description, c.Scopes, c.Disabled = want.Name, apivalue.Of(want.Description), want.Scopes, want.Disabled
 		c.Certificates = each(want.Certificates, certificate)
 		if c.ExpiresAt, err = o.end(c.ExpiresAt, want.ExpiresAt); err != nil {
 			return err
@@ -145,7 +146,7 @@ func (o *Operations) UpdateClient(ctx context.Context, request adminapi.UpdateCl
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.UpdateClient200JSONResponse{Body: client(changed), Headers: adminapi.UpdateClient200ResponseHeaders{ETag: optional(etag.Of(changed.Version))}}, nil
+	return adminapi.UpdateClient200JSONResponse{Body: client(changed), Headers: adminapi.UpdateClient200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Version))}}, nil
 }
 
 // DeleteClient implements DELETE /clients/{id}.
@@ -171,7 +172,7 @@ func (o *Operations) RotateClientSecret(ctx context.Context, request adminapi.Ro
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.RotateClientSecret201JSONResponse{ClientId: c.ID, Secret: secret.Text(), PreviousExpiresAt: timestamp(end)}, nil
+	return adminapi.RotateClientSecret201JSONResponse{ClientId: c.ID, Secret: secret.Text(), PreviousExpiresAt: apivalue.Timestamp(end)}, nil
 }
 
 func certificate(name adminapi.CertificateName) auth.CertificateName {
@@ -185,7 +186,7 @@ func certificateName(name auth.CertificateName) adminapi.CertificateName {
 func client(c directory.Client) adminapi.Client {
 	out := adminapi.Client{
 		Id: c.ID, Name: c.Name, Description: c.Description, Scopes: append([]string{}, c.Scopes...), Disabled: c.Disabled,
-		ExpiresAt: optionalTime(c.ExpiresAt), Version: c.Version, CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt),
+		ExpiresAt: apivalue.OptionalTimestamp(c.ExpiresAt), Version: c.Version, CreatedAt: apivalue.Timestamp(c.CreatedAt), UpdatedAt: apivalue.Timestamp(c.UpdatedAt),
 	}
 	if len(c.Certificates) > 0 {
 		names := each(c.Certificates, certificateName)

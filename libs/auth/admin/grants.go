@@ -6,6 +6,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 )
 
@@ -22,13 +23,13 @@ func (o *Operations) CreateGrant(ctx context.Context, request adminapi.CreateGra
 	}
 	made, err := o.dir.CreateGrant(ctx, by, directory.Grant{
 		SubjectKind: string(b.SubjectKind), SubjectID: b.SubjectId,
-		Grant: auth.Grant{Kind: b.ResourceKind, Resource: b.Resource, Prefix: value(b.Prefix), Scopes: b.Scopes, ExpiresAt: expires},
+		Grant: auth.Grant{Kind: b.ResourceKind, Resource: b.Resource, Prefix: apivalue.Of(b.Prefix), Scopes: b.Scopes, ExpiresAt: expires},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return adminapi.CreateGrant201JSONResponse{
-		Body: grant(made), Headers: adminapi.CreateGrant201ResponseHeaders{Location: optional("grants/" + made.ID)},
+		Body: grant(made), Headers: adminapi.CreateGrant201ResponseHeaders{Location: apivalue.Optional("grants/" + made.ID)},
 	}, nil
 }
 
@@ -38,7 +39,7 @@ func (o *Operations) ListGrants(ctx context.Context, request adminapi.ListGrants
 	if err != nil {
 		return nil, err
 	}
-	subject, resource := value(request.Params.Subject), value(request.Params.Resource)
+	subject, resource := apivalue.Of(request.Params.Subject), apivalue.Of(request.Params.Resource)
 	of := page.List{Tenant: by.Tenant, Name: "grants", Sort: "id", Filter: []string{subject, resource}}
 	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Grant, error) {
 		return o.dir.ListGrants(ctx, by.Tenant, subject, resource, after, limit)
@@ -71,6 +72,6 @@ func (o *Operations) DeleteGrant(ctx context.Context, request adminapi.DeleteGra
 func grant(g directory.Grant) adminapi.Grant {
 	return adminapi.Grant{
 		Id: g.ID, SubjectKind: adminapi.GrantSubjectKind(g.SubjectKind), SubjectId: g.SubjectID, ResourceKind: g.Kind, Resource: g.Resource,
-		Prefix: g.Prefix, Scopes: append([]string{}, g.Scopes...), ExpiresAt: optionalTime(g.ExpiresAt), CreatedAt: timestamp(g.CreatedAt),
+		Prefix: g.Prefix, Scopes: append([]string{}, g.Scopes...), ExpiresAt: apivalue.OptionalTimestamp(g.ExpiresAt), CreatedAt: apivalue.Timestamp(g.CreatedAt),
 	}
 }

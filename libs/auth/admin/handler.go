@@ -19,6 +19,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/tenants"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -105,7 +106,7 @@ func disabled() error { return problem.New(problem.FeatureDisabled, "the service
 // list reads one page: its items, and the cursor of the next one.
 func list[T any](o *Operations, of page.List, limit *int, cursor *string, read func(after string, limit int) ([]T, error), key func(T) string) ([]T, *string, error) {
 	n := page.Limit(limit)
-	after, err := o.cfg.Cursors.Decode(of, value(cursor))
+	after, err := o.cfg.Cursors.Decode(of, apivalue.Of(cursor))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,42 +147,10 @@ func (o *Operations) end(was time.Time, t *time.Time) (time.Time, error) {
 	return o.future(t)
 }
 
-// timestampLayout is RFC 3339 in UTC with microseconds.
-const timestampLayout = "2006-01-02T15:04:05.000000Z"
-
-func timestamp(t time.Time) string { return t.UTC().Format(timestampLayout) }
-
-// optionalTime leaves out the zero time.
-func optionalTime(t time.Time) *string {
-	if t.IsZero() {
-		return nil
-	}
-	text := timestamp(t)
-	return &text
-}
-
 // moment is a time that may be absent.
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	return &t
-}
-
-// value is what a pointer holds, or the zero value.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-// optional is a pointer to v, or nil for the zero value, which is left out of JSON.
-func optional[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }

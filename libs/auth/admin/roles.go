@@ -5,6 +5,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -20,12 +21,12 @@ func (o *Operations) CreateRole(ctx context.Context, request adminapi.CreateRole
 	if err := checkName(b.Name); err != nil {
 		return nil, err
 	}
-	made, err := o.dir.CreateRole(ctx, by, directory.Role{Name: b.Name, Description: value(b.Description), Scopes: b.Scopes})
+	made, err := o.dir.CreateRole(ctx, by, directory.Role{Name: b.Name, Description: apivalue.Of(b.Description), Scopes: b.Scopes})
 	if err != nil {
 		return nil, err
 	}
 	return adminapi.CreateRole201JSONResponse{Body: role(made), Headers: adminapi.CreateRole201ResponseHeaders{
-		ETag: optional(etag.Of(made.Version)), Location: optional("roles/" + made.ID),
+		ETag: apivalue.Optional(etag.Of(made.Version)), Location: apivalue.Optional("roles/" + made.ID),
 	}}, nil
 }
 
@@ -42,7 +43,7 @@ func (o *Operations) ListRoles(ctx context.Context, request adminapi.ListRolesRe
 	if err != nil {
 		return nil, err
 	}
-	if value(request.Params.Cursor) == "" {
+	if apivalue.Of(request.Params.Cursor) == "" {
 		items = append(o.dir.BuiltIn(), items...)
 	}
 	return adminapi.ListRoles200JSONResponse{Items: each(items, role), NextCursor: next}, nil
@@ -58,7 +59,7 @@ func (o *Operations) GetRole(ctx context.Context, request adminapi.GetRoleReques
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.GetRole200JSONResponse{Body: role(found), Headers: adminapi.GetRole200ResponseHeaders{ETag: optional(etag.Of(found.Version))}}, nil
+	return adminapi.GetRole200JSONResponse{Body: role(found), Headers: adminapi.GetRole200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Version))}}, nil
 }
 
 // writableRole is what a patch can change.
@@ -74,22 +75,22 @@ func (o *Operations) UpdateRole(ctx context.Context, request adminapi.UpdateRole
 	if err != nil {
 		return nil, err
 	}
-	version, err := etag.Version(value(request.Params.IfMatch))
+	version, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	changed, err := o.dir.UpdateRole(ctx, by, request.Id, version, func(r *directory.Role) error {
-		want, err := mergepatch.Apply(writableRole{Name: r.Name, Description: optional(r.Description), Scopes: r.Scopes}, *request.Body)
+		want, err := mergepatch.Apply(writableRole{Name: r.Name, Description: apivalue.Optional(r.Description), Scopes: r.Scopes}, *request.Body)
 		if err != nil {
 			return err
 		}
-		r.Name, r.Description, r.Scopes = want.Name, value(want.Description), want.Scopes
+		r.Name, r.Description, r.Scopes = want.Name, apivalue.Of(want.Description), want.Scopes
 		return checkName(r.Name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.UpdateRole200JSONResponse{Body: role(changed), Headers: adminapi.UpdateRole200ResponseHeaders{ETag: optional(etag.Of(changed.Version))}}, nil
+	return adminapi.UpdateRole200JSONResponse{Body: role(changed), Headers: adminapi.UpdateRole200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Version))}}, nil
 }
 
 // DeleteRole implements DELETE /roles/{id}.
@@ -112,7 +113,7 @@ func (o *Operations) CreateRoleBinding(ctx context.Context, request adminapi.Cre
 		return nil, err
 	}
 	return adminapi.CreateRoleBinding201JSONResponse{
-		Body: binding(made), Headers: adminapi.CreateRoleBinding201ResponseHeaders{Location: optional("role-bindings/" + made.ID)},
+		Body: binding(made), Headers: adminapi.CreateRoleBinding201ResponseHeaders{Location: apivalue.Optional("role-bindings/" + made.ID)},
 	}, nil
 }
 
@@ -122,8 +123,8 @@ func (o *Operations) ListRoleBindings(ctx context.Context, request adminapi.List
 	if err != nil {
 		return nil, err
 	}
-	of, subject := "", value(request.Params.Subject)
-	if ref := value(request.Params.Role); ref != "" {
+	of, subject := "", apivalue.Of(request.Params.Subject)
+	if ref := apivalue.Of(request.Params.Role); ref != "" {
 		found, err := o.dir.FindRole(ctx, by.Tenant, ref)
 		if err != nil {
 			return nil, err
@@ -161,13 +162,13 @@ func (o *Operations) DeleteRoleBinding(ctx context.Context, request adminapi.Del
 
 func role(r directory.Role) adminapi.Role {
 	return adminapi.Role{
-		Id: r.ID, Name: r.Name, Description: optional(r.Description), Scopes: append([]string{}, r.Scopes...), BuiltIn: r.BuiltIn,
-		Version: optional(r.Version), CreatedAt: optionalTime(r.CreatedAt), UpdatedAt: optionalTime(r.UpdatedAt),
+		Id: r.ID, Name: r.Name, Description: apivalue.Optional(r.Description), Scopes: append([]string{}, r.Scopes...), BuiltIn: r.BuiltIn,
+		Version: apivalue.Optional(r.Version), CreatedAt: apivalue.OptionalTimestamp(r.CreatedAt), UpdatedAt: apivalue.OptionalTimestamp(r.UpdatedAt),
 	}
 }
 
 func binding(b directory.Binding) adminapi.Binding {
 	return adminapi.Binding{
-		Id: b.ID, RoleId: b.RoleID, SubjectKind: adminapi.SubjectKind(b.SubjectKind), SubjectId: b.SubjectID, CreatedAt: timestamp(b.CreatedAt),
+		Id: b.ID, RoleId: b.RoleID, SubjectKind: adminapi.SubjectKind(b.SubjectKind), SubjectId: b.SubjectID, CreatedAt: apivalue.Timestamp(b.CreatedAt),
 	}
 }

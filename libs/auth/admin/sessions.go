@@ -5,6 +5,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
 	"github.com/cryptoutil/cryptoutil/libs/auth/session"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 )
 
@@ -17,7 +18,7 @@ func (o *Operations) ListSessions(ctx context.Context, request adminapi.ListSess
 	if o.cfg.Sessions == nil {
 		return nil, disabled()
 	}
-	filter := session.Filter{PrincipalID: value(request.Params.Principal)}
+	filter := session.Filter{PrincipalID: apivalue.Of(request.Params.Principal)}
 	if !o.dir.Administers(by) {
 		if filter.PrincipalID != "" && filter.PrincipalID != by.ID {
 			return adminapi.ListSessions200JSONResponse{Items: []adminapi.Session{}}, nil
@@ -57,9 +58,9 @@ func (o *Operations) DeleteSession(ctx context.Context, request adminapi.DeleteS
 func sessionOf(s session.Info, current bool) adminapi.Session {
 	methods := append([]string{}, s.Methods...)
 	return adminapi.Session{
-		Id: s.ID, Client: s.Client, Format: string(s.Format), Realm: optional(s.Realm), PrincipalKind: s.Kind, PrincipalId: s.PrincipalID,
-		Name: optional(s.Name), Scopes: append([]string{}, s.Scopes...), Methods: &methods, AuthenticatedAt: optionalTime(s.AuthenticatedAt),
-		CreatedAt: timestamp(s.CreatedAt), LastUsedAt: optionalTime(s.LastUsedAt), ExpiresAt: timestamp(s.ExpiresAt),
-		Address: optional(s.Address), UserAgent: optional(s.UserAgent), Current: current,
+		Id: s.ID, Client: s.Client, Format: string(s.Format), Realm: apivalue.Optional(s.Realm), PrincipalKind: s.Kind, PrincipalId: s.PrincipalID,
+		Name: apivalue.Optional(s.Name), Scopes: append([]string{}, s.Scopes...), Methods: &methods, AuthenticatedAt: apivalue.OptionalTimestamp(s.AuthenticatedAt),
+		CreatedAt: apivalue.Timestamp(s.CreatedAt), LastUsedAt: apivalue.OptionalTimestamp(s.LastUsedAt), ExpiresAt: apivalue.Timestamp(s.ExpiresAt),
+		Address: apivalue.Optional(s.Address), UserAgent: apivalue.Optional(s.UserAgent), Current: current,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/database/tenants"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -64,7 +65,7 @@ func (o *Operations) CreateTenant(ctx context.Context, request adminapi.CreateTe
 		isolation = tenants.Isolation(*b.Isolation)
 	}
 	create := func(ctx context.Context) (tenants.Tenant, error) {
-		return o.cfg.Tenants.Create(ctx, b.Id, value(b.Name), isolation)
+		return o.cfg.Tenants.Create(ctx, b.Id, apivalue.Of(b.Name), isolation)
 	}
 	var made tenants.Tenant
 	if isolation == tenants.IsolationRow {
@@ -76,7 +77,7 @@ func (o *Operations) CreateTenant(ctx context.Context, request adminapi.CreateTe
 		return nil, err
 	}
 	return adminapi.CreateTenant201JSONResponse{Body: tenant(made), Headers: adminapi.CreateTenant201ResponseHeaders{
-		ETag: optional(etag.Of(made.Version)), Location: optional("tenants/" + made.ID),
+		ETag: apivalue.Optional(etag.Of(made.Version)), Location: apivalue.Optional("tenants/" + made.ID),
 	}}, nil
 }
 
@@ -105,7 +106,7 @@ func (o *Operations) GetTenant(ctx context.Context, request adminapi.GetTenantRe
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.GetTenant200JSONResponse{Body: tenant(found), Headers: adminapi.GetTenant200ResponseHeaders{ETag: optional(etag.Of(found.Version))}}, nil
+	return adminapi.GetTenant200JSONResponse{Body: tenant(found), Headers: adminapi.GetTenant200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Version))}}, nil
 }
 
 // writableTenant is what a patch can change.
@@ -119,7 +120,7 @@ func (o *Operations) UpdateTenant(ctx context.Context, request adminapi.UpdateTe
 	if err != nil {
 		return nil, err
 	}
-	version, err := etag.Version(value(request.Params.IfMatch))
+	version, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -128,12 +129,12 @@ func (o *Operations) UpdateTenant(ctx context.Context, request adminapi.UpdateTe
 		return nil, err
 	}
 	changed, err := o.changeTenant(ctx, by, "tenant.update", request.Id, func(ctx context.Context) (tenants.Tenant, error) {
-		return o.cfg.Tenants.Rename(ctx, request.Id, value(want.Name), version)
+		return o.cfg.Tenants.Rename(ctx, request.Id, apivalue.Of(want.Name), version)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.UpdateTenant200JSONResponse{Body: tenant(changed), Headers: adminapi.UpdateTenant200ResponseHeaders{ETag: optional(etag.Of(changed.Version))}}, nil
+	return adminapi.UpdateTenant200JSONResponse{Body: tenant(changed), Headers: adminapi.UpdateTenant200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Version))}}, nil
 }
 
 // turn moves a tenant to another state, from whatever version.
@@ -143,7 +144,7 @@ func (o *Operations) turn(ctx context.Context, action, id string, to func(ctx co
 		return adminapi.Tenant{}, nil, err
 	}
 	changed, err := o.changeTenant(ctx, by, action, id, func(ctx context.Context) (tenants.Tenant, error) { return to(ctx, id, 0) })
-	return tenant(changed), optional(etag.Of(changed.Version)), err
+	return tenant(changed), apivalue.Optional(etag.Of(changed.Version)), err
 }
 
 // DeleteTenant implements DELETE /tenants/{id}.
@@ -185,6 +186,6 @@ func (o *Operations) RestoreTenant(ctx context.Context, request adminapi.Restore
 func tenant(t tenants.Tenant) adminapi.Tenant {
 	return adminapi.Tenant{
 		Id: t.ID, Name: t.Name, Status: adminapi.TenantStatus(t.Status), Isolation: adminapi.TenantIsolation(t.Isolation),
-		DeleteAfter: optionalTime(t.DeleteAfter), Version: t.Version, CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
+		DeleteAfter: apivalue.OptionalTimestamp(t.DeleteAfter), Version: t.Version, CreatedAt: apivalue.Timestamp(t.CreatedAt), UpdatedAt: apivalue.Timestamp(t.UpdatedAt),
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -22,7 +23,7 @@ func (o *Operations) CreateApiToken(ctx context.Context, request adminapi.Create
 	if err != nil {
 		return nil, err
 	}
-	owner := value(b.Owner)
+	owner := apivalue.Of(b.Owner)
 	if owner == "" && !o.dir.Administers(by) {
 		owner = o.dir.OwnerOf(by)
 	}
@@ -36,7 +37,7 @@ func (o *Operations) CreateApiToken(ctx context.Context, request adminapi.Create
 			Id: plain.Id, Name: plain.Name, Owner: plain.Owner, Scopes: plain.Scopes, Disabled: plain.Disabled, ExpiresAt: plain.ExpiresAt,
 			Version: plain.Version, CreatedAt: plain.CreatedAt, UpdatedAt: plain.UpdatedAt, Token: secret.Text(),
 		},
-		Headers: adminapi.CreateApiToken201ResponseHeaders{ETag: optional(etag.Of(made.Version)), Location: optional("api-tokens/" + made.ID)},
+		Headers: adminapi.CreateApiToken201ResponseHeaders{ETag: apivalue.Optional(etag.Of(made.Version)), Location: apivalue.Optional("api-tokens/" + made.ID)},
 	}, nil
 }
 
@@ -46,7 +47,7 @@ func (o *Operations) ListApiTokens(ctx context.Context, request adminapi.ListApi
 	if err != nil {
 		return nil, err
 	}
-	owner := value(request.Params.Owner)
+	owner := apivalue.Of(request.Params.Owner)
 	of := page.List{Tenant: by.Tenant, Name: "api-tokens", Sort: "id", Filter: []string{owner}}
 	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Token, error) {
 		return o.dir.Tokens(ctx, by, owner, after, limit)
@@ -67,7 +68,7 @@ func (o *Operations) GetApiToken(ctx context.Context, request adminapi.GetApiTok
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.GetApiToken200JSONResponse{Body: token(found), Headers: adminapi.GetApiToken200ResponseHeaders{ETag: optional(etag.Of(found.Version))}}, nil
+	return adminapi.GetApiToken200JSONResponse{Body: token(found), Headers: adminapi.GetApiToken200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Version))}}, nil
 }
 
 // writableToken is what a patch can change.
@@ -84,7 +85,7 @@ func (o *Operations) UpdateApiToken(ctx context.Context, request adminapi.Update
 	if err != nil {
 		return nil, err
 	}
-	version, err := etag.Version(value(request.Params.IfMatch))
+	version, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func (o *Operations) UpdateApiToken(ctx context.Context, request adminapi.Update
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.UpdateApiToken200JSONResponse{Body: token(changed), Headers: adminapi.UpdateApiToken200ResponseHeaders{ETag: optional(etag.Of(changed.Version))}}, nil
+	return adminapi.UpdateApiToken200JSONResponse{Body: token(changed), Headers: adminapi.UpdateApiToken200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Version))}}, nil
 }
 
 // DeleteApiToken implements DELETE /api-tokens/{id}.
@@ -114,7 +115,7 @@ func (o *Operations) DeleteApiToken(ctx context.Context, request adminapi.Delete
 
 func token(t directory.Token) adminapi.Token {
 	return adminapi.Token{
-		Id: t.ID, Name: t.Name, Owner: optional(t.Owner), Scopes: append([]string{}, t.Scopes...), Disabled: t.Disabled,
-		ExpiresAt: optionalTime(t.ExpiresAt), Version: t.Version, CreatedAt: timestamp(t.CreatedAt), UpdatedAt: timestamp(t.UpdatedAt),
+		Id: t.ID, Name: t.Name, Owner: apivalue.Optional(t.Owner), Scopes: append([]string{}, t.Scopes...), Disabled: t.Disabled,
+		ExpiresAt: apivalue.OptionalTimestamp(t.ExpiresAt), Version: t.Version, CreatedAt: apivalue.Timestamp(t.CreatedAt), UpdatedAt: apivalue.Timestamp(t.UpdatedAt),
 	}
 }

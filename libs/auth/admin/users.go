@@ -10,6 +10,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
 	"github.com/cryptoutil/cryptoutil/libs/auth/internal/adminapi"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -27,16 +28,16 @@ func (o *Operations) CreateUser(ctx context.Context, request adminapi.CreateUser
 	if err != nil {
 		return nil, err
 	}
-	ask := directory.User{Login: b.Login, Email: value(b.Email), Name: value(b.Name), Disabled: value(b.Disabled), ExpiresAt: expires}
+	ask := directory.User{Login: b.Login, Email: apivalue.Of(b.Email), Name: apivalue.Of(b.Name), Disabled: apivalue.Of(b.Disabled), ExpiresAt: expires}
 	if err := checkLogins(ask); err != nil {
 		return nil, err
 	}
-	made, err := o.dir.CreateUser(ctx, by, ask, value(b.Password))
+	made, err := o.dir.CreateUser(ctx, by, ask, apivalue.Of(b.Password))
 	if err != nil {
 		return nil, err
 	}
 	return adminapi.CreateUser201JSONResponse{Body: user(made), Headers: adminapi.CreateUser201ResponseHeaders{
-		ETag: optional(etag.Of(made.Version)), Location: optional("users/" + made.ID),
+		ETag: apivalue.Optional(etag.Of(made.Version)), Location: apivalue.Optional("users/" + made.ID),
 	}}, nil
 }
 
@@ -67,7 +68,7 @@ func (o *Operations) ListUsers(ctx context.Context, request adminapi.ListUsersRe
 	if err != nil {
 		return nil, err
 	}
-	login := value(request.Params.Login)
+	login := apivalue.Of(request.Params.Login)
 	of := page.List{Tenant: by.Tenant, Name: "users", Sort: "id", Filter: []string{login}}
 	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.User, error) {
 		return o.dir.Users(ctx, by.Tenant, login, after, limit)
@@ -88,7 +89,7 @@ func (o *Operations) GetUser(ctx context.Context, request adminapi.GetUserReques
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.GetUser200JSONResponse{Body: user(found), Headers: adminapi.GetUser200ResponseHeaders{ETag: optional(etag.Of(found.Version))}}, nil
+	return adminapi.GetUser200JSONResponse{Body: user(found), Headers: adminapi.GetUser200ResponseHeaders{ETag: apivalue.Optional(etag.Of(found.Version))}}, nil
 }
 
 // writableUser is what a patch can change.
@@ -106,18 +107,18 @@ func (o *Operations) UpdateUser(ctx context.Context, request adminapi.UpdateUser
 	if err != nil {
 		return nil, err
 	}
-	version, err := etag.Version(value(request.Params.IfMatch))
+	version, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
 	changed, err := o.dir.UpdateUser(ctx, by, request.Id, version, func(u *directory.User) error {
 		want, err := mergepatch.Apply(writableUser{
-			Login: u.Login, Email: optional(u.Email), Name: optional(u.Name), Disabled: u.Disabled, ExpiresAt: moment(u.ExpiresAt),
+			Login: u.Login, Email: apivalue.Optional(u.Email), Name: apivalue.Optional(u.Name), Disabled: u.Disabled, ExpiresAt: moment(u.ExpiresAt),
 		}, *request.Body)
 		if err != nil {
 			return err
 		}
-		u.Login, u.Email, u.Name, u.Disabled = want.Login, value(want.Email), value(want.Name), want.Disabled
+		u.Login, u.Email, u.Name, u.Disabled = want.Login, apivalue.Of(want.Email), apivalue.Of(want.Name), want.Disabled
 		if u.ExpiresAt, err = o.end(u.ExpiresAt, want.ExpiresAt); err != nil {
 			return err
 		}
@@ -126,7 +127,7 @@ func (o *Operations) UpdateUser(ctx context.Context, request adminapi.UpdateUser
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.UpdateUser200JSONResponse{Body: user(changed), Headers: adminapi.UpdateUser200ResponseHeaders{ETag: optional(etag.Of(changed.Version))}}, nil
+	return adminapi.UpdateUser200JSONResponse{Body: user(changed), Headers: adminapi.UpdateUser200ResponseHeaders{ETag: apivalue.Optional(etag.Of(changed.Version))}}, nil
 }
 
 // DeleteUser implements DELETE /users/{id}.
@@ -165,7 +166,7 @@ func (o *Operations) RevokeUserSessions(ctx context.Context, request adminapi.Re
 
 func user(u directory.User) adminapi.User {
 	return adminapi.User{
-		Id: u.ID, Login: u.Login, Email: optional(u.Email), Name: optional(u.Name), HasPassword: u.HasPassword, Disabled: u.Disabled,
-		ExpiresAt: optionalTime(u.ExpiresAt), Version: u.Version, CreatedAt: timestamp(u.CreatedAt), UpdatedAt: timestamp(u.UpdatedAt),
+		Id: u.ID, Login: u.Login, Email: apivalue.Optional(u.Email), Name: apivalue.Optional(u.Name), HasPassword: u.HasPassword, Disabled: u.Disabled,
+		ExpiresAt: apivalue.OptionalTimestamp(u.ExpiresAt), Version: u.Version, CreatedAt: apivalue.Timestamp(u.CreatedAt), UpdatedAt: apivalue.Timestamp(u.UpdatedAt),
 	}
 }

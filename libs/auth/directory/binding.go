@@ -75,7 +75,7 @@ func subjectNote(tenant, kind, id string) []note {
 
 const selectBindings = "SELECT id, role_id, subject_kind, subject_id, created_at FROM auth_role_bindings WHERE tenant_id = $1"
 
-func scanBinding(r row) (Binding, error) {
+func scanBinding(r database.Scanner) (Binding, error) {
 	var b Binding
 	var created int64
 	err := r.Scan(&b.ID, &b.RoleID, &b.SubjectKind, &b.SubjectID, &created)
@@ -100,7 +100,7 @@ func (d *Directory) Bindings(ctx context.Context, tenant, roleID, subjectID, aft
 	if err != nil {
 		return nil, fmt.Errorf("list bindings: %w", err)
 	}
-	bindings, err := collect(rows, scanBinding)
+	bindings, err := database.Collect(rows, scanBinding)
 	if err != nil {
 		return nil, fmt.Errorf("list bindings: %w", err)
 	}

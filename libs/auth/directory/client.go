@@ -51,7 +51,7 @@ func (d *Directory) CreateClient(ctx context.Context, by *server.Principal, clie
 		result, err := d.db.Exec(ctx, `
 			INSERT INTO auth_clients (tenant_id, id, name, description, scopes, disabled, expires_at, version, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) ON CONFLICT (tenant_id, name) DO NOTHING`,
-			by.Tenant, client.ID, client.Name, client.Description, joinScopes(client.Scopes), client.Disabled, micros(client.ExpiresAt), database.Micros(now))
+			by.Tenant, client.ID, client.Name, client.Description, joinScopes(client.Scopes), client.Disabled, database.Micros(client.ExpiresAt), database.Micros(now))
 		if err := one(result, err, func() error { return taken("name") }); err != nil {
 			return Event{}, nil, fmt.Errorf("insert client: %w", err)
 		}
@@ -106,7 +106,7 @@ func (d *Directory) mappedClients(ctx context.Context, name auth.CertificateName
 	if err != nil {
 		return nil, fmt.Errorf("find clients of a certificate: %w", err)
 	}
-	return collect(rows, func(r row) (auth.ClientRef, error) {
+	return database.Collect(rows, func(r database.Scanner) (auth.ClientRef, error) {
 		var ref auth.ClientRef
 		err := r.Scan(&ref.Tenant, &ref.ID)
 		return ref, err
@@ -116,12 +116,12 @@ func (d *Directory) mappedClients(ctx context.Context, name auth.CertificateName
 const selectClients = `
 	SELECT id, name, description, scopes, disabled, expires_at, version, created_at, updated_at FROM auth_clients WHERE tenant_id = $1`
 
-func scanClient(r row) (Client, error) {
+func scanClient(r database.Scanner) (Client, error) {
 	var c Client
 	var scopes string
 	var expires, created, updated int64
 	err := r.Scan(&c.ID, &c.Name, &c.Description, &scopes, &c.Disabled, &expires, &c.Version, &created, &updated)
-	c.Scopes, c.ExpiresAt = splitScopes(scopes), fromMicros(expires)
+	c.Scopes, c.ExpiresAt = splitScopes(scopes), database.Time(expires)
 	c.CreatedAt, c.UpdatedAt = database.Time(created), database.Time(updated)
 	return c, err
 }
@@ -148,7 +148,7 @@ func (d *Directory) Clients(ctx context.Context, tenant, name, after string, lim
 	if err != nil {
 		return nil, fmt.Errorf("list clients: %w", err)
 	}
-	clients, err := collect(rows, scanClient)
+	clients, err := database.Collect(rows, scanClient)
 	if err != nil {
 		return nil, fmt.Errorf("list clients: %w", err)
 	}
@@ -161,7 +161,7 @@ func (d *Directory) certificates(ctx context.Context, tenant, id string) ([]auth
 	if err != nil {
 		return nil, fmt.Errorf("read certificates: %w", err)
 	}
-	return collect(rows, func(r row) (auth.CertificateName, error) {
+	return database.Collect(rows, func(r database.Scanner) (auth.CertificateName, error) {
 		var name auth.CertificateName
 		err := r.Scan(&name.Kind, &name.Value)
 		return name, err
@@ -192,7 +192,7 @@ func (d *Directory) UpdateClient(ctx context.Context, by *server.Principal, ref 
 			WHERE tenant_id = $1 AND id = $2 AND version = $3
 				AND NOT EXISTS (SELECT 1 FROM auth_clients o WHERE o.tenant_id = $1 AND o.name = $4 AND o.id <> $2)`,
 			by.Tenant, was.ID, version, client.Name, client.Description, joinScopes(client.Scopes), client.Disabled,
-			micros(client.ExpiresAt), database.Micros(client.UpdatedAt))
+			database.Micros(client.ExpiresAt), database.Micros(client.UpdatedAt))
 		if err := one(result, err, func() error { return staleOrTaken(was.Version, version) }); err != nil {
 			return Event{}, nil, fmt.Errorf("update client: %w", conflicting(err))
 		}

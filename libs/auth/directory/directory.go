@@ -160,21 +160,6 @@ func isID(ref string) bool {
 	return len(ref) == length && uuid.Validate(ref) == nil
 }
 
-// micros stores a time of which zero means never.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return database.Micros(t)
-}
-
-func fromMicros(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return database.Time(us)
-}
-
 func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }
 
 func splitScopes(text string) []string { return strings.Fields(text) }

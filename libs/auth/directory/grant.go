@@ -44,7 +44,7 @@ func (d *Directory) CreateGrant(ctx context.Context, by *server.Principal, g Gra
 			INSERT INTO auth_grants (tenant_id, id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, expires_at, created_at)
 			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 			WHERE (SELECT count(*) FROM auth_grants WHERE tenant_id = $1 AND subject_kind = $3 AND subject_id = $4) < $11`,
-			by.Tenant, g.ID, g.SubjectKind, g.SubjectID, g.Kind, g.Resource, g.Prefix, joinScopes(g.Scopes), micros(g.ExpiresAt),
+			by.Tenant, g.ID, g.SubjectKind, g.SubjectID, g.Kind, g.Resource, g.Prefix, joinScopes(g.Scopes), database.Micros(g.ExpiresAt),
 			database.Micros(g.CreatedAt), int64(MaxGrants))
 		if err := one(result, err, func() error { return problem.New(problem.Conflict, "the subject has as many grants as it can") }); err != nil {
 			return Event{}, nil, fmt.Errorf("insert grant: %w", err)
@@ -78,12 +78,12 @@ func grantNotes(tenant string, g Grant) []note {
 const selectGrants = `
 	SELECT id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, expires_at, created_at FROM auth_grants WHERE tenant_id = $1`
 
-func scanGrant(r row) (Grant, error) {
+func scanGrant(r database.Scanner) (Grant, error) {
 	var g Grant
 	var scopes string
 	var expires, created int64
 	err := r.Scan(&g.ID, &g.SubjectKind, &g.SubjectID, &g.Kind, &g.Resource, &g.Prefix, &scopes, &expires, &created)
-	g.Scopes, g.ExpiresAt, g.CreatedAt = splitScopes(scopes), fromMicros(expires), database.Time(created)
+	g.Scopes, g.ExpiresAt, g.CreatedAt = splitScopes(scopes), database.Time(expires), database.Time(created)
 	return g, err
 }
 
@@ -104,7 +104,7 @@ func (d *Directory) ListGrants(ctx context.Context, tenant, subjectID, resource,
 	if err != nil {
 		return nil, fmt.Errorf("list grants: %w", err)
 	}
-	grants, err := collect(rows, scanGrant)
+	grants, err := database.Collect(rows, scanGrant)
 	if err != nil {
 		return nil, fmt.Errorf("list grants: %w", err)
 	}
@@ -169,7 +169,7 @@ func (d *Directory) grantsOf(ctx context.Context, tenant, kind, id string) ([]au
 		if err != nil {
 			return nil, fmt.Errorf("load grants: %w", err)
 		}
-		found, err := collect(rows, scanGrant)
+		found, err := database.Collect(rows, scanGrant)
 		if err != nil {
 			return nil, fmt.Errorf("load grants: %w", err)
 		}

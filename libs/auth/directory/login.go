@@ -175,6 +175,6 @@ func (d *Directory) Login(ctx context.Context, tenant, login string) (*auth.Acco
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("find user: %w", err))
 	}
-	account.ExpiresAt = fromMicros(expires)
+	account.ExpiresAt = database.Time(expires)
 	return account, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 )
 
@@ -132,28 +133,11 @@ func (d *Directory) column(ctx context.Context, query string, args ...any) ([]st
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, func(r row) (string, error) {
+	return database.Collect(rows, func(r database.Scanner) (string, error) {
 		var text string
 		err := r.Scan(&text)
 		return text, err
 	})
-}
-
-// row is what sql.Row and sql.Rows have in common.
-type row interface{ Scan(dest ...any) error }
-
-// collect reads every row and closes rows.
-func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		item, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, item)
-	}
-	return all, rows.Err()
 }
 
 // one demands that a statement has changed a row; otherwise the error is that of none.

@@ -46,7 +46,7 @@ func (w wrapped) Next(ctx context.Context, after string, limit int) ([]rewrap.It
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", w.name, err)
 	}
-	items, err := collect(rows, func(r row) (rewrap.Item, error) {
+	items, err := database.Collect(rows, func(r database.Scanner) (rewrap.Item, error) {
 		var tenant, id string
 		var item rewrap.Item
 		err := r.Scan(&tenant, &id, &item.JWE)

@@ -59,7 +59,7 @@ func (d *Directory) CreateRole(ctx context.Context, by *server.Principal, role R
 
 const selectRoles = "SELECT id, name, description, scopes, version, created_at, updated_at FROM auth_roles WHERE tenant_id = $1"
 
-func scanRole(r row) (Role, error) {
+func scanRole(r database.Scanner) (Role, error) {
 	var role Role
 	var scopes string
 	var created, updated int64
@@ -92,7 +92,7 @@ func (d *Directory) Roles(ctx context.Context, tenant, after string, limit int) 
 	if err != nil {
 		return nil, fmt.Errorf("list roles: %w", err)
 	}
-	roles, err := collect(rows, scanRole)
+	roles, err := database.Collect(rows, scanRole)
 	if err != nil {
 		return nil, fmt.Errorf("list roles: %w", err)
 	}

@@ -49,11 +49,11 @@ func (d *Directory) secrets(ctx context.Context, tenant, client string) ([]auth.
 	if err != nil {
 		return nil, fmt.Errorf("read secrets: %w", err)
 	}
-	return collect(rows, func(r row) (auth.Secret, error) {
+	return database.Collect(rows, func(r database.Scanner) (auth.Secret, error) {
 		var s auth.Secret
 		var expires int64
 		err := r.Scan(&s.Hash, &expires)
-		s.ExpiresAt = fromMicros(expires)
+		s.ExpiresAt = database.Time(expires)
 		return s, err
 	})
 }

@@ -56,7 +56,7 @@ func (d *Directory) CreateToken(ctx context.Context, by *server.Principal, token
 		if _, err := d.db.Exec(ctx, `
 			INSERT INTO auth_api_tokens (tenant_id, id, owner_id, name, secret_hash, scopes, disabled, expires_at, version, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9)`,
-			by.Tenant, token.ID, token.Owner, token.Name, hash, joinScopes(token.Scopes), token.Disabled, micros(token.ExpiresAt), database.Micros(now)); err != nil {
+			by.Tenant, token.ID, token.Owner, token.Name, hash, joinScopes(token.Scopes), token.Disabled, database.Micros(token.ExpiresAt), database.Micros(now)); err != nil {
 			return Event{}, nil, fmt.Errorf("insert token: %w", err)
 		}
 		return Event{Action: "api_token.create", By: by, ObjectKind: "api_token", ObjectID: token.ID, Scopes: token.Scopes},
@@ -92,12 +92,12 @@ func (d *Directory) mayOwn(by *server.Principal, owner string) error {
 const selectTokens = `
 	SELECT id, owner_id, name, scopes, disabled, expires_at, version, created_at, updated_at FROM auth_api_tokens WHERE tenant_id = $1`
 
-func scanToken(r row) (Token, error) {
+func scanToken(r database.Scanner) (Token, error) {
 	var t Token
 	var scopes string
 	var expires, created, updated int64
 	err := r.Scan(&t.ID, &t.Owner, &t.Name, &scopes, &t.Disabled, &expires, &t.Version, &created, &updated)
-	t.Scopes, t.ExpiresAt = splitScopes(scopes), fromMicros(expires)
+	t.Scopes, t.ExpiresAt = splitScopes(scopes), database.Time(expires)
 	t.CreatedAt, t.UpdatedAt = database.Time(created), database.Time(updated)
 	return t, err
 }
@@ -129,7 +129,7 @@ func (d *Directory) Tokens(ctx context.Context, by *server.Principal, owner, aft
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
-	tokens, err := collect(rows, scanToken)
+	tokens, err := database.Collect(rows, scanToken)
 	if err != nil {
 		return nil, fmt.Errorf("list tokens: %w", err)
 	}
@@ -158,7 +158,7 @@ func (d *Directory) UpdateToken(ctx context.Context, by *server.Principal, id st
 		result, err := d.db.Exec(ctx, `
 			UPDATE auth_api_tokens SET name = $4, scopes = $5, disabled = $6, expires_at = $7, version = version + 1, updated_at = $8
 			WHERE tenant_id = $1 AND id = $2 AND version = $3`,
-			by.Tenant, id, version, token.Name, joinScopes(token.Scopes), token.Disabled, micros(token.ExpiresAt), database.Micros(token.UpdatedAt))
+			by.Tenant, id, version, token.Name, joinScopes(token.Scopes), token.Disabled, database.Micros(token.ExpiresAt), database.Micros(token.UpdatedAt))
 		if err := one(result, err, stale); err != nil {
 			return Event{}, nil, fmt.Errorf("update token: %w", err)
 		}
@@ -199,6 +199,6 @@ func (d *Directory) loadToken(ctx context.Context, tenant, id string) (*auth.Acc
 	var expires int64
 	err := d.db.QueryRow(ctx, "SELECT owner_id, name, secret_hash, scopes, disabled, expires_at FROM auth_api_tokens WHERE tenant_id = $1 AND id = $2", tenant, id).
 		Scan(&account.Owner, &account.Name, &hash, &scopes, &account.Disabled, &expires)
-	account.Secrets, account.Scopes, account.ExpiresAt = []auth.Secret{{Hash: hash}}, splitScopes(scopes), fromMicros(expires)
+	account.Secrets, account.Scopes, account.ExpiresAt = []auth.Secret{{Hash: hash}}, splitScopes(scopes), database.Time(expires)
 	return account, err
 }

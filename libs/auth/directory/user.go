@@ -60,7 +60,7 @@ func (d *Directory) CreateUser(ctx context.Context, by *server.Principal, user U
 		if _, err := d.db.Exec(ctx, `
 			INSERT INTO auth_users (tenant_id, id, profile, password_hash, disabled, expires_at, version, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7)`,
-			by.Tenant, user.ID, wrapped, hash, user.Disabled, micros(user.ExpiresAt), database.Micros(now)); err != nil {
+			by.Tenant, user.ID, wrapped, hash, user.Disabled, database.Micros(user.ExpiresAt), database.Micros(now)); err != nil {
 			return Event{}, nil, fmt.Errorf("insert user: %w", err)
 		}
 		if err := d.setLogins(ctx, by.Tenant, user); err != nil {
@@ -148,11 +148,11 @@ func (d *Directory) openUsers(ctx context.Context, tenant string, rows *sql.Rows
 
 		profile string
 	}
-	found, err := collect(rows, func(r row) (sealed, error) {
+	found, err := database.Collect(rows, func(r database.Scanner) (sealed, error) {
 		var s sealed
 		var expires, created, updated int64
 		err := r.Scan(&s.ID, &s.profile, &s.HasPassword, &s.Disabled, &expires, &s.Version, &created, &updated)
-		s.ExpiresAt, s.CreatedAt, s.UpdatedAt = fromMicros(expires), database.Time(created), database.Time(updated)
+		s.ExpiresAt, s.CreatedAt, s.UpdatedAt = database.Time(expires), database.Time(created), database.Time(updated)
 		return s, err
 	})
 	if err != nil {
@@ -198,7 +198,7 @@ func (d *Directory) UpdateUser(ctx context.Context, by *server.Principal, id str
 		result, err := d.db.Exec(ctx, `
 			UPDATE auth_users SET profile = $4, disabled = $5, expires_at = $6, version = version + 1, updated_at = $7
 			WHERE tenant_id = $1 AND id = $2 AND version = $3`,
-			by.Tenant, id, version, wrapped, user.Disabled, micros(user.ExpiresAt), database.Micros(user.UpdatedAt))
+			by.Tenant, id, version, wrapped, user.Disabled, database.Micros(user.ExpiresAt), database.Micros(user.UpdatedAt))
 		if err := one(result, err, stale); err != nil {
 			return Event{}, nil, fmt.Errorf("update user: %w", err)
 		}
@@ -256,6 +256,6 @@ func (d *Directory) loadUser(ctx context.Context, tenant, id string) (*auth.Acco
 		return nil, err
 	}
 	p, err := d.openProfile(ctx, tenant, id, wrapped)
-	account.Name, account.ExpiresAt = p.display(), fromMicros(expires)
+	account.Name, account.ExpiresAt = p.display(), database.Time(expires)
 	return account, err
 }

@@ -134,10 +134,8 @@ const requestColumns = `id, operation, resource_kind, resource, parameters, fing
 	requester_owner, state, approvals, approvals_needed, created_at, updated_at, expires_at`
 
 // row is what sql.Row and sql.Rows have in common.
-type row interface{ Scan(dest ...any) error }
-
 // scan reads a request without its votes. What is over at the time, and has not ended otherwise, has expired.
-func scan(from row, now time.Time) (r Request, err error) {
+func scan(from database.Scanner, now time.Time) (r Request, err error) {
 	var parameters string
 	var approvals, needed, created, updated, expires int64
 	err = from.Scan(&r.ID, &r.Operation, &r.Kind, &r.Resource, &parameters, &r.Fingerprint, &r.Reason, &r.RequesterKind, &r.RequesterID,

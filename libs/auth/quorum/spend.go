@@ -71,7 +71,7 @@ func (r *Rule) satisfied(request Request) bool {
 func (a *Approvals) unusable(ctx context.Context, by *server.Principal, id string, subject Subject) error {
 	r, err := a.read(ctx, by.Tenant, id)
 	switch {
-	case isNotFound(err), err == nil && !r.isBy(by):
+	case problem.Is(err, problem.NotFound), err == nil && !r.isBy(by):
 		return notUsable("there is no such approval of yours")
 	case err != nil:
 		return err
@@ -96,7 +96,7 @@ func (a *Approvals) Approved(ctx context.Context, r *http.Request, by *server.Pr
 		return false, nil
 	}
 	request, err := a.read(ctx, by.Tenant, named[0])
-	if isNotFound(err) {
+	if problem.Is(err, problem.NotFound) {
 		return false, nil
 	}
 	if err != nil {
@@ -116,8 +116,3 @@ func notUsable(format string, args ...any) error {
 }
 
 func isID(text string) bool { return uuid.Validate(text) == nil }
-
-func isNotFound(err error) bool {
-	var coded problem.Coded
-	return errors.As(err, &coded) && coded.ErrorCode() == problem.NotFound
-}

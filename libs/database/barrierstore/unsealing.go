@@ -31,7 +31,7 @@ func (s *Store) SealedKeys(ctx context.Context) (keys []unseal.SealedKey, err er
 		if err := rows.Scan(&key.ID, &key.UnsealKeyID, &key.Mode, &key.Sealer, &key.Sealed, &key.Threshold, &key.Shares, &created, &verified); err != nil {
 			return nil, err
 		}
-		key.CreatedAt, key.VerifiedAt = database.Time(created), moment(verified)
+		key.CreatedAt, key.VerifiedAt = database.Time(created), database.Time(verified)
 		keys = append(keys, key)
 	}
 	return keys, rows.Err()
@@ -49,14 +49,14 @@ func (s *Store) AddSealedKey(ctx context.Context, key unseal.SealedKey) error {
 func (s *Store) addSealedKey(ctx context.Context, key unseal.SealedKey) error {
 	_, err := s.db.Exec(ctx, `INSERT INTO barrier_sealed_keys (id, unseal_key_id, mode, sealer, sealed, threshold, shares, created_at, verified_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		key.ID, key.UnsealKeyID, string(key.Mode), key.Sealer, key.Sealed, key.Threshold, key.Shares, database.Micros(key.CreatedAt), micros(key.VerifiedAt))
+		key.ID, key.UnsealKeyID, string(key.Mode), key.Sealer, key.Sealed, key.Threshold, key.Shares, database.Micros(key.CreatedAt), database.Micros(key.VerifiedAt))
 	return err
 }
 
 // ConfirmRecovery marks a recovery key as verified and removes the others.
 func (s *Store) ConfirmRecovery(ctx context.Context, id string, at time.Time) error {
 	err := s.change(ctx, func(ctx context.Context) error {
-		result, err := s.db.Exec(ctx, "UPDATE barrier_sealed_keys SET verified_at = $1 WHERE id = $2 AND mode = 'recovery'", micros(at), id)
+		result, err := s.db.Exec(ctx, "UPDATE barrier_sealed_keys SET verified_at = $1 WHERE id = $2 AND mode = 'recovery'", database.Micros(at), id)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (s *Store) Rekey(ctx context.Context) (rekey unseal.Rekey, err error) {
 	case err != nil:
 		return unseal.Rekey{}, fmt.Errorf("read rekeying: %w", err)
 	}
-	rekey.StartedAt, rekey.VerifiedAt = database.Time(started), moment(verified)
+	rekey.StartedAt, rekey.VerifiedAt = database.Time(started), database.Time(verified)
 	return rekey, nil
 }
 
@@ -111,7 +111,7 @@ func (s *Store) StageRekey(ctx context.Context, rekey unseal.Rekey, staged []bar
 		}
 		_, err := s.db.Exec(ctx, `INSERT INTO barrier_rekeys (slot, id, from_key_id, to_key_id, mode, threshold, shares, started_at, verified_at)
 			VALUES ('rekey', $1, $2, $3, $4, $5, $6, $7, $8)`,
-			rekey.ID, rekey.FromKeyID, rekey.ToKeyID, string(rekey.Mode), rekey.Threshold, rekey.Shares, micros(rekey.StartedAt), micros(rekey.VerifiedAt))
+			rekey.ID, rekey.FromKeyID, rekey.ToKeyID, string(rekey.Mode), rekey.Threshold, rekey.Shares, database.Micros(rekey.StartedAt), database.Micros(rekey.VerifiedAt))
 		return err
 	})
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Store) checkStaged(ctx context.Context, rekey unseal.Rekey) error {
 // VerifyRekey marks the rekeying as verified.
 func (s *Store) VerifyRekey(ctx context.Context, id string, at time.Time) error {
 	err := s.change(ctx, func(ctx context.Context) error {
-		result, err := s.db.Exec(ctx, "UPDATE barrier_rekeys SET verified_at = $1 WHERE id = $2", micros(at), id)
+		result, err := s.db.Exec(ctx, "UPDATE barrier_rekeys SET verified_at = $1 WHERE id = $2", database.Micros(at), id)
 		if err != nil {
 			return err
 		}
@@ -205,19 +205,4 @@ func (s *Store) endRekey(ctx context.Context, id string, fn func(ctx context.Con
 		}
 		return err
 	})
-}
-
-// micros is database.Micros with 0 for "not yet", and moment the reverse.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return database.Micros(t)
-}
-
-func moment(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return database.Time(us)
 }

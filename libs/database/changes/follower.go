@@ -36,6 +36,7 @@ type Follower struct {
 	log             *slog.Logger
 	now             func() time.Time
 	interval, bound time.Duration
+	deaf            func() // ends the listening to transactions of this process
 
 	turn        chan struct{} // holds one token, taken by who reads and tells; it guards the fields below
 	subscribers []subscriber
@@ -71,7 +72,8 @@ func (*StaleError) ErrorCode() string { return "state_unavailable" }
 // RetryAfter is when to ask again.
 func (*StaleError) RetryAfter() time.Duration { return time.Second }
 
-// New makes a Follower, which is stale until its first read.
+// New makes a Follower, which is stale until its first read. From then on, and until Run has returned, a transaction of this process that has
+// noted a change returns when the follower knows of it, so that whoever made the change sees it.
 func New(cfg Config) (*Follower, error) {
 	if cfg.DB == nil || cfg.Log == nil || cfg.Now == nil {
 		return nil, errors.New("follow changes: database, log and clock are required")
@@ -90,6 +92,7 @@ func New(cfg Config) (*Follower, error) {
 		f.bound = defaultBound
 	}
 	f.turn <- struct{}{}
+	f.deaf = f.db.OnSignal(func(ctx context.Context) { _ = f.CatchUp(ctx) }) // if it fails, the next read will tell why
 	return f, nil
 }
 
@@ -102,15 +105,13 @@ func (f *Follower) Subscribe(kind string, tell func(Change)) {
 	f.subscribers = append(f.subscribers, subscriber{kind, tell})
 }
 
-// Run reads until ctx ends, and returns nil then. While the database is away it goes on trying. A transaction of this process that has
-// noted a change returns when its own follower knows of it, so that whoever made the change sees it.
+// Run reads until ctx ends, and returns nil then. While the database is away it goes on trying.
 func (f *Follower) Run(ctx context.Context) error {
 	ctx, err := f.outside(ctx)
 	if err != nil {
 		return fmt.Errorf("follow changes: %w", err)
 	}
-	stop := f.db.OnSignal(func(ctx context.Context) { _ = f.CatchUp(ctx) }) // if it fails, the next read will tell why
-	defer stop()
+	defer f.deaf()
 	ticker := time.NewTicker(f.interval)
 	defer ticker.Stop()
 	away := false

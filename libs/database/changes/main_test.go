@@ -74,6 +74,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// newFollower is a follower in whose process nobody writes: a test does in another's place, on the same database.
 func newFollower(t testing.TB, db *database.DB, change func(*changes.Config)) *changes.Follower {
 	t.Helper()
 	cfg := changes.Config{DB: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Interval: 10 * time.Millisecond}
@@ -82,6 +83,7 @@ func newFollower(t testing.TB, db *database.DB, change func(*changes.Config)) *c
 	}
 	f, err := changes.New(cfg)
 	require.NoError(t, err)
+	f.Deafen()
 	return f
 }
 

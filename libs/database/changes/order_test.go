@@ -3,6 +3,7 @@ package changes_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -149,15 +150,15 @@ func TestCatchUp_HearsWhatWasCommittedBeforeItWasCalled(t *testing.T) {
 	})
 }
 
-// TestRun_AWritersOwnReplicaKnowsWhenItsTransactionReturns also holds for a unit of work, whose end is its commit.
-func TestRun_AWritersOwnReplicaKnowsWhenItsTransactionReturns(t *testing.T) {
+// TestFollower_AWritersOwnReplicaKnowsWhenItsTransactionReturns also holds before Run, and for a unit of work, whose end is its commit.
+func TestFollower_AWritersOwnReplicaKnowsWhenItsTransactionReturns(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *database.DB) {
 		r := &recorder{}
-		f := newFollower(t, db, func(c *changes.Config) { c.Interval, c.Bound = time.Hour, deadline })
+		f, err := changes.New(changes.Config{DB: db, Log: slog.New(slog.DiscardHandler), Now: time.Now, Interval: time.Hour, Bound: deadline})
+		require.NoError(t, err)
 		f.Subscribe("", r.tell)
-		run(t, f)
-		require.Eventually(t, func() bool { return f.Fresh() == nil }, deadline, time.Millisecond)
+		require.NoError(t, f.CatchUp(t.Context()))
 		r.take()
 		note(t, db, "a", "key", "1")
 		assert.Equal(t, []changes.Change{{Tenant: "a", Kind: "key", ID: "1"}}, r.take())

@@ -20,11 +20,7 @@ const (
 	selectCount = "SELECT count(*) FROM tenants WHERE id = $1"
 )
 
-type row interface {
-	Scan(dest ...any) error
-}
-
-func scan(from row) (t Tenant, err error) {
+func scan(from database.Scanner) (t Tenant, err error) {
 	var created, updated, deleteAfter int64
 	if err := from.Scan(&t.ID, &t.Name, &t.Status, &t.Isolation, &created, &updated, &deleteAfter, &t.Version); err != nil {
 		return Tenant{}, err

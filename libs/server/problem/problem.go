@@ -6,6 +6,7 @@
 package problem
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,6 +22,12 @@ type Coded interface {
 // Detailed adds a sentence that is safe to send to the client.
 type Detailed interface {
 	ErrorDetail() string
+}
+
+// Is tells whether err, or what it wraps, has the code.
+func Is(err error, code string) bool {
+	var coded Coded
+	return errors.As(err, &coded) && coded.ErrorCode() == code
 }
 
 // Field is one fault inside a request.

@@ -86,7 +86,7 @@ func (a *Authority) VerifyToken(ctx context.Context, caller Caller, ref Ref, tok
 	}
 	keyID, number, ok := ParseKID(header.KeyID)
 	profile, p, held, err := a.useProfile(ctx, caller, OpVerify, ref, number)
-	if isNotFound(err) && ok && profile.ID != "" {
+	if problem.Is(err, problem.NotFound) && ok && profile.ID != "" {
 		return Verified{}, errBadSignature() // the profile is there, and the version is not
 	}
 	if err != nil {
@@ -171,9 +171,4 @@ func refusal(err error) error {
 
 func errBadSignature() error {
 	return problem.New("token_"+string(jwt.BadSignature), "it is not signed with the profile's key")
-}
-
-func isNotFound(err error) bool {
-	var coded interface{ ErrorCode() string }
-	return errors.As(err, &coded) && coded.ErrorCode() == problem.NotFound
 }

@@ -29,7 +29,7 @@ func (s *Store) InsertKey(ctx context.Context, key authority.Key) error {
 				version_count, created_at, updated_at, revision)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1)`,
 			key.Tenant, key.ID, key.Name, key.Description, key.Algorithm, int64(key.KeySize), key.Curve, string(key.Use), string(key.Status),
-			key.Published, key.TokenLifetime.Microseconds(), key.VersionCount, micros(key.CreatedAt), micros(key.UpdatedAt))
+			key.Published, key.TokenLifetime.Microseconds(), key.VersionCount, database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (s *Store) ring(ctx context.Context, key authority.Key) (authority.Ring, er
 	if err != nil {
 		return authority.Ring{}, fmt.Errorf("select versions: %w", err)
 	}
-	versions, err := collect(rows, scanVersion)
+	versions, err := database.Collect(rows, scanVersion)
 	return authority.Ring{Key: key, Versions: versions}, err
 }
 
@@ -103,7 +103,7 @@ func (s *Store) Keys(ctx context.Context, tenant string, list authority.KeyList)
 	if err != nil {
 		return nil, fmt.Errorf("select keys: %w", err)
 	}
-	return collect(rows, scanKey)
+	return database.Collect(rows, scanKey)
 }
 
 // Published implements authority.KeyStore.
@@ -117,7 +117,7 @@ func (s *Store) Published(ctx context.Context, tenant string, limit int) ([]auth
 	if err != nil {
 		return nil, fmt.Errorf("select published keys: %w", err)
 	}
-	keys, err := collect(rows, scanKey)
+	keys, err := database.Collect(rows, scanKey)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *Store) UpdateKey(ctx context.Context, key authority.Key) (changed autho
 			SET description = $4, published = $5, token_lifetime = $6, updated_at = $7, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND status <> 'destroyed'
 			RETURNING `+returnedKey,
-			key.Tenant, key.ID, key.Revision, key.Description, key.Published, lifetime, micros(key.UpdatedAt)))
+			key.Tenant, key.ID, key.Revision, key.Description, key.Published, lifetime, database.Micros(key.UpdatedAt)))
 		if err != nil {
 			return err
 		}
@@ -184,14 +184,14 @@ func (s *Store) MoveKey(
 			UPDATE jose_keys
 			SET status = $3, updated_at = $4, revision = revision + 1, name = CASE WHEN $3 = 'destroyed' THEN id ELSE name END
 			WHERE tenant_id = $1 AND id = $2 AND status IN ($5, $6)
-			RETURNING `+returnedKey, tenant, id, string(t.To), micros(now), from[0], from[1]))
+			RETURNING `+returnedKey, tenant, id, string(t.To), database.Micros(now), from[0], from[1]))
 		if err != nil {
 			return err
 		}
 		if t.To == authority.KeyDestroyed {
 			_, err := s.db.Exec(ctx, `
 				UPDATE jose_key_versions SET status = 'destroyed', wrapped_key = '', updated_at = $3
-				WHERE tenant_id = $1 AND key_id = $2`, tenant, id, micros(now))
+				WHERE tenant_id = $1 AND key_id = $2`, tenant, id, database.Micros(now))
 			if err != nil {
 				return fmt.Errorf("destroy versions: %w", err)
 			}
@@ -223,11 +223,11 @@ func (t *keyTarget) read() authority.Key {
 	k := t.key
 	k.KeySize, k.Use, k.Status = int(t.size), alg.Use(t.use), authority.KeyStatus(t.status)
 	k.TokenLifetime = time.Duration(t.lifetime) * time.Microsecond
-	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.updated)
+	k.CreatedAt, k.UpdatedAt = database.Time(t.created), database.Time(t.updated)
 	return k
 }
 
-func scanKey(r row) (authority.Key, error) {
+func scanKey(r database.Scanner) (authority.Key, error) {
 	var target keyTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return authority.Key{}, fmt.Errorf("read key: %w", err)

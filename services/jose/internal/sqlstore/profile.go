@@ -28,7 +28,7 @@ func (s *Store) InsertProfile(ctx context.Context, p authority.Profile) error {
 	_, err = s.db.Exec(database.WithTenant(ctx, p.Tenant), `
 		INSERT INTO jose_profiles (tenant_id, id, name, description, key_id, policy, created_at, updated_at, revision)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)`,
-		p.Tenant, p.ID, p.Name, p.Description, p.KeyID, string(policy), micros(p.CreatedAt), micros(p.UpdatedAt))
+		p.Tenant, p.ID, p.Name, p.Description, p.KeyID, string(policy), database.Micros(p.CreatedAt), database.Micros(p.UpdatedAt))
 	if database.IsUniqueViolation(err) {
 		return authority.ErrNameTaken
 	}
@@ -68,7 +68,7 @@ func (s *Store) Profiles(ctx context.Context, tenant, after string, limit int) (
 	if err != nil {
 		return nil, fmt.Errorf("select profiles: %w", err)
 	}
-	return collect(rows, scanProfile)
+	return database.Collect(rows, scanProfile)
 }
 
 // UpdateProfile implements authority.ProfileStore.
@@ -82,7 +82,7 @@ func (s *Store) UpdateProfile(ctx context.Context, p authority.Profile) (changed
 			UPDATE jose_profiles
 			SET description = $4, key_id = $5, policy = $6, updated_at = $7, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND revision = $3
-			RETURNING `+returnedProfile, p.Tenant, p.ID, p.Revision, p.Description, p.KeyID, string(policy), micros(p.UpdatedAt)))
+			RETURNING `+returnedProfile, p.Tenant, p.ID, p.Revision, p.Description, p.KeyID, string(policy), database.Micros(p.UpdatedAt)))
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (s *Store) DeleteProfile(ctx context.Context, p authority.Profile) error {
 	return stale("delete profile", err)
 }
 
-func scanProfile(r row) (authority.Profile, error) {
+func scanProfile(r database.Scanner) (authority.Profile, error) {
 	var p authority.Profile
 	var policy string
 	var created, updated int64
@@ -118,7 +118,7 @@ func scanProfile(r row) (authority.Profile, error) {
 	if err := json.Unmarshal([]byte(policy), &p.TokenPolicy); err != nil {
 		return authority.Profile{}, fmt.Errorf("read policy of profile %s: %w", p.ID, err)
 	}
-	p.CreatedAt, p.UpdatedAt = moment(created), moment(updated)
+	p.CreatedAt, p.UpdatedAt = database.Time(created), database.Time(updated)
 	return p, nil
 }
 
@@ -128,7 +128,7 @@ func (s *Store) Revoke(ctx context.Context, r authority.Revocation) error {
 		INSERT INTO jose_revocations (tenant_id, profile_id, token_id, expires_at, created_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (tenant_id, profile_id, token_id) DO UPDATE
 		SET expires_at = CASE WHEN jose_revocations.expires_at < excluded.expires_at THEN excluded.expires_at ELSE jose_revocations.expires_at END`,
-		r.Tenant, r.ProfileID, r.TokenID, micros(r.ExpiresAt), micros(r.CreatedAt))
+		r.Tenant, r.ProfileID, r.TokenID, database.Micros(r.ExpiresAt), database.Micros(r.CreatedAt))
 	if err != nil {
 		return fmt.Errorf("insert revocation: %w", err)
 	}
@@ -149,7 +149,7 @@ func (s *Store) Revoked(ctx context.Context, tenant, profileID, tokenID string) 
 // ForgetRevocations implements authority.RevocationStore.
 func (s *Store) ForgetRevocations(ctx context.Context, tenant string, before time.Time) error {
 	_, err := s.db.Exec(database.WithTenant(ctx, tenant), `
-		DELETE FROM jose_revocations WHERE tenant_id = $1 AND expires_at < $2`, tenant, micros(before))
+		DELETE FROM jose_revocations WHERE tenant_id = $1 AND expires_at < $2`, tenant, database.Micros(before))
 	if err != nil {
 		return fmt.Errorf("forget revocations: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
@@ -63,43 +62,6 @@ func (s *Store) noteKey(ctx context.Context, tenant, id string) error {
 		return err
 	}
 	return changes.Note(ctx, s.db, tenant, changeSet, theSet)
-}
-
-// row is what sql.Row and sql.Rows have in common.
-type row interface {
-	Scan(dest ...any) error
-}
-
-// collect reads every row and closes rows.
-func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read rows: %w", err)
-	}
-	return all, nil
-}
-
-// micros and moment are a time as it is stored; zero is 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return database.Micros(t)
-}
-
-func moment(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return database.Time(us)
 }
 
 // notFound turns "no row" into the store's own error.

@@ -27,7 +27,7 @@ func (s *Store) AddVersion(ctx context.Context, key authority.Key, immediate boo
 			SET version_count = version_count + 1, updated_at = $3, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND status = 'active' AND ($4 OR NOT EXISTS (
 				SELECT 1 FROM jose_key_versions v WHERE v.tenant_id = $1 AND v.key_id = $2 AND v.status = 'pending'))
-			RETURNING version_count`, key.Tenant, key.ID, micros(now), immediate).Scan(&number)
+			RETURNING version_count`, key.Tenant, key.ID, database.Micros(now), immediate).Scan(&number)
 		if err != nil {
 			return err
 		}
@@ -42,8 +42,8 @@ func (s *Store) InsertVersion(ctx context.Context, v authority.Version) error {
 		INSERT INTO jose_key_versions (tenant_id, key_id, version, id, status, origin, activate_at, retire_at, published_until, token_lifetime,
 			wrapped_key, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		v.Tenant, v.KeyID, v.Number, v.ID, string(v.Status), string(v.Origin), micros(v.ActivateAt), micros(v.RetireAt), micros(v.PublishedUntil),
-		v.TokenLifetime.Microseconds(), v.WrappedKey, micros(v.CreatedAt), micros(v.UpdatedAt))
+		v.Tenant, v.KeyID, v.Number, v.ID, string(v.Status), string(v.Origin), database.Micros(v.ActivateAt), database.Micros(v.RetireAt), database.Micros(v.PublishedUntil),
+		v.TokenLifetime.Microseconds(), v.WrappedKey, database.Micros(v.CreatedAt), database.Micros(v.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("insert version: %w", err)
 	}
@@ -75,7 +75,7 @@ func (s *Store) Versions(ctx context.Context, tenant, keyID string, below int64,
 	if err != nil {
 		return nil, fmt.Errorf("select versions: %w", err)
 	}
-	return collect(rows, scanVersion)
+	return database.Collect(rows, scanVersion)
 }
 
 // SucceedAt implements authority.VersionStore.
@@ -84,7 +84,7 @@ func (s *Store) SucceedAt(ctx context.Context, v authority.Version, margin time.
 		UPDATE jose_key_versions
 		SET retire_at = $4, published_until = $4 + token_lifetime + $5, updated_at = $6, status = CASE WHEN $4 <= $6 THEN 'retired' ELSE status END
 		WHERE tenant_id = $1 AND key_id = $2 AND version < $3 AND status IN ('pending', 'active')`,
-		v.Tenant, v.KeyID, v.Number, micros(v.ActivateAt), margin.Microseconds(), micros(now))
+		v.Tenant, v.KeyID, v.Number, database.Micros(v.ActivateAt), margin.Microseconds(), database.Micros(now))
 	if err != nil {
 		return fmt.Errorf("retire predecessors: %w", err)
 	}
@@ -101,11 +101,11 @@ func (s *Store) Settle(ctx context.Context, tenant, keyID string, now time.Time)
 			SET status = CASE WHEN retire_at > 0 AND retire_at <= $3 THEN 'retired' ELSE 'active' END, updated_at = $3
 			WHERE tenant_id = $1 AND ($2 = '' OR key_id = $2)
 				AND ((status = 'pending' AND activate_at <= $3) OR (status = 'active' AND retire_at > 0 AND retire_at <= $3))
-			RETURNING `+returnedVersion, tenant, keyID, micros(now))
+			RETURNING `+returnedVersion, tenant, keyID, database.Micros(now))
 		if err != nil {
 			return err
 		}
-		if settled, err = collect(rows, scanVersion); err != nil {
+		if settled, err = database.Collect(rows, scanVersion); err != nil {
 			return err
 		}
 		noted := map[string]bool{}
@@ -136,14 +136,14 @@ func (s *Store) MoveVersion(
 			UPDATE jose_key_versions
 			SET status = $4, updated_at = $5, wrapped_key = CASE WHEN $4 = 'destroyed' THEN '' ELSE wrapped_key END
 			WHERE tenant_id = $1 AND key_id = $2 AND version = $3 AND status IN ($6, $7)
-			RETURNING `+returnedVersion, v.Tenant, v.KeyID, v.Number, string(t.To), micros(now), from[0], from[1]))
+			RETURNING `+returnedVersion, v.Tenant, v.KeyID, v.Number, string(t.To), database.Micros(now), from[0], from[1]))
 		if err != nil {
 			return err
 		}
 		// Its predecessor does not retire for a successor that never comes.
 		_, err := s.db.Exec(ctx, `
 			UPDATE jose_key_versions SET retire_at = 0, published_until = 0
-			WHERE tenant_id = $1 AND key_id = $2 AND version < $3 AND status = 'active' AND retire_at > $4`, v.Tenant, v.KeyID, v.Number, micros(now))
+			WHERE tenant_id = $1 AND key_id = $2 AND version < $3 AND status = 'active' AND retire_at > $4`, v.Tenant, v.KeyID, v.Number, database.Micros(now))
 		if err != nil {
 			return fmt.Errorf("keep predecessor: %w", err)
 		}
@@ -170,13 +170,13 @@ func (t *versionTarget) columns() []any {
 func (t *versionTarget) read() authority.Version {
 	v := t.version
 	v.Status, v.Origin = authority.VersionStatus(t.status), authority.Origin(t.origin)
-	v.ActivateAt, v.RetireAt, v.PublishedUntil = moment(t.activate), moment(t.retire), moment(t.until)
+	v.ActivateAt, v.RetireAt, v.PublishedUntil = database.Time(t.activate), database.Time(t.retire), database.Time(t.until)
 	v.TokenLifetime = time.Duration(t.lifetime) * time.Microsecond
-	v.CreatedAt, v.UpdatedAt = moment(t.created), moment(t.updated)
+	v.CreatedAt, v.UpdatedAt = database.Time(t.created), database.Time(t.updated)
 	return v
 }
 
-func scanVersion(r row) (authority.Version, error) {
+func scanVersion(r database.Scanner) (authority.Version, error) {
 	var target versionTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return authority.Version{}, fmt.Errorf("read version: %w", err)

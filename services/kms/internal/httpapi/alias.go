@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
@@ -24,7 +25,7 @@ func (h *Operations) CreateAlias(ctx context.Context, request CreateAliasRequest
 	return CreateAlias201JSONResponse{
 		Body: alias(made),
 		// Relative to /aliases (RFC 9110 section 10.2.2).
-		Headers: CreateAlias201ResponseHeaders{ETag: optional(etag.Of(made.Revision)), Location: optional("aliases/" + made.Name)},
+		Headers: CreateAlias201ResponseHeaders{ETag: apivalue.Optional(etag.Of(made.Revision)), Location: apivalue.Optional("aliases/" + made.Name)},
 	}, nil
 }
 
@@ -34,7 +35,7 @@ func (h *Operations) ListAliases(ctx context.Context, request ListAliasesRequest
 	if err != nil {
 		return nil, err
 	}
-	ref := keyring.Ref(value(request.Params.Key))
+	ref := keyring.Ref(apivalue.Of(request.Params.Key))
 	if ref != "" { // the list is the key's, however the query calls it
 		key, err := h.keys.Get(ctx, who, ref)
 		if err != nil {
@@ -44,7 +45,7 @@ func (h *Operations) ListAliases(ctx context.Context, request ListAliasesRequest
 	}
 	list := page.List{Tenant: who.Tenant, Name: "aliases", Sort: "name", Filter: []string{string(ref)}}
 	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, value(request.Params.Cursor))
+	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (h *Operations) GetAlias(ctx context.Context, request GetAliasRequestObject
 	}
 	about(ctx, found.ElasticKeyID, 0)
 	tag := etag.Of(found.Revision)
-	if etag.NoneMatch(value(request.Params.IfNoneMatch), tag) {
+	if etag.NoneMatch(apivalue.Of(request.Params.IfNoneMatch), tag) {
 		return GetAlias304Response{Headers: NotModifiedResponseHeaders{ETag: &tag}}, nil
 	}
 	return GetAlias200JSONResponse{Body: alias(found), Headers: GetAlias200ResponseHeaders{ETag: &tag}}, nil
@@ -96,7 +97,7 @@ func (h *Operations) UpdateAlias(ctx context.Context, request UpdateAliasRequest
 	if err != nil {
 		return nil, err
 	}
-	revision, err := etag.Version(value(request.Params.IfMatch))
+	revision, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (h *Operations) UpdateAlias(ctx context.Context, request UpdateAliasRequest
 		return nil, unseen(err)
 	}
 	about(ctx, moved.ElasticKeyID, 0)
-	return UpdateAlias200JSONResponse{Body: alias(moved), Headers: UpdateAlias200ResponseHeaders{ETag: optional(etag.Of(moved.Revision))}}, nil
+	return UpdateAlias200JSONResponse{Body: alias(moved), Headers: UpdateAlias200ResponseHeaders{ETag: apivalue.Optional(etag.Of(moved.Revision))}}, nil
 }
 
 // DeleteAlias implements DELETE /aliases/{name}.
@@ -125,5 +126,5 @@ func (h *Operations) DeleteAlias(ctx context.Context, request DeleteAliasRequest
 }
 
 func alias(a keyring.Alias) Alias {
-	return Alias{Name: a.Name, ElasticKeyId: a.ElasticKeyID, CreatedAt: timestamp(a.CreatedAt), UpdatedAt: timestamp(a.UpdatedAt)}
+	return Alias{Name: a.Name, ElasticKeyId: a.ElasticKeyID, CreatedAt: apivalue.Timestamp(a.CreatedAt), UpdatedAt: apivalue.Timestamp(a.UpdatedAt)}
 }

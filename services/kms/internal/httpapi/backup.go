@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -20,7 +22,7 @@ func (h *Operations) BackupElasticKey(ctx context.Context, request BackupElastic
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
-	who.Approval = value(request.Params.Approval)
+	who.Approval = apivalue.Of(request.Params.Approval)
 	backup, err := h.keys.BackupKey(ctx, who, keyring.Ref(request.Id), recipients(request.Body.Recipients))
 	if err != nil {
 		return nil, err
@@ -87,7 +89,7 @@ func (h *Operations) CreateRestoreRecipient(ctx context.Context, _ CreateRestore
 	if err != nil {
 		return nil, err
 	}
-	return CreateRestoreRecipient201JSONResponse{Id: made.ID, Jwk: public, ExpiresAt: timestamp(made.ExpiresAt)}, nil
+	return CreateRestoreRecipient201JSONResponse{Id: made.ID, Jwk: public, ExpiresAt: apivalue.Timestamp(made.ExpiresAt)}, nil
 }
 
 // RestoreBackup implements POST /backups/restore.
@@ -102,7 +104,7 @@ func (h *Operations) RestoreBackup(ctx context.Context, request RestoreBackupReq
 	}
 	p := request.Params
 	report, err := h.keys.Restore(ctx, who, keyring.Restore{
-		Recipient: p.Recipient, Backup: file, DryRun: value(p.DryRun), Skip: value(p.OnConflict) == "skip", FromTenant: value(p.FromTenant),
+		Recipient: p.Recipient, Backup: file, DryRun: apivalue.Of(p.DryRun), Skip: apivalue.Of(p.OnConflict) == "skip", FromTenant: apivalue.Of(p.FromTenant),
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -16,8 +18,8 @@ func (h *Operations) generateDataKey() action[GenerateDataKeyRequest, keyring.Da
 		op: keyring.OpGenerateDataKey, name: "generateDataKey", read: decode[GenerateDataKeyRequest],
 		do: func(ctx context.Context, who keyring.Caller, ref keyring.Ref, ask GenerateDataKeyRequest) (keyring.DataKey, error) {
 			return h.keys.GenerateDataKey(ctx, who, ref, keyring.DataKeyRequest{
-				Bits: int(value(ask.Bits)), Pair: string(value(ask.KeyPair)), IncludePlaintext: value(ask.IncludePlaintext),
-				Context: keyring.Context(value(ask.Context)),
+				Bits: int(apivalue.Of(ask.Bits)), Pair: string(apivalue.Of(ask.KeyPair)), IncludePlaintext: apivalue.Of(ask.IncludePlaintext),
+				Context: keyring.Context(apivalue.Of(ask.Context)),
 			})
 		},
 		uses: func(name string, d keyring.DataKey) uses { return single(name, d.Used) },
@@ -36,7 +38,7 @@ func (h *Operations) generate() action[GenerateRequest, keyring.GeneratedKey] {
 		op: keyring.OpGenerate, name: "generate", read: decode[GenerateRequest],
 		do: func(ctx context.Context, who keyring.Caller, ref keyring.Ref, ask GenerateRequest) (keyring.GeneratedKey, error) {
 			return h.keys.Generate(ctx, who, ref, keyring.GenerateRequest{
-				Algorithm: ask.Algorithm, KeySize: int(value(ask.KeySize)), Curve: string(value(ask.Curve)), Context: keyring.Context(value(ask.Context)),
+				Algorithm: ask.Algorithm, KeySize: int(apivalue.Of(ask.KeySize)), Curve: string(apivalue.Of(ask.Curve)), Context: keyring.Context(apivalue.Of(ask.Context)),
 			})
 		},
 		uses: func(name string, g keyring.GeneratedKey) uses { return single(name, g.Used) },

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -11,16 +13,16 @@ func (h *Operations) derive() action[DeriveRequest, keyring.Secret] {
 	return action[DeriveRequest, keyring.Secret]{
 		op: keyring.OpDerive, name: "derive", read: decode[DeriveRequest],
 		do: func(ctx context.Context, who keyring.Caller, ref keyring.Ref, ask DeriveRequest) (keyring.Secret, error) {
-			salt, err := decodeBytes("/salt", value(ask.Salt))
+			salt, err := apivalue.Decode("/salt", apivalue.Of(ask.Salt))
 			if err != nil {
 				return keyring.Secret{}, err
 			}
-			info, err := decodeBytes("/info", value(ask.Info))
+			info, err := apivalue.Decode("/info", apivalue.Of(ask.Info))
 			if err != nil {
 				return keyring.Secret{}, err
 			}
 			return h.keys.Derive(ctx, who, ref, keyring.DeriveRequest{
-				Salt: salt, Info: info, Length: value(ask.Length), Peer: value(ask.Peer), KDF: string(value(ask.Kdf)), Version: value(ask.Version),
+				Salt: salt, Info: info, Length: apivalue.Of(ask.Length), Peer: apivalue.Of(ask.Peer), KDF: string(apivalue.Of(ask.Kdf)), Version: apivalue.Of(ask.Version),
 			})
 		},
 		uses:  func(name string, s keyring.Secret) uses { return single(name, s.Used) },
@@ -54,11 +56,11 @@ func (h *Operations) decapsulate() action[DecapsulateRequest, keyring.Secret] {
 	return action[DecapsulateRequest, keyring.Secret]{
 		op: keyring.OpDecapsulate, name: "decapsulate", read: decode[DecapsulateRequest],
 		do: func(ctx context.Context, who keyring.Caller, ref keyring.Ref, ask DecapsulateRequest) (keyring.Secret, error) {
-			ciphertext, err := decodeBytes("/ciphertext", ask.Ciphertext)
+			ciphertext, err := apivalue.Decode("/ciphertext", ask.Ciphertext)
 			if err != nil {
 				return keyring.Secret{}, err
 			}
-			return h.keys.Decapsulate(ctx, who, ref, ciphertext, value(ask.Version))
+			return h.keys.Decapsulate(ctx, who, ref, ciphertext, apivalue.Of(ask.Version))
 		},
 		uses:  func(name string, s keyring.Secret) uses { return single(name, s.Used) },
 		write: func(out []byte, s keyring.Secret) ([]byte, error) { return writeSecret(out, "shared_key", s), nil },

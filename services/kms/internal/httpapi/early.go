@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -15,13 +16,13 @@ func (h *Operations) DeleteElasticKey(ctx context.Context, request DeleteElastic
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
-	who.Approval = value(request.Params.Approval)
+	who.Approval = apivalue.Of(request.Params.Approval)
 	key, err := h.keys.Delete(ctx, who, keyring.Ref(request.Id))
 	if err != nil {
 		return nil, err
 	}
 	about(ctx, key.ID, 0)
-	return DeleteElasticKey200JSONResponse{Body: elasticKey(key), Headers: DeleteElasticKey200ResponseHeaders{ETag: optional(etag.Of(key.Revision))}}, nil
+	return DeleteElasticKey200JSONResponse{Body: elasticKey(key), Headers: DeleteElasticKey200ResponseHeaders{ETag: apivalue.Optional(etag.Of(key.Revision))}}, nil
 }
 
 // DestroyMaterialKey implements POST /elastic-keys/{id}/material-keys/{version}/destroy.
@@ -31,7 +32,7 @@ func (h *Operations) DestroyMaterialKey(ctx context.Context, request DestroyMate
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
-	who.Approval = value(request.Params.Approval)
+	who.Approval = apivalue.Of(request.Params.Approval)
 	key, version, err := h.keys.DestroyVersion(ctx, who, keyring.Ref(request.Id), request.Version)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 
@@ -23,9 +24,9 @@ func (h *Operations) CreateElasticKey(ctx context.Context, request CreateElastic
 	return CreateElasticKey201JSONResponse{
 		Body: elasticKey(key),
 		Headers: CreateElasticKey201ResponseHeaders{
-			ETag: optional(etag.Of(key.Revision)),
+			ETag: apivalue.Optional(etag.Of(key.Revision)),
 			// Relative to /elastic-keys, so that it holds under both prefixes (RFC 9110 section 10.2.2).
-			Location: optional("elastic-keys/" + key.ID),
+			Location: apivalue.Optional("elastic-keys/" + key.ID),
 		},
 	}, nil
 }
@@ -39,7 +40,7 @@ func (h *Operations) ListElasticKeys(ctx context.Context, request ListElasticKey
 	filter, sort := narrowed(request.Params)
 	list := page.List{Tenant: who.Tenant, Name: "elastic-keys", Sort: string(sort), Filter: asTexts(filter)}
 	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, value(request.Params.Cursor))
+	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +75,7 @@ func (h *Operations) GetElasticKey(ctx context.Context, request GetElasticKeyReq
 		return nil, err
 	}
 	tag := etag.Of(key.Revision)
-	if etag.NoneMatch(value(request.Params.IfNoneMatch), tag) {
+	if etag.NoneMatch(apivalue.Of(request.Params.IfNoneMatch), tag) {
 		return GetElasticKey304Response{Headers: NotModifiedResponseHeaders{ETag: &tag}}, nil
 	}
 	return GetElasticKey200JSONResponse{Body: elasticKey(key), Headers: GetElasticKey200ResponseHeaders{ETag: &tag}}, nil
@@ -87,7 +88,7 @@ func (h *Operations) GetPublicKey(ctx context.Context, request GetPublicKeyReque
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
-	public, err := h.keys.Public(ctx, who, keyring.Ref(request.Id), value(request.Params.Version))
+	public, err := h.keys.Public(ctx, who, keyring.Ref(request.Id), apivalue.Of(request.Params.Version))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -12,18 +14,18 @@ import (
 func newKey(body CreateElasticKey) keyring.NewKey {
 	return keyring.NewKey{
 		Name:         body.Name,
-		Description:  value(body.Description),
+		Description:  apivalue.Of(body.Description),
 		Algorithm:    body.Algorithm,
-		KeySize:      int(value(body.KeySize)),
-		Curve:        string(value(body.Curve)),
-		Tags:         value(body.Tags),
-		Origin:       keyring.Origin(value(body.Origin)),
-		Exportable:   value(body.Exportable),
-		Published:    value(body.Published),
+		KeySize:      int(apivalue.Of(body.KeySize)),
+		Curve:        string(apivalue.Of(body.Curve)),
+		Tags:         apivalue.Of(body.Tags),
+		Origin:       keyring.Origin(apivalue.Of(body.Origin)),
+		Exportable:   apivalue.Of(body.Exportable),
+		Published:    apivalue.Of(body.Published),
 		FixedVersion: body.VersioningAllowed != nil && !*body.VersioningAllowed,
 		NoImport:     body.ImportAllowed != nil && !*body.ImportAllowed,
-		Policy:       policyOf(value(body.Policy)),
-		Rotation:     rotationOf(value(body.Rotation)),
+		Policy:       policyOf(apivalue.Of(body.Policy)),
+		Rotation:     rotationOf(apivalue.Of(body.Rotation)),
 	}
 }
 
@@ -34,8 +36,8 @@ func elasticKey(key keyring.ElasticKey) ElasticKey {
 		Description:       key.Description,
 		Tags:              Tags{},
 		Algorithm:         key.Algorithm,
-		KeySize:           optional(key.KeySize),
-		Curve:             optional(key.Curve),
+		KeySize:           apivalue.Optional(key.KeySize),
+		Curve:             apivalue.Optional(key.Curve),
 		Use:               KeyUse(key.Use),
 		Status:            ElasticKeyStatus(key.Status),
 		Origin:            KeyOrigin(key.Origin),
@@ -49,24 +51,24 @@ func elasticKey(key keyring.ElasticKey) ElasticKey {
 		MinEncryptVersion: key.MinEncryptVersion,
 		Policy:            policyView(key.Policy),
 		Rotation:          rotationView(key.Rotation),
-		NextRotationAt:    moment(key.NextRotationAt),
-		DeleteAt:          moment(key.DeleteAt),
-		CreatedAt:         timestamp(key.CreatedAt),
-		UpdatedAt:         timestamp(key.UpdatedAt),
+		NextRotationAt:    apivalue.OptionalTimestamp(key.NextRotationAt),
+		DeleteAt:          apivalue.OptionalTimestamp(key.DeleteAt),
+		CreatedAt:         apivalue.Timestamp(key.CreatedAt),
+		UpdatedAt:         apivalue.Timestamp(key.UpdatedAt),
 	}
 	if key.Tags != nil {
 		view.Tags = key.Tags
 	}
 	if key.Status == keyring.ElasticPendingDelete {
-		view.RefusedUses = &RefusedUses{Count: key.Refused.Count, LastRefusedAt: moment(key.Refused.LastUsedAt)}
+		view.RefusedUses = &RefusedUses{Count: key.Refused.Count, LastRefusedAt: apivalue.OptionalTimestamp(key.Refused.LastUsedAt)}
 	}
 	return view
 }
 
 // policyOf and policyView are a policy as callers write and read it.
 func policyOf(p KeyPolicy) keyring.Policy {
-	policy := keyring.Policy{Clients: value(p.Clients), Roles: value(p.Roles)}
-	for _, op := range value(p.Operations) {
+	policy := keyring.Policy{Clients: apivalue.Of(p.Clients), Roles: apivalue.Of(p.Roles)}
+	for _, op := range apivalue.Of(p.Operations) {
 		policy.Operations = append(policy.Operations, keyring.Operation(op))
 	}
 	if q := p.Quorum; q != nil {
@@ -99,14 +101,14 @@ func some(list []string) *[]string {
 // rotationOf and rotationView are a rotation as callers write and read it.
 func rotationOf(r Rotation) keyring.Rotation {
 	return keyring.Rotation{
-		Every: seconds(value(r.EverySeconds)), NotifyBefore: seconds(value(r.NotifyBeforeSeconds)), Uses: value(r.Uses), Bytes: value(r.Bytes),
+		Every: seconds(apivalue.Of(r.EverySeconds)), NotifyBefore: seconds(apivalue.Of(r.NotifyBeforeSeconds)), Uses: apivalue.Of(r.Uses), Bytes: apivalue.Of(r.Bytes),
 	}
 }
 
 func rotationView(r keyring.Rotation) Rotation {
 	return Rotation{
-		EverySeconds: optional(int64(r.Every / time.Second)), NotifyBeforeSeconds: optional(int64(r.NotifyBefore / time.Second)),
-		Uses: optional(r.Uses), Bytes: optional(r.Bytes),
+		EverySeconds: apivalue.Optional(int64(r.Every / time.Second)), NotifyBeforeSeconds: apivalue.Optional(int64(r.NotifyBefore / time.Second)),
+		Uses: apivalue.Optional(r.Uses), Bytes: apivalue.Optional(r.Bytes),
 	}
 }
 
@@ -119,19 +121,19 @@ func seconds(n int64) time.Duration {
 // narrowed is the filter and the order of a list.
 func narrowed(params ListElasticKeysParams) (keyring.Filter, keyring.Sort) {
 	filter := keyring.Filter{
-		ID:                value(params.Id),
-		Name:              value(params.Name),
-		Algorithm:         value(params.Algorithm),
-		Status:            keyring.ElasticStatus(value(params.Status)),
+		ID:                apivalue.Of(params.Id),
+		Name:              apivalue.Of(params.Name),
+		Algorithm:         apivalue.Of(params.Algorithm),
+		Status:            keyring.ElasticStatus(apivalue.Of(params.Status)),
 		VersioningAllowed: params.VersioningAllowed,
 		ImportAllowed:     params.ImportAllowed,
 	}
-	name, wanted, valued := strings.Cut(value(params.Tag), "=")
+	name, wanted, valued := strings.Cut(apivalue.Of(params.Tag), "=")
 	filter.TagName = name
 	if valued {
 		filter.TagValue = &wanted
 	}
-	sort := keyring.Sort(value(params.Sort))
+	sort := keyring.Sort(apivalue.Of(params.Sort))
 	if sort == "" {
 		sort = keyring.SortID
 	}

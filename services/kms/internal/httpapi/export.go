@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -12,10 +14,10 @@ func (h *Operations) ExportElasticKey(ctx context.Context, request ExportElastic
 	if err != nil {
 		return nil, err
 	}
-	about(ctx, request.Id, value(request.Body.Version))
-	who.Approval = value(request.Params.Approval)
+	about(ctx, request.Id, apivalue.Of(request.Body.Version))
+	who.Approval = apivalue.Of(request.Params.Approval)
 	exported, err := h.keys.Export(ctx, who, keyring.Ref(request.Id), keyring.Export{
-		Version: value(request.Body.Version), Recipient: request.Body.Recipient,
+		Version: apivalue.Of(request.Body.Version), Recipient: request.Body.Recipient,
 	})
 	if err != nil {
 		return nil, err
@@ -32,8 +34,8 @@ func (h *Operations) AttestKey(ctx context.Context, request AttestKeyRequestObje
 	if err != nil {
 		return nil, err
 	}
-	about(ctx, request.Id, value(request.Params.Version))
-	attestation, version, err := h.keys.Attest(ctx, who, keyring.Ref(request.Id), value(request.Params.Version))
+	about(ctx, request.Id, apivalue.Of(request.Params.Version))
+	attestation, version, err := h.keys.Attest(ctx, who, keyring.Ref(request.Id), apivalue.Of(request.Params.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -53,5 +55,5 @@ func (h *Operations) GetAttestationKeys(ctx context.Context, _ GetAttestationKey
 	if err != nil {
 		return nil, err
 	}
-	return GetAttestationKeys200JSONResponse{Body: set, Headers: GetAttestationKeys200ResponseHeaders{ETag: optional(tagOf(set))}}, nil
+	return GetAttestationKeys200JSONResponse{Body: set, Headers: GetAttestationKeys200ResponseHeaders{ETag: apivalue.Optional(tagOf(set))}}, nil
 }

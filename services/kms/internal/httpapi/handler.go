@@ -4,16 +4,13 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server"
-	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
@@ -120,46 +117,4 @@ func about(ctx context.Context, id string, version int64) {
 func (h *Operations) used(ctx context.Context, operation, id string, version int64) error {
 	about(ctx, id, version)
 	return h.use(ctx, operation, audit.Object{Kind: objectKey, ID: id, Version: version})
-}
-
-// timestampLayout is RFC 3339 in UTC with microseconds.
-const timestampLayout = "2006-01-02T15:04:05.000000Z"
-
-func timestamp(t time.Time) Timestamp {
-	return t.UTC().Format(timestampLayout)
-}
-
-// moment is a time that may be none.
-func moment(t time.Time) *Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return optional(timestamp(t))
-}
-
-// encodeBytes and decodeBytes are base64url without padding; decoding accepts one spelling only.
-func encodeBytes(b []byte) Bytes {
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func decodeBytes[T ~string | ~[]byte](pointer string, text T) ([]byte, error) {
-	return apivalue.Decode(pointer, text)
-}
-
-// value is what a pointer holds, or the zero value.
-func value[T any](p *T) T {
-	if p == nil {
-		var zero T
-		return zero
-	}
-	return *p
-}
-
-// optional is a pointer to v, or nil for the zero value, which is left out of JSON.
-func optional[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }

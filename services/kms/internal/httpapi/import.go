@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -31,12 +32,12 @@ func (h *Operations) ImportKey(ctx context.Context, request ImportKeyRequestObje
 	return ImportKey201JSONResponse{
 		Body: materialKey(version, key.PrimaryVersion),
 		// Relative to /elastic-keys/{id}/import (RFC 9110 section 10.2.2).
-		Headers: ImportKey201ResponseHeaders{Location: optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
+		Headers: ImportKey201ResponseHeaders{Location: apivalue.Optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
 	}, nil
 }
 
 func importOf(body ImportKey) (ask keyring.Import, err error) {
-	ask = keyring.Import{Job: value(body.Job), Version: value(body.Version)}
+	ask = keyring.Import{Job: apivalue.Of(body.Job), Version: apivalue.Of(body.Version)}
 	if body.ExpiresAt != nil {
 		if ask.ExpiresAt, err = time.Parse(time.RFC3339, *body.ExpiresAt); err != nil {
 			return keyring.Import{}, invalid("/expires_at", "must be a time of RFC 3339")
@@ -54,7 +55,7 @@ func importOf(body ImportKey) (ask keyring.Import, err error) {
 	case strings.Contains(*body.WrappedMaterial, "."):
 		ask.Wrapped = []byte(*body.WrappedMaterial) // a JWE
 	default:
-		ask.Wrapped, err = decodeBytes("/wrapped_material", *body.WrappedMaterial)
+		ask.Wrapped, err = apivalue.Decode("/wrapped_material", *body.WrappedMaterial)
 	}
 	return ask, err
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -16,7 +17,7 @@ func (h *Operations) CreateImportJob(ctx context.Context, request CreateImportJo
 	}
 	about(ctx, request.Id, 0)
 	job, public, token, err := h.keys.CreateImportJob(ctx, who, keyring.Ref(request.Id), keyring.NewImportJob{
-		Method: string(request.Body.Wrapping), KeySize: int(value(request.Body.KeySize)), Curve: string(value(request.Body.Curve)),
+		Method: string(request.Body.Wrapping), KeySize: int(apivalue.Of(request.Body.KeySize)), Curve: string(apivalue.Of(request.Body.Curve)),
 	})
 	if err != nil {
 		return nil, err
@@ -27,7 +28,7 @@ func (h *Operations) CreateImportJob(ctx context.Context, request CreateImportJo
 	return CreateImportJob201JSONResponse{
 		Body: body,
 		// Relative to /elastic-keys/{id}/import-jobs (RFC 9110 section 10.2.2).
-		Headers: CreateImportJob201ResponseHeaders{Location: optional("import-jobs/" + job.ID)},
+		Headers: CreateImportJob201ResponseHeaders{Location: apivalue.Optional("import-jobs/" + job.ID)},
 	}, nil
 }
 
@@ -45,7 +46,7 @@ func (h *Operations) ListImportJobs(ctx context.Context, request ListImportJobsR
 	}
 	list := page.List{Tenant: who.Tenant, Name: "import-jobs", Sort: "-id", Filter: []string{key.ID}}
 	limit := page.Limit(request.Params.Limit)
-	before, err := h.cursors.Decode(list, value(request.Params.Cursor))
+	before, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +92,13 @@ func importJob(job keyring.ImportJob) ImportJob {
 		Id:           job.ID,
 		ElasticKeyId: job.ElasticKeyID,
 		Wrapping:     WrappingMethod(job.Method),
-		KeySize:      optional(job.KeySize),
-		Curve:        optional(job.Curve),
+		KeySize:      apivalue.Optional(job.KeySize),
+		Curve:        apivalue.Optional(job.Curve),
 		Status:       ImportJobStatus(job.Status),
 		Attempts:     job.Attempts,
-		Version:      optional(job.Version),
-		ExpiresAt:    timestamp(job.ExpiresAt),
-		CreatedAt:    timestamp(job.CreatedAt),
+		Version:      apivalue.Optional(job.Version),
+		ExpiresAt:    apivalue.Timestamp(job.ExpiresAt),
+		CreatedAt:    apivalue.Timestamp(job.CreatedAt),
 	}
 }
 

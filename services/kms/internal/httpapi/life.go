@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
@@ -24,7 +25,7 @@ func move(ctx context.Context, id string, change moving) (ElasticKey, *string, e
 		return ElasticKey{}, nil, err
 	}
 	about(ctx, key.ID, 0)
-	return elasticKey(key), optional(etag.Of(key.Revision)), nil
+	return elasticKey(key), apivalue.Optional(etag.Of(key.Revision)), nil
 }
 
 // EnableElasticKey implements POST /elastic-keys/{id}/enable.
@@ -66,7 +67,7 @@ func (h *Operations) ScheduleElasticKeyDeletion(
 	}
 	about(ctx, request.Id, 0)
 	schedule := h.keys.ScheduleDeletion
-	if value(request.Params.DryRun) {
+	if apivalue.Of(request.Params.DryRun) {
 		schedule = h.keys.PlanDeletion
 	}
 	plan, err := schedule(ctx, who, keyring.Ref(request.Id), waiting(request.Body))
@@ -75,8 +76,8 @@ func (h *Operations) ScheduleElasticKeyDeletion(
 	}
 	about(ctx, plan.Key.ID, 0)
 	answer := ScheduleElasticKeyDeletion200JSONResponse{
-		DryRun: plan.DryRun, ElasticKeyId: plan.Key.ID, Status: ElasticKeyStatus(plan.Key.Status), DeleteAt: timestamp(plan.At),
-		Safe: plan.Safe, LastUsedAt: moment(plan.LastUsedAt), Versions: []MaterialKey{},
+		DryRun: plan.DryRun, ElasticKeyId: plan.Key.ID, Status: ElasticKeyStatus(plan.Key.Status), DeleteAt: apivalue.Timestamp(plan.At),
+		Safe: plan.Safe, LastUsedAt: apivalue.OptionalTimestamp(plan.LastUsedAt), Versions: []MaterialKey{},
 	}
 	for _, version := range plan.Versions {
 		answer.Versions = append(answer.Versions, materialKey(version, plan.Key.PrimaryVersion))
@@ -89,5 +90,5 @@ func waiting(body *ScheduleEnd) time.Duration {
 	if body == nil {
 		return 0
 	}
-	return time.Duration(value(body.WaitDays)) * 24 * time.Hour
+	return time.Duration(apivalue.Of(body.WaitDays)) * 24 * time.Hour
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
@@ -25,7 +26,7 @@ func (h *Operations) RotateElasticKey(ctx context.Context, request RotateElastic
 	return RotateElasticKey201JSONResponse{
 		Body: materialKey(version, version.Version),
 		// Relative to /elastic-keys/{id}/rotate (RFC 9110 section 10.2.2).
-		Headers: RotateElasticKey201ResponseHeaders{Location: optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
+		Headers: RotateElasticKey201ResponseHeaders{Location: apivalue.Optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
 	}, nil
 }
 
@@ -44,7 +45,7 @@ func (h *Operations) CreateMaterialKey(ctx context.Context, request CreateMateri
 	return CreateMaterialKey201JSONResponse{
 		Body: materialKey(version, version.Version),
 		// Relative to /elastic-keys/{id}/material-keys (RFC 9110 section 10.2.2).
-		Headers: CreateMaterialKey201ResponseHeaders{Location: optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
+		Headers: CreateMaterialKey201ResponseHeaders{Location: apivalue.Optional("material-keys/" + strconv.FormatInt(version.Version, 10))},
 	}, nil
 }
 
@@ -54,10 +55,10 @@ func (h *Operations) ListAllMaterialKeys(ctx context.Context, request ListAllMat
 	if err != nil {
 		return nil, err
 	}
-	filter := keyring.VersionFilter{Status: keyring.VersionStatus(value(request.Params.Status)), Algorithm: value(request.Params.Algorithm)}
+	filter := keyring.VersionFilter{Status: keyring.VersionStatus(apivalue.Of(request.Params.Status)), Algorithm: apivalue.Of(request.Params.Algorithm)}
 	list := page.List{Tenant: who.Tenant, Name: "all-material-keys", Sort: "id", Filter: []string{string(filter.Status), filter.Algorithm}}
 	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, value(request.Params.Cursor))
+	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialK
 	}
 	list := page.List{Tenant: who.Tenant, Name: "material-keys", Sort: "-version", Filter: []string{key.ID}}
 	limit := page.Limit(request.Params.Limit)
-	below, err := h.below(list, value(request.Params.Cursor))
+	below, err := h.below(list, apivalue.Of(request.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +157,10 @@ func materialKey(version keyring.MaterialKey, primary int64) MaterialKey {
 		Primary:      version.Version == primary,
 		Origin:       Origin(version.Origin),
 		Exportable:   version.Exportable,
-		Uses:         Uses{Count: version.Uses.Count, Bytes: version.Uses.Bytes, LastUsedAt: moment(version.Uses.LastUsedAt)},
-		DestroyAt:    moment(version.DestroyAt),
-		ExpiresAt:    moment(version.ExpiresAt),
-		CreatedAt:    timestamp(version.CreatedAt),
-		UpdatedAt:    timestamp(version.UpdatedAt),
+		Uses:         Uses{Count: version.Uses.Count, Bytes: version.Uses.Bytes, LastUsedAt: apivalue.OptionalTimestamp(version.Uses.LastUsedAt)},
+		DestroyAt:    apivalue.OptionalTimestamp(version.DestroyAt),
+		ExpiresAt:    apivalue.OptionalTimestamp(version.ExpiresAt),
+		CreatedAt:    apivalue.Timestamp(version.CreatedAt),
+		UpdatedAt:    apivalue.Timestamp(version.UpdatedAt),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 	"github.com/cryptoutil/cryptoutil/libs/server/mergepatch"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -31,8 +32,8 @@ func (h *Operations) UpdateElasticKey(ctx context.Context, request UpdateElastic
 		return nil, err
 	}
 	about(ctx, request.Id, 0)
-	who.Approval = value(request.Params.Approval)
-	revision, err := etag.Version(value(request.Params.IfMatch))
+	who.Approval = apivalue.Of(request.Params.Approval)
+	revision, err := etag.Version(apivalue.Of(request.Params.IfMatch))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (h *Operations) UpdateElasticKey(ctx context.Context, request UpdateElastic
 	}
 	about(ctx, key.ID, 0)
 	return UpdateElasticKey200JSONResponse{
-		Body: elasticKey(key), Headers: UpdateElasticKey200ResponseHeaders{ETag: optional(etag.Of(key.Revision))},
+		Body: elasticKey(key), Headers: UpdateElasticKey200ResponseHeaders{ETag: apivalue.Optional(etag.Of(key.Revision))},
 	}, nil
 }
 
@@ -57,7 +58,7 @@ func patched(key keyring.ElasticKey, patch []byte) (keyring.ElasticKey, error) {
 	if err != nil {
 		return keyring.ElasticKey{}, err
 	}
-	key.Description, key.Tags = value(want.Description), want.Tags
+	key.Description, key.Tags = apivalue.Of(want.Description), want.Tags
 	key.MinDecryptVersion, key.MinEncryptVersion = want.MinDecryptVersion, want.MinEncryptVersion
 	key.VersioningAllowed = want.VersioningAllowed == nil || *want.VersioningAllowed
 	key.ImportAllowed = want.ImportAllowed == nil || *want.ImportAllowed

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	entitytag "github.com/cryptoutil/cryptoutil/libs/server/etag"
 )
 
@@ -21,7 +22,7 @@ func (h *Operations) GetKeySet(ctx context.Context, _ GetKeySetRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
-	return GetKeySet200JSONResponse{Body: set, Headers: GetKeySet200ResponseHeaders{ETag: optional(tagOf(set))}}, nil
+	return GetKeySet200JSONResponse{Body: set, Headers: GetKeySet200ResponseHeaders{ETag: apivalue.Optional(tagOf(set))}}, nil
 }
 
 // tagOf is the strong entity tag of a content (RFC 9110 section 8.8.3).

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/jsonscan"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
@@ -54,7 +55,7 @@ func readText(r *jsonscan.Reader, to *string) (bool, error) {
 func readBytes(r *jsonscan.Reader, pointer string, to *[]byte) (bool, error) {
 	text, err := r.Text()
 	if err == nil {
-		*to, err = decodeBytes(pointer, text)
+		*to, err = apivalue.Decode(pointer, text)
 	}
 	return true, err
 }

@@ -37,19 +37,19 @@ func FuzzRead_IsWhatTheDocumentAndEncodingJSONSay(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		compare(t, operations["encrypt"], body, readEncrypt, func(m EncryptRequest) (encryptAsk, error) {
 			plaintext, err := apivalue.Decode("", m.Plaintext)
-			return encryptAsk{plaintext, keyring.Context(value(m.Context))}, err
+			return encryptAsk{plaintext, keyring.Context(apivalue.Of(m.Context))}, err
 		})
 		compare(t, operations["decrypt"], body, readDecrypt, func(m DecryptRequest) (decryptAsk, error) {
-			return decryptAsk{m.Ciphertext, keyring.Context(value(m.Context))}, nil
+			return decryptAsk{m.Ciphertext, keyring.Context(apivalue.Of(m.Context))}, nil
 		})
 		compare(t, operations["sign"], body, readSign, func(m SignRequest) (keyring.SignRequest, error) {
 			payload, err := apivalue.Decode("", m.Payload)
-			input, format := shape(string(value(m.Input)), string(value(m.Format)))
-			return keyring.SignRequest{Payload: payload, Input: input, Format: format, Type: value(m.Typ)}, err
+			input, format := shape(string(apivalue.Of(m.Input)), string(apivalue.Of(m.Format)))
+			return keyring.SignRequest{Payload: payload, Input: input, Format: format, Type: apivalue.Of(m.Typ)}, err
 		})
 		compare(t, operations["verify"], body, readVerify, func(m VerifyRequest) (keyring.VerifyRequest, error) {
-			ask := keyring.VerifyRequest{Signature: m.Signature, HasPayload: m.Payload != nil, Type: value(m.Typ), Version: value(m.Version)}
-			ask.Input, ask.Format = shape(string(value(m.Input)), string(value(m.Format)))
+			ask := keyring.VerifyRequest{Signature: m.Signature, HasPayload: m.Payload != nil, Type: apivalue.Of(m.Typ), Version: apivalue.Of(m.Version)}
+			ask.Input, ask.Format = shape(string(apivalue.Of(m.Input)), string(apivalue.Of(m.Format)))
 			var err error
 			if ask.HasPayload {
 				ask.Payload, err = apivalue.Decode("", *m.Payload)
@@ -58,7 +58,7 @@ func FuzzRead_IsWhatTheDocumentAndEncodingJSONSay(f *testing.F) {
 		})
 		compare(t, operations["verifyMac"], body, readVerifyMAC, func(m VerifyMacRequest) (macAsk, error) {
 			payload, err := apivalue.Decode("", m.Payload)
-			return macAsk{payload, m.Mac, value(m.Version)}, err
+			return macAsk{payload, m.Mac, apivalue.Of(m.Version)}, err
 		})
 	})
 }

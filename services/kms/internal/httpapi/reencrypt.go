@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -13,7 +15,7 @@ func (h *Operations) reencrypt() action[ReencryptRequest, keyring.Reencrypted] {
 		op: keyring.OpReencrypt, name: "reencrypt", read: decode[ReencryptRequest],
 		do: func(ctx context.Context, who keyring.Caller, ref keyring.Ref, ask ReencryptRequest) (keyring.Reencrypted, error) {
 			question := keyring.ReencryptRequest{
-				Ciphertext: ask.Ciphertext, Target: keyring.Ref(value(ask.Target)), Context: keyring.Context(value(ask.Context)),
+				Ciphertext: ask.Ciphertext, Target: keyring.Ref(apivalue.Of(ask.Target)), Context: keyring.Context(apivalue.Of(ask.Context)),
 			}
 			if ask.NewContext != nil {
 				question.NewContext = keyring.Context(*ask.NewContext)

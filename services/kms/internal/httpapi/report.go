@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -16,7 +18,7 @@ func (h *Operations) ReportAlgorithms(ctx context.Context, _ ReportAlgorithmsReq
 	if err != nil {
 		return nil, err
 	}
-	report := ReportAlgorithms200JSONResponse{GeneratedAt: timestamp(at), Items: make([]AlgorithmUse, len(uses))}
+	report := ReportAlgorithms200JSONResponse{GeneratedAt: apivalue.Timestamp(at), Items: make([]AlgorithmUse, len(uses))}
 	for i, use := range uses {
 		report.Items[i] = algorithmUse(use)
 	}
@@ -25,7 +27,7 @@ func (h *Operations) ReportAlgorithms(ctx context.Context, _ ReportAlgorithmsReq
 
 func algorithmUse(use keyring.AlgorithmUse) AlgorithmUse {
 	item := AlgorithmUse{
-		Algorithm: use.Algorithm, KeySize: optional(use.KeySize), Curve: optional(use.Curve), Keys: use.Keys,
+		Algorithm: use.Algorithm, KeySize: apivalue.Optional(use.KeySize), Curve: apivalue.Optional(use.Curve), Keys: use.Keys,
 		Versions: VersionCounts{
 			PendingImport:    use.Versions[keyring.VersionPendingImport],
 			Enabled:          use.Versions[keyring.VersionEnabled],
@@ -37,7 +39,7 @@ func algorithmUse(use keyring.AlgorithmUse) AlgorithmUse {
 		OldVersionsReading: use.StillReading, UseCount: use.Uses.Count, ByteCount: use.Uses.Bytes,
 	}
 	if !use.Uses.LastUsedAt.IsZero() {
-		item.LastUsedAt = optional(timestamp(use.Uses.LastUsedAt))
+		item.LastUsedAt = apivalue.Optional(apivalue.Timestamp(use.Uses.LastUsedAt))
 	}
 	return item
 }

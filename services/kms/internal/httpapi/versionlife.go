@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
 
@@ -86,7 +88,7 @@ func (h *Operations) ScheduleMaterialKeyDestruction(
 	}
 	about(ctx, request.Id, 0)
 	schedule := h.keys.ScheduleDestruction
-	if value(request.Params.DryRun) {
+	if apivalue.Of(request.Params.DryRun) {
 		schedule = h.keys.PlanDestruction
 	}
 	plan, err := schedule(ctx, who, keyring.Ref(request.Id), request.Version, waiting(request.Body))
@@ -96,7 +98,7 @@ func (h *Operations) ScheduleMaterialKeyDestruction(
 	version := plan.Versions[0]
 	about(ctx, plan.Key.ID, version.Version)
 	return ScheduleMaterialKeyDestruction200JSONResponse{
-		DryRun: plan.DryRun, ElasticKeyId: plan.Key.ID, DestroyAt: timestamp(plan.At), Safe: plan.Safe,
+		DryRun: plan.DryRun, ElasticKeyId: plan.Key.ID, DestroyAt: apivalue.Timestamp(plan.At), Safe: plan.Safe,
 		Version: materialKey(version, plan.Key.PrimaryVersion),
 	}, nil
 }

@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -52,7 +51,7 @@ func (k *Keyring) Decrypt(ctx context.Context, caller Caller, ref Ref, ciphertex
 func (k *Keyring) permitNamed(ctx context.Context, caller Caller, op Operation, ref Ref, kid string) (permit, int64, error) {
 	elasticID, version, ok := parseKeyID(kid)
 	p, err := k.permit(ctx, caller, op, ref, version)
-	if isNotFound(err) && ok {
+	if problem.Is(err, problem.NotFound) && ok {
 		// The key may exist without that version. That of a batch does.
 		if caller.decided != nil {
 			return permit{}, 0, nil
@@ -92,9 +91,4 @@ func (k *Keyring) checkMessage(text string) error {
 
 func errDecryption() error {
 	return problem.New("decryption_failed", "the ciphertext does not decrypt under this key and context")
-}
-
-func isNotFound(err error) bool {
-	var coded interface{ ErrorCode() string }
-	return errors.As(err, &coded) && coded.ErrorCode() == "not_found"
 }

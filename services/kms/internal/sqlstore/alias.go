@@ -25,7 +25,7 @@ func (s *Store) InsertAlias(ctx context.Context, alias keyring.Alias) error {
 			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at)
 			SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, 1, CAST($4 AS BIGINT), CAST($5 AS BIGINT)
 			FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $3 AND e.status <> 'deleted'`,
-			alias.Tenant, alias.Name, alias.ElasticKeyID, micros(alias.CreatedAt), micros(alias.UpdatedAt))
+			alias.Tenant, alias.Name, alias.ElasticKeyID, database.Micros(alias.CreatedAt), database.Micros(alias.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (s *Store) MoveAlias(ctx context.Context, alias keyring.Alias) (moved keyri
 			WHERE tenant_id = $1 AND name = $2 AND alias AND revision = $3
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')
 			RETURNING `+aliasReturned,
-			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, micros(alias.UpdatedAt)))
+			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, database.Micros(alias.UpdatedAt)))
 		if err != nil {
 			return err
 		}
@@ -109,15 +109,15 @@ func (s *Store) Aliases(ctx context.Context, tenant, elasticID, after string, li
 	if err != nil {
 		return nil, fmt.Errorf("select aliases: %w", err)
 	}
-	return collect(rows, scanAlias)
+	return database.Collect(rows, scanAlias)
 }
 
-func scanAlias(r row) (alias keyring.Alias, err error) {
+func scanAlias(r database.Scanner) (alias keyring.Alias, err error) {
 	var created, updated int64
 	if err := r.Scan(&alias.Tenant, &alias.Name, &alias.ElasticKeyID, &alias.Revision, &created, &updated); err != nil {
 		return keyring.Alias{}, fmt.Errorf("read alias: %w", err)
 	}
-	alias.CreatedAt, alias.UpdatedAt = moment(created), moment(updated)
+	alias.CreatedAt, alias.UpdatedAt = database.Time(created), database.Time(updated)
 	return alias, nil
 }
 
@@ -127,7 +127,7 @@ func (s *Store) names(ctx context.Context, tenant, id string) ([]string, error) 
 	if err != nil {
 		return nil, fmt.Errorf("select names: %w", err)
 	}
-	return collect(rows, func(r row) (name string, err error) {
+	return database.Collect(rows, func(r database.Scanner) (name string, err error) {
 		err = r.Scan(&name)
 		return name, err
 	})

@@ -26,7 +26,7 @@ func (s *Store) AttestationKeys(ctx context.Context, tenant string, limit int) (
 	if err != nil {
 		return nil, fmt.Errorf("select attestation keys: %w", err)
 	}
-	return collect(rows, scanAttestation)
+	return database.Collect(rows, scanAttestation)
 }
 
 // InsertAttestationKey implements keyring.AttestationStore.
@@ -34,7 +34,7 @@ func (s *Store) InsertAttestationKey(ctx context.Context, key keyring.Attestatio
 	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO attestation_keys (tenant_id, version, id, wrapped_key, created_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, version) DO NOTHING`, key.Tenant, key.Version, key.ID, key.WrappedKey, micros(key.CreatedAt))
+			ON CONFLICT (tenant_id, version) DO NOTHING`, key.Tenant, key.Version, key.ID, key.WrappedKey, database.Micros(key.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -46,12 +46,12 @@ func (s *Store) InsertAttestationKey(ctx context.Context, key keyring.Attestatio
 	return nil
 }
 
-func scanAttestation(r row) (key keyring.AttestationKey, err error) {
+func scanAttestation(r database.Scanner) (key keyring.AttestationKey, err error) {
 	var created int64
 	if err := r.Scan(&key.Tenant, &key.Version, &key.ID, &key.WrappedKey, &created); err != nil {
 		return keyring.AttestationKey{}, fmt.Errorf("read attestation key: %w", err)
 	}
-	key.CreatedAt = moment(created)
+	key.CreatedAt = database.Time(created)
 	return key, nil
 }
 
@@ -90,7 +90,7 @@ func (v *AttestationValues) Next(ctx context.Context, after string, limit int) (
 		if err != nil {
 			return nil, fmt.Errorf("list attestation keys: %w", err)
 		}
-		return collect(rows, func(r row) (rewrap.Item, error) {
+		return database.Collect(rows, func(r database.Scanner) (rewrap.Item, error) {
 			key, err := scanAttestation(r)
 			return rewrap.Item{Position: key.Tenant + "/" + strconv.FormatInt(key.Version, 10), Binding: key.Binding(), JWE: key.WrappedKey}, err
 		})

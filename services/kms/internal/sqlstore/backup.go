@@ -16,7 +16,7 @@ func (s *Store) EveryElasticKey(ctx context.Context, tenant, after string, limit
 	if err != nil {
 		return nil, fmt.Errorf("select every elastic key: %w", err)
 	}
-	return collect(rows, scanElastic)
+	return database.Collect(rows, scanElastic)
 }
 
 // RestoreKey implements keyring.BackupStore.
@@ -32,7 +32,7 @@ func (s *Store) RestoreKey(
 				return err
 			}
 		}
-		if _, err := s.db.Exec(ctx, `UPDATE elastic_keys SET delete_at = $3 WHERE tenant_id = $1 AND id = $2`, key.Tenant, key.ID, micros(key.DeleteAt)); err != nil {
+		if _, err := s.db.Exec(ctx, `UPDATE elastic_keys SET delete_at = $3 WHERE tenant_id = $1 AND id = $2`, key.Tenant, key.ID, database.Micros(key.DeleteAt)); err != nil {
 			return err
 		}
 		for _, version := range versions {
@@ -42,7 +42,7 @@ func (s *Store) RestoreKey(
 			_, err := s.db.Exec(ctx, `
 				UPDATE material_keys SET use_count = $4, byte_count = $5, last_used_at = $6
 				WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3`,
-				key.Tenant, key.ID, version.Version, version.Uses.Count, version.Uses.Bytes, micros(version.Uses.LastUsedAt))
+				key.Tenant, key.ID, version.Version, version.Uses.Count, version.Uses.Bytes, database.Micros(version.Uses.LastUsedAt))
 			if err != nil {
 				return err
 			}
@@ -54,7 +54,7 @@ func (s *Store) RestoreKey(
 		}
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO restored_keys (tenant_id, elastic_key_id, digest, restored_at) VALUES ($1, $2, $3, $4)`,
-			key.Tenant, key.ID, digest, micros(key.UpdatedAt))
+			key.Tenant, key.ID, digest, database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -79,12 +79,12 @@ func (s *Store) RestoredDigest(ctx context.Context, tenant, elasticID string) (d
 // InsertRecipient implements keyring.BackupStore. It takes the expired ones of the tenant away.
 func (s *Store) InsertRecipient(ctx context.Context, r keyring.RestoreRecipient) error {
 	err := s.db.InTx(database.WithTenant(ctx, r.Tenant), func(ctx context.Context) error {
-		if _, err := s.db.Exec(ctx, `DELETE FROM restore_recipients WHERE tenant_id = $1 AND expires_at <= $2`, r.Tenant, micros(r.CreatedAt)); err != nil {
+		if _, err := s.db.Exec(ctx, `DELETE FROM restore_recipients WHERE tenant_id = $1 AND expires_at <= $2`, r.Tenant, database.Micros(r.CreatedAt)); err != nil {
 			return err
 		}
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO restore_recipients (tenant_id, id, wrapped_key, used_for, report, created_at, expires_at) VALUES ($1, $2, $3, '', '', $4, $5)`,
-			r.Tenant, r.ID, r.WrappedKey, micros(r.CreatedAt), micros(r.ExpiresAt))
+			r.Tenant, r.ID, r.WrappedKey, database.Micros(r.CreatedAt), database.Micros(r.ExpiresAt))
 		return err
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Store) Recipient(ctx context.Context, tenant, id string) (r keyring.Res
 	err = s.db.QueryRow(database.WithTenant(ctx, tenant), `
 		SELECT tenant_id, id, wrapped_key, used_for, report, created_at, expires_at FROM restore_recipients WHERE tenant_id = $1 AND id = $2`, tenant, id).
 		Scan(&r.Tenant, &r.ID, &r.WrappedKey, &r.UsedFor, &r.Report, &created, &expires)
-	r.CreatedAt, r.ExpiresAt = moment(created), moment(expires)
+	r.CreatedAt, r.ExpiresAt = database.Time(created), database.Time(expires)
 	return r, notFound(err)
 }
 

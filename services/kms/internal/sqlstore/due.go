@@ -49,7 +49,7 @@ func (s *Store) MarkNotified(ctx context.Context, key keyring.ElasticKey) error 
 		return s.db.QueryRow(ctx, `
 			UPDATE elastic_keys SET notified_at = next_rotation_at
 			WHERE tenant_id = $1 AND id = $2 AND next_rotation_at = $3 AND notified_at <> $3 AND status = 'active'
-			RETURNING id`, key.Tenant, key.ID, micros(key.NextRotationAt)).Scan(&id)
+			RETURNING id`, key.Tenant, key.ID, database.Micros(key.NextRotationAt)).Scan(&id)
 	})
 	return stale("mark as notified", err)
 }
@@ -63,11 +63,11 @@ func (s *Store) Due(ctx context.Context, tenant string, what keyring.DueKind, no
 	if !known {
 		return nil, fmt.Errorf("select what is due: there is no kind %q", what)
 	}
-	rows, err := s.db.Query(database.WithTenant(ctx, tenant), query, tenant, micros(now), int64(limit))
+	rows, err := s.db.Query(database.WithTenant(ctx, tenant), query, tenant, database.Micros(now), int64(limit))
 	if err != nil {
 		return nil, fmt.Errorf("select due %s: %w", what, err)
 	}
-	return collect(rows, func(r row) (due keyring.Due, err error) {
+	return database.Collect(rows, func(r database.Scanner) (due keyring.Due, err error) {
 		err = r.Scan(&due.ElasticKeyID, &due.Version)
 		return due, err
 	})

@@ -41,14 +41,14 @@ func (s *Store) InsertElasticKey(ctx context.Context, key keyring.ElasticKey) er
 			key.Tenant, key.ID, key.Name, key.Description, tags, key.Algorithm, int64(key.KeySize), key.Curve, string(key.Use), string(key.Status),
 			string(key.Origin), key.Exportable, key.Published, key.VersioningAllowed, key.ImportAllowed, key.PrimaryVersion, key.VersionCount,
 			key.MinDecryptVersion, key.MinEncryptVersion, policy,
-			key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes, key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt),
-			micros(key.CreatedAt), micros(key.UpdatedAt))
+			key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes, key.Rotation.NotifyBefore.Microseconds(), database.Micros(key.NextRotationAt),
+			database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
 		_, err = s.db.Exec(ctx, `
 			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at)
-			VALUES ($1, $2, $3, FALSE, 1, $4, $4)`, key.Tenant, key.Name, key.ID, micros(key.CreatedAt))
+			VALUES ($1, $2, $3, FALSE, 1, $4, $4)`, key.Tenant, key.Name, key.ID, database.Micros(key.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (s *Store) UpdateElasticKey(ctx context.Context, key keyring.ElasticKey) (c
 			RETURNING `+elasticReturned,
 			key.Tenant, key.ID, key.Revision, key.Description, tags, policy, key.MinDecryptVersion, key.MinEncryptVersion,
 			key.VersioningAllowed, key.ImportAllowed, key.Rotation.Every.Microseconds(), key.Rotation.Uses, key.Rotation.Bytes,
-			key.Rotation.NotifyBefore.Microseconds(), micros(key.NextRotationAt), micros(key.UpdatedAt), key.Published))
+			key.Rotation.NotifyBefore.Microseconds(), database.Micros(key.NextRotationAt), database.Micros(key.UpdatedAt), key.Published))
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (s *Store) moveElastic(
 				refused_at = CASE WHEN $3 = 'pending_delete' THEN 0 ELSE refused_at END
 			WHERE tenant_id = $1 AND id = $2 AND status IN ($6, $7, $8, $9, $10) AND (CAST($11 AS BIGINT) = 0 OR (delete_at > 0 AND delete_at <= $11))
 			RETURNING `+elasticReturned,
-			tenant, id, string(t.To), micros(deleteAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
+			tenant, id, string(t.To), database.Micros(deleteAt), database.Micros(now), from[0], from[1], from[2], from[3], from[4], database.Micros(due)))
 		if err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (s *Store) AddVersion(ctx context.Context, key keyring.ElasticKey, ifPrimar
 			SET version_count = version_count + 1, primary_version = version_count + 1, updated_at = $4, next_rotation_at = $6, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND status = $3 AND ($5 = 0 OR primary_version = $5)
 			RETURNING version_count`,
-			key.Tenant, key.ID, string(key.Status), micros(key.UpdatedAt), ifPrimary, micros(key.NextRotationAt)).Scan(&version)
+			key.Tenant, key.ID, string(key.Status), database.Micros(key.UpdatedAt), ifPrimary, database.Micros(key.NextRotationAt)).Scan(&version)
 		if err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func (s *Store) SetPrimary(ctx context.Context, key keyring.ElasticKey, version 
 			WHERE tenant_id = $1 AND id = $2 AND status IN ('active', 'disabled') AND min_encrypt_version <= $3 AND min_decrypt_version <= $3
 				AND EXISTS (SELECT 1 FROM material_keys m WHERE m.tenant_id = $1 AND m.elastic_key_id = $2 AND m.version = $3 AND m.status = 'enabled')
 			RETURNING `+elasticReturned,
-			key.Tenant, key.ID, version, micros(key.UpdatedAt), micros(key.NextRotationAt)))
+			key.Tenant, key.ID, version, database.Micros(key.UpdatedAt), database.Micros(key.NextRotationAt)))
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package sqlstore
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -11,11 +10,6 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
-
-// row is what sql.Row and sql.Rows have in common.
-type row interface {
-	Scan(dest ...any) error
-}
 
 // elasticTarget receives the columns of an elastic key.
 type elasticTarget struct {
@@ -41,9 +35,9 @@ func (t *elasticTarget) elastic() (keyring.ElasticKey, error) {
 	k.Use = alg.Use(t.use)
 	k.Status, k.Origin = keyring.ElasticStatus(t.status), keyring.Origin(t.origin)
 	k.Rotation.Every, k.Rotation.NotifyBefore = duration(t.every), duration(t.notify)
-	k.NextRotationAt, k.DeleteAt = moment(t.next), moment(t.del)
-	k.Refused.LastUsedAt = moment(t.refused)
-	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
+	k.NextRotationAt, k.DeleteAt = database.Time(t.next), database.Time(t.del)
+	k.Refused.LastUsedAt = database.Time(t.refused)
+	k.CreatedAt, k.UpdatedAt = database.Time(t.created), database.Time(t.saved)
 	if err := json.Unmarshal([]byte(t.tags), &k.Tags); err != nil {
 		return keyring.ElasticKey{}, fmt.Errorf("read tags of key %s: %w", k.ID, err)
 	}
@@ -53,7 +47,7 @@ func (t *elasticTarget) elastic() (keyring.ElasticKey, error) {
 	return *k, nil
 }
 
-func scanElastic(r row) (keyring.ElasticKey, error) {
+func scanElastic(r database.Scanner) (keyring.ElasticKey, error) {
 	var target elasticTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return keyring.ElasticKey{}, fmt.Errorf("read elastic key: %w", err)
@@ -74,21 +68,6 @@ func encodeElastic(key keyring.ElasticKey) (tags, policy string, err error) {
 	return string(encodedTags), string(encodedPolicy), nil
 }
 
-// micros and moment are a time as it is stored; zero is 0.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return database.Micros(t)
-}
-
-func moment(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return database.Time(us)
-}
-
 func duration(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
 // maxFrom is how many states a transition may begin in, for a statement's constant text.
@@ -103,21 +82,4 @@ func states[S ~string](t keyring.Transition[S]) (from [maxFrom]string) {
 		from[i] = string(s)
 	}
 	return from
-}
-
-// collect reads every row and closes rows.
-func collect[T any](rows *sql.Rows, scan func(row) (T, error)) ([]T, error) {
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read rows: %w", err)
-	}
-	return all, nil
 }

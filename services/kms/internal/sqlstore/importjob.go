@@ -18,7 +18,7 @@ const jobColumns = `tenant_id, elastic_key_id, id, token_hash, method, key_size,
 func (s *Store) InsertImportJob(ctx context.Context, job keyring.ImportJob) error {
 	err := s.db.InTx(database.WithTenant(ctx, job.Tenant), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
-			UPDATE import_jobs SET wrapped_key = '' WHERE tenant_id = $1 AND wrapped_key <> '' AND expires_at <= $2`, job.Tenant, micros(job.CreatedAt))
+			UPDATE import_jobs SET wrapped_key = '' WHERE tenant_id = $1 AND wrapped_key <> '' AND expires_at <= $2`, job.Tenant, database.Micros(job.CreatedAt))
 		if err != nil {
 			return err
 		}
@@ -27,7 +27,7 @@ func (s *Store) InsertImportJob(ctx context.Context, job keyring.ImportJob) erro
 				expires_at, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 			job.Tenant, job.ElasticKeyID, job.ID, job.TokenHash, job.Method, int64(job.KeySize), job.Curve, string(job.Status), job.Attempts,
-			job.WrappedKey, job.Version, micros(job.ExpiresAt), micros(job.CreatedAt), micros(job.UpdatedAt))
+			job.WrappedKey, job.Version, database.Micros(job.ExpiresAt), database.Micros(job.CreatedAt), database.Micros(job.UpdatedAt))
 		return err
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) ImportJobs(ctx context.Context, tenant, elasticID, before string
 	if err != nil {
 		return nil, fmt.Errorf("select import jobs: %w", err)
 	}
-	return collect(rows, scanJob)
+	return database.Collect(rows, scanJob)
 }
 
 // TryImportJob implements keyring.ImportJobStore.
@@ -76,7 +76,7 @@ func (s *Store) TryImportJob(ctx context.Context, job keyring.ImportJob, most in
 		tried, err = scanJob(s.db.QueryRow(ctx, `
 			UPDATE import_jobs SET attempts = attempts + 1, updated_at = $5
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND id = $3 AND status = 'open' AND attempts < $4 AND expires_at > $5
-			RETURNING `+jobColumns, job.Tenant, job.ElasticKeyID, job.ID, most, micros(now)))
+			RETURNING `+jobColumns, job.Tenant, job.ElasticKeyID, job.ID, most, database.Micros(now)))
 		return err
 	})
 	return tried, stale("count attempt of import job", err)
@@ -89,7 +89,7 @@ func (s *Store) UseImportJob(ctx context.Context, job keyring.ImportJob, version
 		return s.db.QueryRow(ctx, `
 			UPDATE import_jobs SET status = 'used', wrapped_key = '', version = $4, updated_at = $5
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND id = $3 AND status = 'open' AND expires_at > $5
-			RETURNING id`, job.Tenant, job.ElasticKeyID, job.ID, version, micros(now)).Scan(&id)
+			RETURNING id`, job.Tenant, job.ElasticKeyID, job.ID, version, database.Micros(now)).Scan(&id)
 	})
 	return stale("use import job", err)
 }
@@ -99,14 +99,14 @@ func (s *Store) ExhaustImportJob(ctx context.Context, job keyring.ImportJob, mos
 	_, err := s.db.Exec(database.WithTenant(ctx, job.Tenant), `
 		UPDATE import_jobs SET status = 'exhausted', wrapped_key = '', updated_at = $5
 		WHERE tenant_id = $1 AND elastic_key_id = $2 AND id = $3 AND status = 'open' AND attempts >= $4`,
-		job.Tenant, job.ElasticKeyID, job.ID, most, micros(now))
+		job.Tenant, job.ElasticKeyID, job.ID, most, database.Micros(now))
 	if err != nil {
 		return fmt.Errorf("exhaust import job: %w", err)
 	}
 	return nil
 }
 
-func scanJob(r row) (job keyring.ImportJob, err error) {
+func scanJob(r database.Scanner) (job keyring.ImportJob, err error) {
 	var size, expires, created, updated int64
 	var status string
 	err = r.Scan(&job.Tenant, &job.ElasticKeyID, &job.ID, &job.TokenHash, &job.Method, &size, &job.Curve, &status, &job.Attempts, &job.WrappedKey,
@@ -115,6 +115,6 @@ func scanJob(r row) (job keyring.ImportJob, err error) {
 		return keyring.ImportJob{}, fmt.Errorf("read import job: %w", err)
 	}
 	job.KeySize, job.Status = int(size), keyring.ImportJobStatus(status)
-	job.ExpiresAt, job.CreatedAt, job.UpdatedAt = moment(expires), moment(created), moment(updated)
+	job.ExpiresAt, job.CreatedAt, job.UpdatedAt = database.Time(expires), database.Time(created), database.Time(updated)
 	return job, nil
 }

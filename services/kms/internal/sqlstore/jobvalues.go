@@ -41,11 +41,11 @@ func (v *JobValues) Next(ctx context.Context, after string, limit int) ([]rewrap
 		if err != nil {
 			return nil, fmt.Errorf("list wrapping keys: %w", err)
 		}
-		return collect(rows, jobItem)
+		return database.Collect(rows, jobItem)
 	})
 }
 
-func jobItem(r row) (rewrap.Item, error) {
+func jobItem(r database.Scanner) (rewrap.Item, error) {
 	job, err := scanJob(r)
 	if err != nil {
 		return rewrap.Item{}, err

@@ -25,7 +25,7 @@ func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) 
 			destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, $13, $14)`,
 		key.Tenant, key.ElasticKeyID, key.Version, key.ID, string(key.Status), string(key.Origin), key.Exportable, key.WrappedKey, key.Commitment,
-		key.WasCompromised, micros(key.DestroyAt), micros(key.ExpiresAt), micros(key.CreatedAt), micros(key.UpdatedAt))
+		key.WasCompromised, database.Micros(key.DestroyAt), database.Micros(key.ExpiresAt), database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("insert material key: %w", err)
 	}
@@ -44,7 +44,7 @@ func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, belo
 	if err != nil {
 		return nil, fmt.Errorf("select material keys: %w", err)
 	}
-	return collect(rows, scanMaterial)
+	return database.Collect(rows, scanMaterial)
 }
 
 // AllMaterialKeys implements keyring.MaterialKeyStore.
@@ -62,7 +62,7 @@ func (s *Store) AllMaterialKeys(
 	if err != nil {
 		return nil, fmt.Errorf("select material keys of all keys: %w", err)
 	}
-	return collect(rows, func(r row) (listed keyring.ListedVersion, err error) {
+	return database.Collect(rows, func(r database.Scanner) (listed keyring.ListedVersion, err error) {
 		var target materialTarget
 		if err := r.Scan(append(target.columns(), &listed.Primary)...); err != nil {
 			return keyring.ListedVersion{}, fmt.Errorf("read material key: %w", err)
@@ -147,7 +147,7 @@ func (s *Store) moveMaterial(
 				AND (CAST($12 AS BIGINT) = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
 			RETURNING `+materialReturned,
-			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), micros(destroyAt), micros(now), from[0], from[1], from[2], from[3], from[4], micros(due)))
+			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), database.Micros(destroyAt), database.Micros(now), from[0], from[1], from[2], from[3], from[4], database.Micros(due)))
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (s *Store) FillMaterialKey(ctx context.Context, key keyring.MaterialKey) er
 			SET status = 'enabled', wrapped_key = $4, expires_at = $5, updated_at = $6
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status = 'pending_import'
 			RETURNING id`,
-			key.Tenant, key.ElasticKeyID, key.Version, key.WrappedKey, micros(key.ExpiresAt), micros(key.UpdatedAt)).Scan(&id)
+			key.Tenant, key.ElasticKeyID, key.Version, key.WrappedKey, database.Micros(key.ExpiresAt), database.Micros(key.UpdatedAt)).Scan(&id)
 		if err != nil {
 			return err
 		}
@@ -193,13 +193,13 @@ func (t *materialTarget) columns() []any {
 func (t *materialTarget) material() keyring.MaterialKey {
 	k := &t.key
 	k.Status, k.Origin = keyring.VersionStatus(t.status), keyring.Origin(t.origin)
-	k.DestroyAt, k.ExpiresAt = moment(t.destroy), moment(t.expires)
-	k.Uses.LastUsedAt = moment(t.used)
-	k.CreatedAt, k.UpdatedAt = moment(t.created), moment(t.saved)
+	k.DestroyAt, k.ExpiresAt = database.Time(t.destroy), database.Time(t.expires)
+	k.Uses.LastUsedAt = database.Time(t.used)
+	k.CreatedAt, k.UpdatedAt = database.Time(t.created), database.Time(t.saved)
 	return *k
 }
 
-func scanMaterial(r row) (keyring.MaterialKey, error) {
+func scanMaterial(r database.Scanner) (keyring.MaterialKey, error) {
 	var target materialTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return keyring.MaterialKey{}, fmt.Errorf("read material key: %w", err)

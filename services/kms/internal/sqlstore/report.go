@@ -22,10 +22,10 @@ func (s *Store) PublishedVersions(ctx context.Context, tenant string, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("select published versions: %w", err)
 	}
-	return collect(rows, scanKeyVersion)
+	return database.Collect(rows, scanKeyVersion)
 }
 
-func scanKeyVersion(r row) (keyring.KeyVersion, error) {
+func scanKeyVersion(r database.Scanner) (keyring.KeyVersion, error) {
 	var elastic elasticTarget
 	var material materialTarget
 	if err := r.Scan(append(elastic.columns(), material.columns()...)...); err != nil {
@@ -62,7 +62,7 @@ func (s *Store) AlgorithmUses(ctx context.Context, tenant string, limit int) ([]
 	if err != nil {
 		return nil, fmt.Errorf("select uses of algorithms: %w", err)
 	}
-	return collect(rows, func(r row) (use keyring.AlgorithmUse, err error) {
+	return database.Collect(rows, func(r database.Scanner) (use keyring.AlgorithmUse, err error) {
 		var size, last int64
 		var counts [len(versionStates)]int64
 		targets := []any{&use.Algorithm, &size, &use.Curve, &use.Keys}
@@ -72,7 +72,7 @@ func (s *Store) AlgorithmUses(ctx context.Context, tenant string, limit int) ([]
 		if err := r.Scan(append(targets, &use.StillReading, &use.Uses.Count, &use.Uses.Bytes, &last)...); err != nil {
 			return keyring.AlgorithmUse{}, fmt.Errorf("read uses of an algorithm: %w", err)
 		}
-		use.KeySize, use.Uses.LastUsedAt = int(size), moment(last)
+		use.KeySize, use.Uses.LastUsedAt = int(size), database.Time(last)
 		use.Versions = make(map[keyring.VersionStatus]int64, len(counts))
 		for i, state := range versionStates {
 			use.Versions[state] = counts[i]

@@ -47,7 +47,7 @@ func (s *Store) AddUses(ctx context.Context, tenant string, uses []keyring.Versi
 }
 
 func (s *Store) addUses(ctx context.Context, tenant string, of keyring.VersionUses) error {
-	last := micros(of.LastUsedAt)
+	last := database.Micros(of.LastUsedAt)
 	if of.Version == 0 {
 		_, err := s.db.Exec(ctx, `
 			UPDATE elastic_keys SET refused_uses = refused_uses + $3, refused_at = CASE WHEN refused_at < $4 THEN $4 ELSE refused_at END
@@ -82,10 +82,10 @@ func (s *Store) Uses(ctx context.Context, tenant, elasticID string, below int64,
 	if err != nil {
 		return nil, fmt.Errorf("select uses: %w", err)
 	}
-	list, err := collect(rows, func(r row) (n numberedUses, err error) {
+	list, err := database.Collect(rows, func(r database.Scanner) (n numberedUses, err error) {
 		var last int64
 		err = r.Scan(&n.version, &n.uses.Count, &n.uses.Bytes, &last)
-		n.uses.LastUsedAt = moment(last)
+		n.uses.LastUsedAt = database.Time(last)
 		return n, err
 	})
 	uses := make(map[int64]keyring.Uses, len(list))
@@ -100,7 +100,7 @@ func (s *Store) RefusedUses(ctx context.Context, tenant, elasticID string) (uses
 	var last int64
 	err = s.db.QueryRow(database.WithTenant(ctx, tenant), `
 		SELECT refused_uses, refused_at FROM elastic_keys WHERE tenant_id = $1 AND id = $2`, tenant, elasticID).Scan(&uses.Count, &last)
-	uses.LastUsedAt = moment(last)
+	uses.LastUsedAt = database.Time(last)
 	if err != nil {
 		return keyring.Uses{}, notFound(err)
 	}

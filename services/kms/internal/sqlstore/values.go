@@ -99,7 +99,7 @@ func (v *Values) of(ctx context.Context, at place, limit int) ([]rewrap.Item, er
 	if err != nil {
 		return nil, fmt.Errorf("list wrapped keys: %w", err)
 	}
-	return collect(rows, func(r row) (rewrap.Item, error) {
+	return database.Collect(rows, func(r database.Scanner) (rewrap.Item, error) {
 		var elastic elasticTarget
 		var material materialTarget
 		if err := r.Scan(append(elastic.columns(), material.columns()...)...); err != nil {

@@ -20,7 +20,7 @@ func (s *Store) Witness(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the clock's witness: %w", err)
 	}
-	return moment(at), nil
+	return database.Time(at), nil
 }
 
 // Testify notes how far time has come. It never goes back.
@@ -28,7 +28,7 @@ func (s *Store) Testify(ctx context.Context, at time.Time) error {
 	err := s.db.InTx(database.WithTenant(ctx, ""), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO clock_witness (id, at) VALUES (1, $1)
-			ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE clock_witness.at < excluded.at`, micros(at))
+			ON CONFLICT (id) DO UPDATE SET at = excluded.at WHERE clock_witness.at < excluded.at`, database.Micros(at))
 		return err
 	})
 	if err != nil {
