@@ -234,8 +234,15 @@ func TestQuorum_ApprovalIsUsedOnceOnAllReplicas(t *testing.T) {
 		// A failed operation leaves the approval as it was; an operation that is repeated with its idempotency key is one.
 		c.set(t, key, fmt.Sprintf(`{"quorum":{"approvals":2,"approvers":[%q,%q]}}`, c.ids["anna"], c.ids["ben"]))
 		once := c.first.call(t, c.token, http.MethodPost, "elastic-keys/"+key+"/delete", nil, quorum.Header, racing, idempotencyKey, "k").done(t, http.StatusOK)
-		again := c.second.call(t, c.token, http.MethodPost, "elastic-keys/"+key+"/delete", nil, quorum.Header, racing, idempotencyKey, "k")
-		assert.Contains(t, []int{http.StatusOK, http.StatusUnauthorized}, again.status)
+		end := func(key string, header ...string) answer {
+			return c.second.call(t, c.token, http.MethodPost, "elastic-keys/"+key+"/delete", nil, append(header, quorum.Header, racing)...)
+		}
+		end(key, idempotencyKey, "k").repeats(t, once, "though the approval is used")
+		end(key).refused(t, http.StatusUnauthorized, "step_up_required", "a used approval is none")
+		other := c.dying(t, "other")
+		end(other, idempotencyKey, "k").refused(t, http.StatusConflict, "approval_not_usable", "for another key")
+		end(other, idempotencyKey, "another").refused(t, http.StatusConflict, "approval_not_usable", "with another key of the request")
+		assert.Equal(t, "pending_delete", c.status(t, other))
 		assert.Equal(t, "deleted", once.member(t, "status"))
 	})
 }

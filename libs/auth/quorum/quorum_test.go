@@ -308,6 +308,19 @@ func TestApproved_StandsInForStepUpOnlyWhereItWillBeSpent(t *testing.T) {
 		assert.False(t, check(program("other"), "destroy", approved.ID))
 		require.NoError(t, d.spend(t.Context(), program("token"), approved.ID, subject()))
 		assert.False(t, check(program("token"), "destroy", approved.ID))
+
+		// The repetition of a request must come as far as the answer that is kept for it.
+		repeat := func(by *server.Principal, operation, id string) bool {
+			r := &http.Request{Header: http.Header{quorum.Header: {id}, "Idempotency-Key": {"k"}}}
+			ok, err := d.Approved(t.Context(), r, by, operation)
+			require.NoError(t, err)
+			return ok
+		}
+		assert.True(t, repeat(program("token"), "destroy", approved.ID))
+		assert.False(t, repeat(program("token"), "destroy", waiting.ID))
+		assert.False(t, repeat(program("token"), "export", approved.ID))
+		assert.False(t, repeat(program("other"), "destroy", approved.ID))
+		require.Error(t, d.spend(t.Context(), program("token"), approved.ID, subject()), "and no further")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
@@ -90,6 +91,9 @@ func (a *Approvals) unusable(ctx context.Context, by *server.Principal, id strin
 
 // Approved implements server.Deps.Approved: a request that names an approved request of its caller for this operation needs no fresh
 // authentication. Whether it is for this object and these parameters is decided when it is spent, without which no such operation ends well.
+//
+// A request that may be the repetition of the one that used it, by its Idempotency-Key, comes as far: it gets the answer that is kept for it, and
+// without one it fails where the approval would be spent.
 func (a *Approvals) Approved(ctx context.Context, r *http.Request, by *server.Principal, operation string) (bool, error) {
 	named := r.Header.Values(Header)
 	if len(named) != 1 || !isID(named[0]) {
@@ -102,7 +106,8 @@ func (a *Approvals) Approved(ctx context.Context, r *http.Request, by *server.Pr
 	if err != nil {
 		return false, err
 	}
-	return request.State == Approved && request.isBy(by) && request.Operation == operation, nil
+	good := request.State == Approved || request.State == Used && len(r.Header[contract.IdempotencyKey]) > 0
+	return good && request.isBy(by) && request.Operation == operation, nil
 }
 
 // Required is the answer to an operation that names no approval and needs one.
