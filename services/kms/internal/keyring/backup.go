@@ -28,6 +28,8 @@ const backupPage = 200
 type BackupStore interface {
 	// EveryElasticKey reads up to limit keys of a tenant, deleted ones included, in order of id, from after the id given.
 	EveryElasticKey(ctx context.Context, tenant, after string, limit int) ([]ElasticKey, error)
+	// HoldElasticKey reads a key, by id, that nobody changes or gives another version before the transaction ends; ErrNotFound.
+	HoldElasticKey(ctx context.Context, tenant, id string) (ElasticKey, error)
 	// RestoreKey stores a key from a backup with its versions, their counts of uses, its aliases, and the digest of its record; ErrNameTaken
 	// where the tenant has a key of its id, or something of one of its names.
 	RestoreKey(ctx context.Context, key ElasticKey, versions []MaterialKey, aliases []Alias, digest string) error
@@ -188,14 +190,14 @@ func (k *Keyring) head(tenant string) backup.Head {
 	}
 }
 
-// keyRecord is everything about a key as JSON. The key, its versions and its aliases are of one moment.
+// keyRecord is everything about a key as JSON. The key and its versions are of one moment.
 func (k *Keyring) keyRecord(ctx context.Context, listed ElasticKey) ([]byte, error) {
 	var key ElasticKey
 	var versions []MaterialKey
 	var aliases []Alias
 	err := k.store.InTx(ctx, func(ctx context.Context) (err error) {
 		versions = versions[:0]
-		if key, err = k.store.ElasticKey(ctx, listed.Tenant, Ref(listed.ID)); err != nil {
+		if key, err = k.store.HoldElasticKey(ctx, listed.Tenant, listed.ID); err != nil {
 			return err
 		}
 		for below := int64(0); ; {

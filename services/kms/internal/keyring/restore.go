@@ -111,7 +111,11 @@ func (k *Keyring) restore(ctx context.Context, caller Caller, r RestoreRecipient
 	if err != nil {
 		return RestoreReport{}, fmt.Errorf("open barrier for tenant: %w", err)
 	}
-	run := &restoring{ring: k, tenant: caller.Tenant, wrapper: wrapper, report: RestoreReport{Conflicts: []Conflict{}, DryRun: ask.DryRun}}
+	wait, err := k.leastWait(ctx, caller.Tenant)
+	if err != nil {
+		return RestoreReport{}, err
+	}
+	run := &restoring{ring: k, tenant: caller.Tenant, wrapper: wrapper, least: k.steady.Latest().Add(wait), report: RestoreReport{Conflicts: []Conflict{}, DryRun: ask.DryRun}}
 	head, err := run.pass(ctx, key, ask.Backup)
 	if err != nil {
 		return RestoreReport{}, err

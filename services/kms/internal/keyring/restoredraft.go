@@ -17,6 +17,18 @@ type restoreDraft struct {
 	digest   string
 }
 
+// names are those that the key is called by: none once it is deleted.
+func (d restoreDraft) names() (names []string) {
+	if d.key.Status == ElasticDeleted {
+		return nil
+	}
+	names = append(names, d.key.Name)
+	for _, alias := range d.aliases {
+		names = append(names, alias.Name)
+	}
+	return names
+}
+
 // draft holds a record to everything that a key must be, opens every private key in it and seals it for its row.
 func (r *restoring) draft(record keyRecord) (d restoreDraft, err error) {
 	if d.digest, err = record.digest(); err != nil {
@@ -28,7 +40,20 @@ func (r *restoring) draft(record keyRecord) (d restoreDraft, err error) {
 		return restoreDraft{}, err
 	}
 	err = r.sealAll(&d, spec, record)
+	r.postpone(&d)
 	return d, err
+}
+
+// postpone leaves who restores the shortest wait to keep what was to end while the backup lay somewhere.
+func (r *restoring) postpone(d *restoreDraft) {
+	if d.key.Status == ElasticPendingDelete && d.key.DeleteAt.Before(r.least) {
+		d.key.DeleteAt = r.least
+	}
+	for i := range d.versions {
+		if v := &d.versions[i]; v.Status == VersionDestroyScheduled && v.DestroyAt.Before(r.least) {
+			v.DestroyAt = r.least
+		}
+	}
 }
 
 // bad is the refusal of one record.

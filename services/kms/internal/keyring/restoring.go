@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/backup"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
@@ -20,11 +21,15 @@ type restoring struct {
 	wrapper *barrier.Wrapper
 	write   bool
 	skip    bool
-	report  RestoreReport
+	// least is the earliest end of what waits for its end.
+	least  time.Time
+	report RestoreReport
+	names  map[string]string // that keys of this pass have, with their ids
 }
 
 // pass goes through all records.
 func (r *restoring) pass(ctx context.Context, key *jwk.Key, file []byte) (origin, error) {
+	r.names = map[string]string{}
 	var refusal error
 	head, _, err := backup.Open(ctx, bytes.NewReader(file), key, func(text []byte) error {
 		if refusal = r.take(ctx, text); refusal != nil {
@@ -59,12 +64,7 @@ func (r *restoring) take(ctx context.Context, text []byte) error {
 	}
 	r.report.Keys++
 	r.report.Versions += len(draft.versions)
-	reason, present, err := r.obstacle(ctx, draft)
-	if err == nil && reason == "" && !present && r.write {
-		if err = r.store(ctx, draft); errors.Is(err, ErrNameTaken) {
-			reason, err = "something of this id or name is here", nil
-		}
-	}
+	reason, present, err := r.bring(ctx, draft)
 	switch {
 	case err != nil:
 		return fmt.Errorf("restore key %s: %w", record.ID, err)
@@ -79,36 +79,66 @@ func (r *restoring) take(ctx context.Context, text []byte) error {
 		}
 	default:
 		r.report.Restored++
+		for _, name := range draft.names() {
+			r.names[name] = draft.key.ID
+		}
 	}
 	return nil
 }
 
-// obstacle tells what is in a key's way, or that it was restored from the same record before.
-func (r *restoring) obstacle(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
-	store := r.ring.store
-	if _, err := store.ElasticKey(ctx, r.tenant, Ref(d.key.ID)); err == nil {
-		known, err := store.RestoredDigest(ctx, r.tenant, d.key.ID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+// bring stores a key in the second pass, unless something is in its way. Another restore of the same backup may be at it, or a caller: what is
+// here after that is looked at again.
+func (r *restoring) bring(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
+	const looks = 3
+	for range looks {
+		reason, present, err = r.obstacle(ctx, d)
+		if err != nil || reason != "" || present || !r.write {
+			return reason, present, err
+		}
+		if err = r.store(ctx, d); !errors.Is(err, ErrNameTaken) {
 			return "", false, err
 		}
-		if known == d.digest {
-			return "", true, nil
-		}
-		return "a key of this id is here; it is never overwritten", false, nil
-	} else if !errors.Is(err, ErrNotFound) {
+	}
+	return "something of its ids or names is here", false, nil
+}
+
+// obstacle tells what is in a key's way, or that it was restored from the same record before.
+func (r *restoring) obstacle(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
+	_, err = r.ring.store.ElasticKey(ctx, r.tenant, Ref(d.key.ID))
+	switch {
+	case err == nil:
+		return r.known(ctx, d)
+	case !errors.Is(err, ErrNotFound):
 		return "", false, err
 	}
-	if d.key.Status == ElasticDeleted {
-		return "", false, nil
-	}
-	for _, name := range append([]string{d.key.Name}, aliasNames(d.aliases)...) {
-		if _, err := store.ElasticKey(ctx, r.tenant, Ref(name)); err == nil {
+	for _, name := range d.names() {
+		if id, taken := r.names[name]; taken && id != d.key.ID {
+			return "another key of the backup is called by one of its names", false, nil
+		}
+		found, err := r.ring.store.ElasticKey(ctx, r.tenant, Ref(name))
+		switch {
+		case err == nil && found.ID == d.key.ID: // it came to be here just now
+			return r.known(ctx, d)
+		case err == nil:
 			return "another key is called by one of its names", false, nil
-		} else if !errors.Is(err, ErrNotFound) {
+		case !errors.Is(err, ErrNotFound):
 			return "", false, err
 		}
 	}
 	return "", false, nil
+}
+
+// known tells whether the key of this id that is here was restored from the same record.
+func (r *restoring) known(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
+	digest, err := r.ring.store.RestoredDigest(ctx, r.tenant, d.key.ID)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return "", false, err
+	case err == nil && digest == d.digest:
+		return "", true, nil
+	default:
+		return "a key of this id is here; it is never overwritten", false, nil
+	}
 }
 
 // store stores a key with everything that belongs to it, or nothing of it.
@@ -119,11 +149,4 @@ func (r *restoring) store(ctx context.Context, d restoreDraft) error {
 		}
 		return r.ring.record(ctx, Event{Action: ActionRestore, Key: d.key})
 	})
-}
-
-func aliasNames(aliases []Alias) (names []string) {
-	for _, alias := range aliases {
-		names = append(names, alias.Name)
-	}
-	return names
 }
