@@ -6,8 +6,11 @@
 // stays the same for all attempts, or under the ETag of what was read. What the service
 // refuses comes back as a [*Problem].
 //
-// Subpackages hold what needs no server: package envelope the format of encrypted
-// files, package filesig the statement that a file signature signs.
+// Whatever is done with a key can be done in batches of any length ([KMS.EncryptBatch] and the like): an item that is wrong
+// fails alone. What demands a fresh authentication, such as [KMS.Export], takes a client certificate: see [Config].
+//
+// Subpackages hold what needs no server: package filesig the statement that a file signature signs, package
+// attestation the statement about a key.
 package client
 
 //go:generate ../../../scripts/generate.sh kms

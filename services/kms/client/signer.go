@@ -36,7 +36,7 @@ func (k *KMS) Signer(ctx context.Context, key string) (*Signer, error) {
 	}
 	hash, err := hashOf(about.Algorithm)
 	if err != nil {
-		return nil, fmt.Errorf("signer with key %q: %w", key, err)
+		return nil, fmt.Errorf("signer with key %q: %w: %s", key, err, instead(about.Use))
 	}
 	public, version, err := k.publicKey(ctx, about.ID)
 	if err != nil {
@@ -75,6 +75,22 @@ func hashOf(algorithm string) (crypto.Hash, error) {
 		return 0, nil
 	}
 	return 0, fmt.Errorf("%s makes no signatures that a public key verifies", algorithm)
+}
+
+// instead is what a key of this use is used by.
+func instead(use KeyUse) string {
+	switch use {
+	case KeyUseSign:
+		return "use Signer, or Sign and Verify"
+	case KeyUseMac:
+		return "use Mac and VerifyMac, or Sign and Verify"
+	case KeyUseKem:
+		return "use Encapsulate and Decapsulate"
+	case KeyUseDerive:
+		return "use Derive"
+	default:
+		return "use Decrypter, or Encrypt and Decrypt"
+	}
 }
 
 // Public implements crypto.Signer.
@@ -165,11 +181,11 @@ func (k *KMS) Decrypter(ctx context.Context, key string) (*Decrypter, error) {
 		return nil, err
 	}
 	if about.Use != KeyUseEncrypt {
-		return nil, fmt.Errorf("decrypter with key %q: the key is for %s", key, about.Use)
+		return nil, fmt.Errorf("decrypter with key %q: %s decrypts nothing: %s", key, about.Algorithm, instead(about.Use))
 	}
 	public, _, err := k.publicKey(ctx, about.ID)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("decrypter with key %q, of the algorithm %s: %w; without a public key use Encrypt and Decrypt", key, about.Algorithm, err)
 	}
 	return &Decrypter{kms: k, key: about.ID, public: public}, nil
 }

@@ -56,6 +56,14 @@ func (k *KMS) GetVersion(ctx context.Context, key string, version int64) (*Mater
 	})
 }
 
+// CreateVersion is [KMS.RotateKey] under the name that versions have: it adds one to the key and makes it primary.
+func (k *KMS) CreateVersion(ctx context.Context, key string) (*MaterialKey, error) {
+	once := idempotencyKey()
+	return onKey[MaterialKey](ctx, k, "add a version to", key, func(ctx context.Context) (*http.Response, error) {
+		return k.api.CreateMaterialKey(ctx, key, &CreateMaterialKeyParams{IdempotencyKey: &once})
+	})
+}
+
 // EnableVersion makes a disabled version usable again.
 func (k *KMS) EnableVersion(ctx context.Context, key string, version int64) (*MaterialKey, error) {
 	once := idempotencyKey()
