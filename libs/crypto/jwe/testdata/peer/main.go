@@ -1,4 +1,4 @@
-// Program peer encrypts and decrypts with an independent library, for the tests that compare it with
+// Program peer encrypts and signs with an independent library, for the tests that compare it with
 // ours. It reads requests from standard input, one JSON object per line, and answers each with one.
 // The library's AES-GCM does not run under FIPS 140-3 enforcement, so the tests start this program
 // with GODEBUG=fips140=off; nothing else may do so.
@@ -6,6 +6,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,7 +15,7 @@ import (
 )
 
 type request struct {
-	Operation  string          `json:"operation"` // encrypt, decrypt, encrypt-json or decrypt-json
+	Operation  string          `json:"operation"` // see serve
 	Algorithm  string          `json:"algorithm"`
 	Encryption string          `json:"encryption"`
 	Key        jose.JSONWebKey `json:"key"`
@@ -23,10 +24,22 @@ type request struct {
 	// For JSON serialization: several recipients, each with the algorithm of its key, and data in the clear.
 	Keys []jose.JSONWebKey `json:"keys"`
 	AAD  string            `json:"aad"`
+
+	// What is no text, in standard base64: a plaintext or a payload in the place of Text; a key in the place of Key,
+	// as PKCS #8, SubjectPublicKeyInfo or the bytes of a symmetric key.
+	Bytes  []byte `json:"bytes"`
+	PKCS8  []byte `json:"pkcs8"`
+	SPKI   []byte `json:"spki"`
+	Octets []byte `json:"octets"`
+
+	// Members of the protected header.
+	KeyID       string `json:"kid"`
+	ContentType string `json:"cty"`
 }
 
 type answer struct {
 	Text  string `json:"text"`
+	Bytes []byte `json:"bytes"` // the same as bytes
 	Error string `json:"error"`
 }
 
@@ -37,7 +50,7 @@ func main() {
 	for lines.Scan() {
 		var result answer
 		text, err := serve(lines.Bytes())
-		if result.Text = text; err != nil {
+		if result.Text, result.Bytes = text, []byte(text); err != nil {
 			result.Error = err.Error()
 		}
 		if err := out.Encode(result); err != nil {
@@ -52,23 +65,74 @@ func serve(line []byte) (string, error) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return "", err
 	}
+	if err := r.readKey(); err != nil {
+		return "", err
+	}
+	if len(r.Bytes) > 0 {
+		r.Text = string(r.Bytes)
+	}
 	switch r.Operation {
 	case "encrypt-json":
 		return encryptJSON(&r)
 	case "decrypt-json":
 		return decryptJSON(&r)
 	case "encrypt":
-		encrypter, err := jose.NewEncrypter(jose.ContentEncryption(r.Encryption),
-			jose.Recipient{Algorithm: jose.KeyAlgorithm(r.Algorithm), Key: r.Key.Key, KeyID: r.Key.KeyID}, nil)
-		if err != nil {
-			return "", err
-		}
-		message, err := encrypter.Encrypt([]byte(r.Text))
-		if err != nil {
-			return "", err
-		}
-		return message.CompactSerialize()
+		return encrypt(&r)
+	case "decrypt":
+		return decrypt(&r)
+	case "seal":
+		return seal(&r)
+	case "open":
+		return open(&r)
+	case "sign":
+		return sign(&r)
+	case "verify":
+		return verify(&r)
+	case "encapsulation-key":
+		return encapsulationKey(&r)
+	case "encapsulate":
+		return encapsulate(&r)
+	case "decapsulate":
+		return decapsulate(&r)
+	default:
+		return "", fmt.Errorf("no operation %q", r.Operation)
 	}
+}
+
+// readKey reads a key that is no JWK.
+func (r *request) readKey() (err error) {
+	switch {
+	case len(r.PKCS8) > 0:
+		r.Key.Key, err = x509.ParsePKCS8PrivateKey(r.PKCS8)
+	case len(r.SPKI) > 0:
+		r.Key.Key, err = x509.ParsePKIXPublicKey(r.SPKI)
+	case len(r.Octets) > 0:
+		r.Key.Key = r.Octets
+	}
+	if r.KeyID != "" {
+		r.Key.KeyID = r.KeyID
+	}
+	return err
+}
+
+func encrypt(r *request) (string, error) {
+	var options *jose.EncrypterOptions
+	if r.ContentType != "" {
+		options = new(jose.EncrypterOptions).WithContentType(jose.ContentType(r.ContentType))
+	}
+	encrypter, err := jose.NewEncrypter(jose.ContentEncryption(r.Encryption),
+		jose.Recipient{Algorithm: jose.KeyAlgorithm(r.Algorithm), Key: r.Key.Key, KeyID: r.Key.KeyID}, options)
+	if err != nil {
+		return "", err
+	}
+	message, err := encrypter.Encrypt([]byte(r.Text))
+	if err != nil {
+		return "", err
+	}
+	return message.CompactSerialize()
+}
+
+func decrypt(r *request) (string, error) {
 	message, err := jose.ParseEncryptedCompact(r.Text, []jose.KeyAlgorithm{jose.KeyAlgorithm(r.Algorithm)}, []jose.ContentEncryption{jose.ContentEncryption(r.Encryption)})
 	if err != nil {
 		return "", err
