@@ -74,19 +74,33 @@ func (a *Authority) typ() string {
 	return a.profile.Type
 }
 
+// Complete returns the claims of a token as [Authority.Issue] signs them, for tokens that are signed in another form, such as an SD-JWT. It is
+// for the same claims, and has the same errors about them.
+func (a *Authority) Complete(c Claims) (Claims, error) {
+	if _, err := a.complete(&c); err != nil {
+		return Claims{}, fmt.Errorf("issue token: %w", err)
+	}
+	return c, nil
+}
+
+// AlgorithmName is how the profile's tokens call a signature algorithm in "alg".
+func (a *Authority) AlgorithmName(algorithm string) string {
+	if a.profile.LegacyEdDSAName && algorithm == "Ed25519" {
+		return oldEd25519
+	}
+	return algorithm
+}
+
 func (a *Authority) sign(signer *jwk.Key, c Claims) (string, Claims, error) {
 	algorithm, err := a.signature(signer)
 	if err != nil {
 		return "", Claims{}, err
 	}
-	if a.profile.LegacyEdDSAName && algorithm == "Ed25519" {
-		algorithm = oldEd25519
-	}
 	payload, err := a.complete(&c)
 	if err != nil {
 		return "", Claims{}, err
 	}
-	token, err := jws.Sign(signer, jws.Header{Algorithm: algorithm, Type: a.typ()}, payload)
+	token, err := jws.Sign(signer, jws.Header{Algorithm: a.AlgorithmName(algorithm), Type: a.typ()}, payload)
 	if err == nil {
 		err = checkLength(token)
 	}

@@ -410,3 +410,22 @@ func TestNew_Refuses(t *testing.T) {
 		assertCode(t, err, "unsupported_algorithm")
 	}
 }
+
+func TestComplete_IsWhatIssueSigns(t *testing.T) {
+	t.Parallel()
+	authority, err := jwt.New(jwt.Profile{
+		Name: "card", Algorithms: []string{"Ed25519"}, Issuer: "https://a.example", Audiences: []string{"b"}, Lifetime: time.Minute,
+		RequiredClaims: []string{"name"}, LegacyEdDSAName: true,
+	}, func() time.Time { return time.Unix(1_700_000_000, 0) })
+	require.NoError(t, err)
+	claims, err := authority.Complete(jwt.Claims{Subject: "ada", Extra: map[string]any{"name": "Ada"}})
+	require.NoError(t, err)
+	assert.Equal(t, []any{"https://a.example", []string{"b"}, "ada"}, []any{claims.Issuer, claims.Audience, claims.Subject})
+	assert.Equal(t, time.Unix(1_700_000_060, 0), claims.Expires)
+	assert.Len(t, claims.ID, 22)
+	_, err = authority.Complete(jwt.Claims{Subject: "ada"})
+	assert.ErrorContains(t, err, `claim "name" is missing`)
+	_, err = authority.Complete(jwt.Claims{ID: "mine", Extra: map[string]any{"name": "Ada"}})
+	assert.ErrorContains(t, err, "not the caller's")
+	assert.Equal(t, []string{"EdDSA", "ES256"}, []string{authority.AlgorithmName("Ed25519"), authority.AlgorithmName("ES256")})
+}
