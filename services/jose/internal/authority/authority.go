@@ -42,6 +42,8 @@ type Config struct {
 	Events    Events
 	// Grants lets callers do something to single keys; nil for scopes alone.
 	Grants Grants
+	// Remote finds the keys of others; nil where profiles cannot name any.
+	Remote RemoteKeys
 	// Measure is told of each use of a key; nil for silence.
 	Measure func(ctx context.Context, op Operation, algorithm string)
 	// Now is the clock.
@@ -62,6 +64,7 @@ type Authority struct {
 	generator   Generator
 	events      Events
 	grants      Grants
+	remote      RemoteKeys
 	measure     func(ctx context.Context, op Operation, algorithm string)
 	now         func() time.Time
 	cache       *keycache.Cache[pin]
@@ -80,7 +83,8 @@ func New(cfg Config) (*Authority, error) {
 		return nil, errors.New("authority: CacheKeys and SetLifetime must be positive")
 	}
 	return &Authority{
-		store: cfg.Store, barrier: cfg.Barrier, generator: cfg.Generator, events: cfg.Events, grants: cfg.Grants, measure: cfg.Measure,
+		store: cfg.Store, barrier: cfg.Barrier, generator: cfg.Generator, events: cfg.Events, grants: cfg.Grants,
+		remote: cfg.Remote, measure: cfg.Measure,
 		now: cfg.Now, cache: keycache.New[pin](cfg.CacheKeys, cacheAge, cfg.Now), setLifetime: cfg.SetLifetime, sets: map[string]*builtSet{},
 	}, nil
 }

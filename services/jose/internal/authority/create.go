@@ -28,9 +28,10 @@ type NewKey struct {
 	Name          string
 	Description   string
 	Algorithm     string
-	KeySize       int           // bits of an RSA modulus; 0: default
-	Curve         string        // of an EC key; empty: default
-	Published     *bool         // nil: where there is a public part
+	KeySize       int    // bits of an RSA modulus; 0: default
+	Curve         string // of an EC key; empty: default
+	Published     *bool  // nil: where there is a public part
+	Exportable    bool
 	TokenLifetime time.Duration // 0: DefaultTokenLifetime
 }
 
@@ -66,6 +67,11 @@ func (a *Authority) Import(ctx context.Context, caller Caller, ask NewKey, text 
 		return Key{}, Version{}, err
 	}
 	defer brought.Zero()
+	return a.adoptKey(ctx, caller, ask, brought)
+}
+
+// adoptKey stores a key that was brought.
+func (a *Authority) adoptKey(ctx context.Context, caller Caller, ask NewKey, brought *jwk.Key) (Key, Version, error) {
 	spec, err := specOf(brought, ask.Algorithm)
 	if err != nil {
 		return Key{}, Version{}, err
@@ -159,7 +165,8 @@ func (a *Authority) newKey(ctx context.Context, caller Caller, ask NewKey, spec 
 	now := a.instant()
 	key := Key{
 		Tenant: caller.Tenant, Name: ask.Name, Description: ask.Description, Algorithm: spec.Algorithm, Curve: spec.Curve, Use: spec.Use,
-		Status: KeyActive, Published: spec.KeyType != alg.KeyTypeOctet, TokenLifetime: ask.TokenLifetime, VersionCount: 1,
+		Status: KeyActive, Published: spec.KeyType != alg.KeyTypeOctet, Exportable: ask.Exportable,
+		TokenLifetime: ask.TokenLifetime, VersionCount: 1,
 		CreatedAt: now, UpdatedAt: now, Revision: 1,
 	}
 	if spec.KeyType == alg.KeyTypeRSA {

@@ -6,6 +6,7 @@ import "context"
 const (
 	ActionCreate        = "key.create"
 	ActionImport        = "key.import"
+	ActionExport        = "key.export"
 	ActionUpdate        = "key.update"
 	ActionRotate        = "key.rotate"
 	ActionCreateProfile = "profile.create"

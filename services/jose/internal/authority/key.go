@@ -34,6 +34,8 @@ type Key struct {
 	Status      KeyStatus
 	// Published puts the public part into the tenant's public key set.
 	Published bool
+	// Exportable lets the material leave the authority, encrypted. It is said when the key is made, and never changes.
+	Exportable bool
 	// TokenLifetime bounds how long tokens signed with the key may live, and so how long a retired version stays published.
 	TokenLifetime time.Duration
 	VersionCount  int64 // versions ever made; a number is never used twice

@@ -25,13 +25,15 @@ type pin struct {
 	curve      string
 	use        alg.Use
 	origin     Origin
+	exportable bool
 	wrapped    string
 }
 
 func pinned(key Key, version Version) pin {
 	return pin{
 		tenant: version.Tenant, id: version.ID, version: version.Number, keyID: version.KeyID,
-		algorithm: key.Algorithm, keySize: key.KeySize, curve: key.Curve, use: key.Use, origin: version.Origin, wrapped: version.WrappedKey,
+		algorithm: key.Algorithm, keySize: key.KeySize, curve: key.Curve, use: key.Use, origin: version.Origin, exportable: key.Exportable,
+		wrapped: version.WrappedKey,
 	}
 }
 
@@ -51,6 +53,7 @@ func (p pin) binding() barrier.Binding {
 			{Name: "curve", Value: p.curve},
 			{Name: "use", Value: string(p.use)},
 			{Name: "origin", Value: string(p.origin)},
+			{Name: "exportable", Value: strconv.FormatBool(p.exportable)},
 		},
 	}
 }

@@ -1,138 +1,34 @@
 package authority
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 
-	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
-	"github.com/cryptoutil/cryptoutil/libs/crypto/jws"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 // MaxInline is how many bytes sign and encrypt take in one request.
 const MaxInline = 64 << 10
 
-// Made is a message that was made with a version of a key.
-type Made struct {
-	Message   string // compact serialization
+// Used is a version of a key that made a message, or opened one.
+type Used struct {
 	Algorithm string
 	KeyID     string
 	Version   int64
 	KID       string
 }
 
-// Sign makes a JWS (RFC 7515) with the active version.
-func (a *Authority) Sign(ctx context.Context, caller Caller, ref Ref, payload []byte, typ, contentType string) (Made, error) {
-	if err := checkInline(payload); err != nil {
-		return Made{}, err
-	}
-	p, held, err := a.use(ctx, caller, OpSign, ref, 0)
-	if err != nil {
-		return Made{}, err
-	}
-	defer held.Release()
-	header := jws.Header{Algorithm: p.spec.Signature, KeyID: p.version.KID(), Type: typ, ContentType: contentType}
-	message, err := jws.Sign(held.Key(), header, payload)
-	if err != nil {
-		return Made{}, fmt.Errorf("sign: %w", err)
-	}
-	return p.made(message, p.spec.Signature), nil
+func (p permit) used(algorithm string) Used {
+	return Used{Algorithm: algorithm, KeyID: p.key.ID, Version: p.version.Number, KID: p.version.KID()}
 }
 
-// Encrypt makes a JWE (RFC 7516) to the active version.
-func (a *Authority) Encrypt(ctx context.Context, caller Caller, ref Ref, plaintext []byte, typ, contentType string) (Made, error) {
-	if err := checkInline(plaintext); err != nil {
-		return Made{}, err
-	}
-	p, held, err := a.use(ctx, caller, OpEncrypt, ref, 0)
-	if err != nil {
-		return Made{}, err
-	}
-	defer held.Release()
-	header := jwe.Header{
-		Algorithm: p.spec.KeyManagement, Encryption: p.spec.ContentEncryption, KeyID: p.version.KID(), Type: typ, ContentType: contentType,
-	}
-	message, err := jwe.Encrypt(held.Key(), header, plaintext)
-	if err != nil {
-		return Made{}, fmt.Errorf("encrypt: %w", err)
-	}
-	return p.made(message, p.spec.Algorithm), nil
-}
-
-func (p permit) made(message, algorithm string) Made {
-	return Made{Message: message, Algorithm: algorithm, KeyID: p.key.ID, Version: p.version.Number, KID: p.version.KID()}
-}
-
-// Opened is the content of a message that is authentic.
-type Opened struct {
-	Content     []byte
-	Type        string // `typ`
-	ContentType string // `cty`
-	KeyID       string
-	Version     int64
-	KID         string
-}
-
-// Verify checks a JWS. The header's `kid` finds the version; nothing else in it is believed: the algorithm is the key's own. ref may be empty,
-// and otherwise says which key must have signed; typ, unless empty, which `typ` the header must have.
-func (a *Authority) Verify(ctx context.Context, caller Caller, ref Ref, message, typ string) (Opened, error) {
-	if err := decideScopeUnlessGranted(a, caller, OpVerify); err != nil {
-		return Opened{}, err
-	}
-	header, err := jws.ParseHeader(message)
-	if err != nil {
-		return Opened{}, malformed(err)
-	}
-	p, held, err := a.useNamed(ctx, caller, OpVerify, ref, header.KeyID, errVerification)
-	if err != nil {
-		return Opened{}, err
-	}
-	defer held.Release()
-	payload, header, err := jws.Verify(held.Key(), message, jws.Expect{Algorithm: p.spec.Signature, Type: typ})
-	if errors.Is(err, jws.ErrVerification) {
-		return Opened{}, errVerification()
-	}
-	if err != nil {
-		return Opened{}, malformed(err)
-	}
-	return Opened{
-		Content: payload, Type: header.Type, ContentType: header.ContentType, KeyID: p.key.ID, Version: p.version.Number, KID: p.version.KID(),
-	}, nil
-}
-
-// Decrypt opens a JWE as Verify does a JWS. Every cryptographic reason to refuse is the one error decryption_failed.
-func (a *Authority) Decrypt(ctx context.Context, caller Caller, ref Ref, message string) (Opened, error) {
-	if err := decideScopeUnlessGranted(a, caller, OpDecrypt); err != nil {
-		return Opened{}, err
-	}
-	header, err := jwe.ParseHeader(message)
-	if err != nil {
-		return Opened{}, malformed(err)
-	}
-	p, held, err := a.useNamed(ctx, caller, OpDecrypt, ref, header.KeyID, errDecryption)
-	if err != nil {
-		return Opened{}, err
-	}
-	defer held.Release()
-	plaintext, header, err := jwe.Decrypt(held.Key(), message, jwe.Expect{Algorithm: p.spec.KeyManagement, Encryption: p.spec.ContentEncryption})
-	if errors.Is(err, jwe.ErrDecryption) {
-		return Opened{}, errDecryption()
-	}
-	if err != nil {
-		return Opened{}, malformed(err)
-	}
-	return Opened{
-		Content: plaintext, Type: header.Type, ContentType: header.ContentType, KeyID: p.key.ID, Version: p.version.Number, KID: p.version.KID(),
-	}, nil
-}
-
-// decideScopeUnlessGranted refuses, before a message is looked at, a caller whom no scope and no grant can help.
-func decideScopeUnlessGranted(a *Authority, caller Caller, op Operation) error {
-	if a.grants != nil && caller.Tenant != "" {
-		return nil // permitKey decides
-	}
-	return decideScope(caller, op)
+// Made is a message that was made.
+type Made struct {
+	Message string // compact serialization, or the text of a JSON serialization
+	By      []Used // in the order of the signers or recipients; at least one
 }
 
 // use is permit with the opened key, which the caller must release.
@@ -143,6 +39,15 @@ func (a *Authority) use(ctx context.Context, caller Caller, op Operation, ref Re
 	}
 	held, err := a.open(ctx, p.key, p.version)
 	return p, held, err
+}
+
+// leases are keys that are released together.
+type leases []*lease
+
+func (l leases) release() {
+	for _, held := range l {
+		held.Release()
+	}
 }
 
 // useNamed is use for the version that a `kid` names. A message that names none of ours is refused as one that does not verify; with a key
@@ -170,7 +75,19 @@ func (a *Authority) useNamed(ctx context.Context, caller Caller, op Operation, r
 			return permit{}, nil, foreign()
 		}
 	}
-	return a.use(ctx, caller, op, ref, number)
+	p, held, err := a.use(ctx, caller, op, ref, number)
+	if ok && problem.Is(err, problem.NotFound) {
+		err = foreign() // what the caller named is there: it is the message that names what is not
+	}
+	return p, held, err
+}
+
+// decideScopeUnlessGranted refuses, before a message is looked at, a caller whom no scope and no grant can help.
+func decideScopeUnlessGranted(a *Authority, caller Caller, op Operation) error {
+	if a.grants != nil && caller.Tenant != "" {
+		return nil // permitKey decides
+	}
+	return decideScope(caller, op)
 }
 
 func checkInline(data []byte) error {
@@ -180,15 +97,33 @@ func checkInline(data []byte) error {
 	return nil
 }
 
+// Members are the members of a JSON object, with numbers as they were written. Nil and an empty text are none.
+func Members(pointer string, text []byte) (map[string]any, error) {
+	if len(text) == 0 {
+		return nil, nil //nolint:nilnil // no members
+	}
+	reader := json.NewDecoder(bytes.NewReader(text))
+	reader.UseNumber()
+	var members map[string]any
+	if err := reader.Decode(&members); err != nil || reader.Decode(&struct{}{}) != io.EOF {
+		return nil, invalid(pointer, "it is no JSON object")
+	}
+	return members, nil
+}
+
+// codeOf is the code of an error that callers may see, and empty for others.
+func codeOf(err error) string {
+	if coded, ok := errors.AsType[problem.Coded](err); ok {
+		return coded.ErrorCode()
+	}
+	return ""
+}
+
 // malformed is the refusal of a message that says something which policy refuses, or that is none. The cause may repeat parts of it.
 func malformed(err error) error {
-	var coded interface{ ErrorCode() string }
-	if !errors.As(err, &coded) {
-		return err
-	}
-	switch code := coded.ErrorCode(); code {
-	case "invalid_jws", "invalid_jwe":
-		return problem.New(code, "it is no message in compact serialization, or its header is refused").Because(err)
+	switch code := codeOf(err); code {
+	case "invalid_jws", "invalid_jwe", "invalid_sd_jwt":
+		return problem.New(code, "it is no such message, or its header is refused").Because(err)
 	}
 	return err
 }
@@ -199,4 +134,21 @@ func errVerification() error {
 
 func errDecryption() error {
 	return problem.New("decryption_failed", "the message does not decrypt under this key")
+}
+
+// attempts gathers what became of the parts of a message, each a signature or a recipient, of which one at least must be good.
+type attempts struct {
+	first error // the refusal of the part that was refused first
+}
+
+// refused takes note of a refusal, and returns an error that no other part makes up for.
+func (t *attempts) refused(err error) error {
+	switch codeOf(err) {
+	case "", problem.Sealed, problem.StateUnavailable, problem.Overloaded:
+		return err
+	}
+	if t.first == nil {
+		t.first = err
+	}
+	return nil
 }

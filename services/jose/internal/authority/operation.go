@@ -16,12 +16,17 @@ const (
 	OpEncrypt Operation = "encrypt"
 	OpDecrypt Operation = "decrypt"
 	OpIssue   Operation = "issue"
+	OpSeal    Operation = "seal"   // encrypting a token that is issued
+	OpOpen    Operation = "open"   // decrypting a token that is verified
+	OpUnwrap  Operation = "unwrap" // decrypting a key that is imported
+	OpWrap    Operation = "wrap"   // encrypting a key that is exported
 )
 
 // Operations that manage keys and profiles.
 const (
 	OpCreate  Operation = "create"
 	OpImport  Operation = "import"
+	OpExport  Operation = "export"
 	OpRead    Operation = "read"
 	OpUpdate  Operation = "update"
 	OpRotate  Operation = "rotate"
@@ -37,8 +42,16 @@ const ScopeAdmin = "jose:admin"
 // scopes are those that allow an operation beside ScopeAdmin.
 func (op Operation) scope() string {
 	switch op {
-	case OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpImport, OpRead, OpDestroy, OpRevoke:
+	case OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpImport, OpExport, OpRead, OpDestroy, OpRevoke:
 		return "jose:" + string(op)
+	case OpSeal:
+		return OpIssue.scope()
+	case OpOpen:
+		return OpVerify.scope()
+	case OpUnwrap:
+		return OpImport.scope()
+	case OpWrap:
+		return OpExport.scope()
 	case OpCreate, OpUpdate, OpRotate, OpState, OpProfile:
 		return "jose:write"
 	}
@@ -51,8 +64,8 @@ func (op Operation) Scope() string { return op.scope() }
 // Operations is every operation there is.
 func Operations() []Operation {
 	return []Operation{
-		OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue,
-		OpCreate, OpImport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke,
+		OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpSeal, OpOpen, OpUnwrap, OpWrap,
+		OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke,
 	}
 }
 
@@ -72,9 +85,9 @@ func (op Operation) fits() []alg.Use {
 	switch op {
 	case OpSign, OpVerify, OpIssue:
 		return []alg.Use{alg.UseSign, alg.UseMAC}
-	case OpEncrypt, OpDecrypt:
+	case OpEncrypt, OpDecrypt, OpSeal, OpOpen, OpUnwrap, OpWrap:
 		return []alg.Use{alg.UseEncrypt}
-	case OpCreate, OpImport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
 	}
 	return nil
 }
@@ -82,14 +95,25 @@ func (op Operation) fits() []alg.Use {
 // uses tells whether op works with key material on behalf of the caller.
 func (op Operation) uses() bool { return op.fits() != nil }
 
+// private tells whether op, which uses a key, needs its private part.
+func (op Operation) private() bool {
+	switch op {
+	case OpSign, OpDecrypt, OpIssue, OpOpen, OpUnwrap:
+		return true
+	case OpVerify, OpEncrypt, OpSeal, OpWrap:
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	}
+	return false
+}
+
 // takes are the states of a version that op works with.
 func (op Operation) takes() []VersionStatus {
 	switch op {
-	case OpSign, OpEncrypt, OpIssue:
+	case OpSign, OpEncrypt, OpIssue, OpSeal, OpWrap:
 		return []VersionStatus{VersionActive}
-	case OpVerify, OpDecrypt:
+	case OpVerify, OpDecrypt, OpOpen, OpUnwrap:
 		return []VersionStatus{VersionActive, VersionRetired}
-	case OpCreate, OpImport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
 	}
 	return []VersionStatus{VersionPending, VersionActive, VersionRetired}
 }

@@ -63,8 +63,7 @@ func decide(caller Caller, op Operation, key Key, version *Version, now time.Tim
 	if status := version.At(now); !slices.Contains(takes, status) {
 		return errState(version.title(), string(status), string(op), string(takes[0]))
 	}
-	makes := op != OpVerify && op != OpEncrypt
-	if version.Origin == OriginPublic && makes {
+	if version.Origin == OriginPublic && op.private() {
 		return problem.New("no_private_key", "only the public part of the key is here; it cannot %s", op)
 	}
 	return nil

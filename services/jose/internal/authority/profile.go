@@ -18,7 +18,7 @@ type Profile struct {
 	ID          string // UUIDv7
 	Name        string
 	Description string
-	KeyID       string // of the key that signs and verifies
+	KeyID       string // of the key that signs and verifies; empty where KeySetURL is not
 	TokenPolicy
 	CreatedAt time.Time
 	UpdatedAt time.Time
@@ -41,6 +41,12 @@ type TokenPolicy struct {
 	ClockSkew time.Duration
 	// RequiredClaims must be there, beside those that every token has.
 	RequiredClaims []string
+	// EncryptionKeyID, unless empty, is the key that tokens are encrypted to once they are signed (RFC 7519 section 11.2).
+	EncryptionKeyID string
+	// KeySetURL, unless empty, is the public key set of somebody else, by whose keys and Algorithms tokens are verified. Such a profile issues
+	// nothing.
+	KeySetURL  string
+	Algorithms []string
 	// Revocation has a token refused whose `jti` was revoked.
 	Revocation bool
 }
@@ -225,18 +231,19 @@ func (a *Authority) checkProfile(ctx context.Context, profile *Profile) error {
 	if len(profile.Description) > maxDescription || !naming.Storable(profile.Description) {
 		return invalid("/description", "a description is UTF-8 of at most %d bytes, without U+0000", maxDescription)
 	}
-	ref := RefOf(profile.KeyID)
-	if !ref.Names() {
-		return invalid("/key", "no such key")
+	if err := a.checkEncryption(ctx, profile); err != nil {
+		return err
 	}
-	ring, err := a.store.Ring(ctx, profile.Tenant, ref)
+	if profile.KeySetURL != "" {
+		return a.checkRemote(profile)
+	}
+	if len(profile.Algorithms) > 0 {
+		return invalid("/algorithms", "the key of the profile says which algorithm it has")
+	}
+	ring, err := a.keyOf(ctx, profile.Tenant, "/key", profile.KeyID)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		return invalid("/key", "no such key")
 	case err != nil:
-		return fmt.Errorf("load key: %w", err)
-	case ring.Key.Status == KeyDestroyed:
-		return invalid("/key", "no such key")
+		return err
 	case ring.Key.Use != alg.UseSign && ring.Key.Use != alg.UseMAC:
 		return problem.New("wrong_key_use", "the key is for %s; tokens are signed", useNoun(ring.Key.Use))
 	case profile.EdDSA && ring.Key.Algorithm != "Ed25519":
@@ -245,6 +252,38 @@ func (a *Authority) checkProfile(ctx context.Context, profile *Profile) error {
 		return invalid("/lifetime_seconds", "at most the key's token_lifetime_seconds, %d", ring.Key.TokenLifetime/time.Second)
 	}
 	profile.KeyID = ring.Key.ID
+	return nil
+}
+
+// keyOf finds the key that a member of a profile names.
+func (a *Authority) keyOf(ctx context.Context, tenant, pointer, text string) (Ring, error) {
+	ref := RefOf(text)
+	if !ref.Names() {
+		return Ring{}, invalid(pointer, "no such key")
+	}
+	ring, err := a.store.Ring(ctx, tenant, ref)
+	if errors.Is(err, ErrNotFound) || err == nil && ring.Key.Status == KeyDestroyed {
+		return Ring{}, invalid(pointer, "no such key")
+	}
+	if err != nil {
+		return Ring{}, fmt.Errorf("load key: %w", err)
+	}
+	return ring, nil
+}
+
+// checkEncryption resolves the key that tokens are encrypted to.
+func (a *Authority) checkEncryption(ctx context.Context, profile *Profile) error {
+	if profile.EncryptionKeyID == "" {
+		return nil
+	}
+	ring, err := a.keyOf(ctx, profile.Tenant, "/encryption_key", profile.EncryptionKeyID)
+	if err != nil {
+		return err
+	}
+	if ring.Key.Use != alg.UseEncrypt {
+		return problem.New("wrong_key_use", "the key is for %s; tokens are encrypted to it", useNoun(ring.Key.Use))
+	}
+	profile.EncryptionKeyID = ring.Key.ID
 	return nil
 }
 

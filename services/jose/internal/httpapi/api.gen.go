@@ -59,6 +59,27 @@ func (e CreateKeyKeySize) Valid() bool {
 	}
 }
 
+// Defines values for IssueSDJWTHash.
+const (
+	Sha256 IssueSDJWTHash = "sha-256"
+	Sha384 IssueSDJWTHash = "sha-384"
+	Sha512 IssueSDJWTHash = "sha-512"
+)
+
+// Valid indicates whether the value is a known member of the IssueSDJWTHash enum.
+func (e IssueSDJWTHash) Valid() bool {
+	switch e {
+	case Sha256:
+		return true
+	case Sha384:
+		return true
+	case Sha512:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for KeyStatus.
 const (
 	KeyStatusActive    KeyStatus = "active"
@@ -122,6 +143,45 @@ func (e Origin) Valid() bool {
 	}
 }
 
+// Defines values for Serialization.
+const (
+	Compact   Serialization = "compact"
+	Flattened Serialization = "flattened"
+	General   Serialization = "general"
+)
+
+// Valid indicates whether the value is a known member of the Serialization enum.
+func (e Serialization) Valid() bool {
+	switch e {
+	case Compact:
+		return true
+	case Flattened:
+		return true
+	case General:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VerifyRequestAccept.
+const (
+	All VerifyRequestAccept = "all"
+	Any VerifyRequestAccept = "any"
+)
+
+// Valid indicates whether the value is a known member of the VerifyRequestAccept enum.
+func (e VerifyRequestAccept) Valid() bool {
+	switch e {
+	case All:
+		return true
+	case Any:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for VersionStatus.
 const (
 	VersionStatusActive    VersionStatus = "active"
@@ -146,6 +206,9 @@ func (e VersionStatus) Valid() bool {
 	}
 }
 
+// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+type Algorithms = []string
+
 // Bytes base64url without padding.
 //
 // Example: aGVsbG8
@@ -161,6 +224,9 @@ type CreateKey struct {
 	// Curve Curve of an ECDH-ES key. P-256 by default.
 	Curve       *CreateKeyCurve `json:"curve,omitempty"`
 	Description *string         `json:"description,omitempty"`
+
+	// Exportable Whether the material may leave, encrypted. Said when the key is made, and never changed. False by default.
+	Exportable *Exportable `json:"exportable,omitempty"`
 
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *CreateKeyKeySize `json:"key_size,omitempty"`
@@ -185,6 +251,9 @@ type CreateKeyKeySize int
 
 // CreateProfile defines model for CreateProfile.
 type CreateProfile struct {
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	Algorithms *Algorithms `json:"algorithms,omitempty"`
+
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
 
@@ -195,11 +264,17 @@ type CreateProfile struct {
 	// Eddsa Tokens say EdDSA instead of Ed25519 (RFC 9864).
 	Eddsa *bool `json:"eddsa,omitempty"`
 
+	// EncryptionKey The key that tokens are encrypted to once they are signed (RFC 7519 section 11.2): its UUID or name.
+	EncryptionKey *EncryptionKey `json:"encryption_key,omitempty"`
+
 	// Issuer `iss`.
 	Issuer string `json:"issuer"`
 
+	// JwksUri Instead of `key`: the https URL of somebody else's public key set, by which tokens are verified. Such a profile issues nothing.
+	JwksUri *KeySetURL `json:"jwks_uri,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
-	Key KeyRef `json:"key"`
+	Key *KeyRef `json:"key,omitempty"`
 
 	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
 	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
@@ -222,12 +297,14 @@ type DecryptRequest struct {
 	// Key A key's UUID or name, or the `kid` of one of its versions.
 	Key *KeyRef `json:"key,omitempty"`
 
-	// Message Compact serialization.
+	// Message Compact serialization, or the text of a JSON serialization, flattened or general.
 	Message Message `json:"message"`
 }
 
 // Decrypted defines model for Decrypted.
 type Decrypted struct {
+	// Aad Additional authenticated data, base64url without padding.
+	Aad   *string `json:"aad,omitempty"`
 	Cty   *string `json:"cty,omitempty"`
 	KeyId string  `json:"key_id"`
 	Kid   string  `json:"kid"`
@@ -240,19 +317,63 @@ type Decrypted struct {
 	Version   int64   `json:"version"`
 }
 
-// EncryptRequest defines model for EncryptRequest.
+// EncryptRequest Either `key` or `recipients`.
 type EncryptRequest struct {
+	// Aad Additional authenticated data, carried in the clear; base64url without padding.
+	Aad *string    `json:"aad,omitempty"`
 	Cty *MediaType `json:"cty,omitempty"`
 
+	// Header Further members of a header. None that has a meaning to the service.
+	Header *HeaderMembers `json:"header,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
-	Key KeyRef `json:"key"`
+	Key *KeyRef `json:"key,omitempty"`
 
 	// Plaintext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Plaintext Bytes      `json:"plaintext"`
-	Typ       *MediaType `json:"typ,omitempty"`
+	Plaintext     Bytes          `json:"plaintext"`
+	Recipients    *[]Recipient   `json:"recipients,omitempty"`
+	Serialization *Serialization `json:"serialization,omitempty"`
+	Typ           *MediaType     `json:"typ,omitempty"`
+
+	// Unprotected Further members of a header. None that has a meaning to the service.
+	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
 }
+
+// EncryptionKey The key that tokens are encrypted to once they are signed (RFC 7519 section 11.2): its UUID or name.
+type EncryptionKey = string
+
+// ExportKey defines model for ExportKey.
+type ExportKey struct {
+	// Recipient A key's UUID or name, or the `kid` of one of its versions.
+	Recipient KeyRef `json:"recipient"`
+
+	// Version The active one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// ExportKeys defines model for ExportKeys.
+type ExportKeys struct {
+	Keys []KeyRef `json:"keys"`
+
+	// Recipient A key's UUID or name, or the `kid` of one of its versions.
+	Recipient KeyRef `json:"recipient"`
+}
+
+// Exportable Whether the material may leave, encrypted. Said when the key is made, and never changed. False by default.
+type Exportable = bool
+
+// Exported defines model for Exported.
+type Exported struct {
+	// Jwe Compact serialization; `cty` is `jwk+json` or `jwk-set+json`.
+	Jwe       string    `json:"jwe"`
+	Keys      []UsedKey `json:"keys"`
+	Recipient UsedKey   `json:"recipient"`
+}
+
+// HeaderMembers Further members of a header. None that has a meaning to the service.
+type HeaderMembers = json.RawMessage
 
 // ImportKey defines model for ImportKey.
 type ImportKey struct {
@@ -260,8 +381,14 @@ type ImportKey struct {
 	Algorithm   *string `json:"algorithm,omitempty"`
 	Description *string `json:"description,omitempty"`
 
+	// Exportable Whether the material may leave, encrypted. Said when the key is made, and never changed. False by default.
+	Exportable *Exportable `json:"exportable,omitempty"`
+
+	// Jwe Compact serialization.
+	Jwe *TokenText `json:"jwe,omitempty"`
+
 	// Jwk The key (RFC 7517), private, public or symmetric. Members that are not known are ignored.
-	Jwk json.RawMessage `json:"jwk"`
+	Jwk *json.RawMessage `json:"jwk,omitempty"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
@@ -277,14 +404,38 @@ type ImportKey struct {
 
 // IssueRequest defines model for IssueRequest.
 type IssueRequest struct {
-	Audience        *[]string               `json:"audience,omitempty"`
-	Claims          *map[string]interface{} `json:"claims,omitempty"`
-	LifetimeSeconds *int64                  `json:"lifetime_seconds,omitempty"`
+	Audience        *[]string        `json:"audience,omitempty"`
+	Claims          *json.RawMessage `json:"claims,omitempty"`
+	LifetimeSeconds *int64           `json:"lifetime_seconds,omitempty"`
 
 	// Profile A profile's UUID or name.
 	Profile ProfileRef `json:"profile"`
 	Subject *string    `json:"subject,omitempty"`
 }
+
+// IssueSDJWT defines model for IssueSDJWT.
+type IssueSDJWT struct {
+	Audience *[]string       `json:"audience,omitempty"`
+	Claims   json.RawMessage `json:"claims"`
+
+	// Decoys Digests of nothing that each object and list gets that hides something.
+	Decoys *int            `json:"decoys,omitempty"`
+	Hash   *IssueSDJWTHash `json:"hash,omitempty"`
+
+	// HolderJwk The holder's public key.
+	HolderJwk       *json.RawMessage `json:"holder_jwk,omitempty"`
+	LifetimeSeconds *int64           `json:"lifetime_seconds,omitempty"`
+
+	// Profile A profile's UUID or name.
+	Profile ProfileRef `json:"profile"`
+
+	// Selective JSON pointers (RFC 6901) into the claims.
+	Selective Pointers `json:"selective"`
+	Subject   *string  `json:"subject,omitempty"`
+}
+
+// IssueSDJWTHash defines model for IssueSDJWT.Hash.
+type IssueSDJWTHash string
 
 // Key defines model for Key.
 type Key struct {
@@ -296,7 +447,10 @@ type Key struct {
 	CreatedAt   Timestamp `json:"created_at"`
 	Curve       *string   `json:"curve,omitempty"`
 	Description string    `json:"description"`
-	Id          string    `json:"id"`
+
+	// Exportable Whether the material may leave, encrypted. Said when the key is made, and never changed. False by default.
+	Exportable Exportable `json:"exportable"`
+	Id         string     `json:"id"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
@@ -339,6 +493,9 @@ type KeyRef = string
 
 // KeySet RFC 7517 section 5.
 type KeySet = json.RawMessage
+
+// KeySetURL Instead of `key`: the https URL of somebody else's public key set, by which tokens are verified. Such a profile issues nothing.
+type KeySetURL = string
 
 // KeyStatus defines model for KeyStatus.
 type KeyStatus string
@@ -385,13 +542,16 @@ type KeyVersionPage struct {
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
 
-// Made defines model for Made.
+// Made `algorithm`, `key_id`, `version` and `kid` are those of the first signature or recipient.
 type Made struct {
 	Algorithm string `json:"algorithm"`
 	KeyId     string `json:"key_id"`
-	Kid       string `json:"kid"`
 
-	// Message Compact serialization.
+	// Keys All keys, in the order of the request, where there are several.
+	Keys *[]UsedKey `json:"keys,omitempty"`
+	Kid  string     `json:"kid"`
+
+	// Message Compact serialization, or the text of a JSON serialization.
 	Message string `json:"message"`
 	Version int64  `json:"version"`
 }
@@ -399,7 +559,7 @@ type Made struct {
 // MediaType defines model for MediaType.
 type MediaType = string
 
-// Message Compact serialization.
+// Message Compact serialization, or the text of a JSON serialization, flattened or general.
 type Message = string
 
 // Name Unique in its tenant; never shaped like a UUID.
@@ -409,6 +569,33 @@ type Name = string
 
 // Origin defines model for Origin.
 type Origin string
+
+// Pointers JSON pointers (RFC 6901) into the claims.
+type Pointers = []string
+
+// PresentSDJWT defines model for PresentSDJWT.
+type PresentSDJWT struct {
+	// Audience The verifier; with `key`.
+	Audience *string `json:"audience,omitempty"`
+
+	// Disclose JSON pointers (RFC 6901) into the claims.
+	Disclose Pointers `json:"disclose"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key *KeyRef `json:"key,omitempty"`
+
+	// Nonce What the verifier gave; with `key`.
+	Nonce *string `json:"nonce,omitempty"`
+
+	// Token An SD-JWT with its disclosures (RFC 9901 section 4).
+	Token SDJWT `json:"token"`
+}
+
+// Presented defines model for Presented.
+type Presented struct {
+	Key   *UsedKey `json:"key,omitempty"`
+	Token string   `json:"token"`
+}
 
 // Problem defines model for Problem.
 type Problem struct {
@@ -428,6 +615,9 @@ type Problem struct {
 
 // Profile defines model for Profile.
 type Profile struct {
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	Algorithms *Algorithms `json:"algorithms,omitempty"`
+
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
 
@@ -441,14 +631,20 @@ type Profile struct {
 	Description string    `json:"description"`
 
 	// Eddsa Tokens say EdDSA instead of Ed25519 (RFC 9864).
-	Eddsa bool   `json:"eddsa"`
-	Id    string `json:"id"`
+	Eddsa bool `json:"eddsa"`
+
+	// EncryptionKey The key that tokens are encrypted to once they are signed (RFC 7519 section 11.2): its UUID or name.
+	EncryptionKey *EncryptionKey `json:"encryption_key,omitempty"`
+	Id            string         `json:"id"`
 
 	// Issuer `iss`.
 	Issuer string `json:"issuer"`
 
+	// JwksUri Instead of `key`: the https URL of somebody else's public key set, by which tokens are verified. Such a profile issues nothing.
+	JwksUri *KeySetURL `json:"jwks_uri,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
-	Key KeyRef `json:"key"`
+	Key *KeyRef `json:"key,omitempty"`
 
 	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
 	LifetimeSeconds int64 `json:"lifetime_seconds"`
@@ -497,6 +693,15 @@ type PublicKey struct {
 // Published Whether the public part stands in the public key set. True by default for keys that have one.
 type Published = bool
 
+// Recipient defines model for Recipient.
+type Recipient struct {
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef `json:"key"`
+
+	// Unprotected Further members of a header. None that has a meaning to the service.
+	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
+}
+
 // Revocation defines model for Revocation.
 type Revocation struct {
 	// ExpiresAt RFC 3339, UTC, microseconds.
@@ -519,18 +724,53 @@ type RotateKey struct {
 	Immediate *bool `json:"immediate,omitempty"`
 }
 
-// SignRequest defines model for SignRequest.
+// SDJWT An SD-JWT with its disclosures (RFC 9901 section 4).
+type SDJWT = string
+
+// Serialization defines model for Serialization.
+type Serialization string
+
+// SignRequest Either `key`, with `typ`, `cty`, `header` and `unprotected`, or `signers`.
 type SignRequest struct {
 	Cty *MediaType `json:"cty,omitempty"`
 
+	// Detached The payload travels beside the message.
+	Detached *bool `json:"detached,omitempty"`
+
+	// Header Further members of a header. None that has a meaning to the service.
+	Header *HeaderMembers `json:"header,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
-	Key KeyRef `json:"key"`
+	Key *KeyRef `json:"key,omitempty"`
 
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
-	Payload Bytes      `json:"payload"`
-	Typ     *MediaType `json:"typ,omitempty"`
+	Payload       Bytes          `json:"payload"`
+	Serialization *Serialization `json:"serialization,omitempty"`
+	Signers       *[]Signer      `json:"signers,omitempty"`
+	Typ           *MediaType     `json:"typ,omitempty"`
+
+	// Unencoded The payload is signed as it stands (RFC 7797).
+	Unencoded *bool `json:"unencoded,omitempty"`
+
+	// Unprotected Further members of a header. None that has a meaning to the service.
+	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
+}
+
+// Signer defines model for Signer.
+type Signer struct {
+	Cty *MediaType `json:"cty,omitempty"`
+
+	// Header Further members of a header. None that has a meaning to the service.
+	Header *HeaderMembers `json:"header,omitempty"`
+
+	// Key A key's UUID or name, or the `kid` of one of its versions.
+	Key KeyRef     `json:"key"`
+	Typ *MediaType `json:"typ,omitempty"`
+
+	// Unprotected Further members of a header. None that has a meaning to the service.
+	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
 }
 
 // Thumbprint defines model for Thumbprint.
@@ -559,6 +799,7 @@ type Token struct {
 	Jti       string    `json:"jti"`
 	KeyId     string    `json:"key_id"`
 	Kid       string    `json:"kid"`
+	Recipient *UsedKey  `json:"recipient,omitempty"`
 	Token     string    `json:"token"`
 	Version   int64     `json:"version"`
 }
@@ -566,7 +807,18 @@ type Token struct {
 // TokenLifetime The longest that tokens signed with the key may live. So long a retired version stays in the public key set. 86400 by default.
 type TokenLifetime = int64
 
-// Verified defines model for Verified.
+// TokenText Compact serialization.
+type TokenText = string
+
+// UsedKey defines model for UsedKey.
+type UsedKey struct {
+	Algorithm string `json:"algorithm"`
+	KeyId     string `json:"key_id"`
+	Kid       string `json:"kid"`
+	Version   int64  `json:"version"`
+}
+
+// Verified `typ`, `cty`, `key_id`, `version` and `kid` are those of the first signature that verifies.
 type Verified struct {
 	Cty   *string `json:"cty,omitempty"`
 	KeyId string  `json:"key_id"`
@@ -575,27 +827,84 @@ type Verified struct {
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
-	Payload Bytes   `json:"payload"`
+	Payload Bytes `json:"payload"`
+
+	// Signatures Those that verify, of a message in JSON serialization.
+	Signatures *[]VerifiedSignature `json:"signatures,omitempty"`
+	Typ        *string              `json:"typ,omitempty"`
+	Version    int64                `json:"version"`
+}
+
+// VerifiedSDJWT defines model for VerifiedSDJWT.
+type VerifiedSDJWT struct {
+	Claims json.RawMessage `json:"claims"`
+
+	// HolderJwk The key that the holder proved to have.
+	HolderJwk *json.RawMessage `json:"holder_jwk,omitempty"`
+	KeyId     *string          `json:"key_id,omitempty"`
+	Kid       string           `json:"kid"`
+	Version   *int64           `json:"version,omitempty"`
+}
+
+// VerifiedSignature defines model for VerifiedSignature.
+type VerifiedSignature struct {
+	Algorithm string  `json:"algorithm"`
+	Cty       *string `json:"cty,omitempty"`
+
+	// Index Its place in the message.
+	Index   int     `json:"index"`
+	KeyId   string  `json:"key_id"`
+	Kid     string  `json:"kid"`
 	Typ     *string `json:"typ,omitempty"`
 	Version int64   `json:"version"`
 }
 
-// VerifiedToken defines model for VerifiedToken.
+// VerifiedToken Of a key that is somebody else's, only `kid` is known.
 type VerifiedToken struct {
-	Claims  json.RawMessage `json:"claims"`
-	KeyId   string          `json:"key_id"`
-	Kid     string          `json:"kid"`
-	Version int64           `json:"version"`
+	Claims    json.RawMessage `json:"claims"`
+	KeyId     *string         `json:"key_id,omitempty"`
+	Kid       string          `json:"kid"`
+	Recipient *UsedKey        `json:"recipient,omitempty"`
+	Version   *int64          `json:"version,omitempty"`
 }
 
 // VerifyRequest defines model for VerifyRequest.
 type VerifyRequest struct {
+	// Accept Which signatures of a message must verify. `all` by default.
+	Accept *VerifyRequestAccept `json:"accept,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
 	Key *KeyRef `json:"key,omitempty"`
 
-	// Message Compact serialization.
-	Message Message    `json:"message"`
+	// Message Compact serialization, or the text of a JSON serialization, flattened or general.
+	Message Message `json:"message"`
+
+	// Payload The payload of a message that carries none, in base64url without padding.
+	Payload *string    `json:"payload,omitempty"`
 	Typ     *MediaType `json:"typ,omitempty"`
+
+	// Unencoded Whether a payload may have been signed as it stands (RFC 7797).
+	Unencoded *bool `json:"unencoded,omitempty"`
+}
+
+// VerifyRequestAccept Which signatures of a message must verify. `all` by default.
+type VerifyRequestAccept string
+
+// VerifySDJWT defines model for VerifySDJWT.
+type VerifySDJWT struct {
+	Binding *struct {
+		Audience string `json:"audience"`
+
+		// MaxAgeSeconds 300 by default.
+		MaxAgeSeconds *int64 `json:"max_age_seconds,omitempty"`
+		Nonce         string `json:"nonce"`
+	} `json:"binding,omitempty"`
+
+	// Profile A profile's UUID or name.
+	Profile ProfileRef `json:"profile"`
+
+	// Token An SD-JWT with its disclosures (RFC 9901 section 4).
+	Token SDJWT `json:"token"`
 }
 
 // VerifyTokenRequest defines model for VerifyTokenRequest.
@@ -604,7 +913,7 @@ type VerifyTokenRequest struct {
 	Profile ProfileRef `json:"profile"`
 
 	// Token Compact serialization.
-	Token Message `json:"token"`
+	Token TokenText `json:"token"`
 }
 
 // VersionStatus `pending`: published, and not used yet. `active`: signs and encrypts. `retired`: verifies and decrypts what it has made.
@@ -766,11 +1075,17 @@ type VerifyJWTJSONRequestBody = VerifyTokenRequest
 // CreateKeyJSONRequestBody defines body for CreateKey for application/json ContentType.
 type CreateKeyJSONRequestBody = CreateKey
 
+// ExportKeysJSONRequestBody defines body for ExportKeys for application/json ContentType.
+type ExportKeysJSONRequestBody = ExportKeys
+
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
 
 // UpdateKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateKey for application/merge-patch+json ContentType.
 type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
+
+// ExportKeyJSONRequestBody defines body for ExportKey for application/json ContentType.
+type ExportKeyJSONRequestBody = ExportKey
 
 // RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
 type RotateKeyJSONRequestBody = RotateKey
@@ -783,6 +1098,15 @@ type UpdateProfileApplicationMergePatchPlusJSONRequestBody = ProfilePatch
 
 // RevokeTokenJSONRequestBody defines body for RevokeToken for application/json ContentType.
 type RevokeTokenJSONRequestBody = RevokeRequest
+
+// IssueSDJWTJSONRequestBody defines body for IssueSDJWT for application/json ContentType.
+type IssueSDJWTJSONRequestBody = IssueSDJWT
+
+// PresentSDJWTJSONRequestBody defines body for PresentSDJWT for application/json ContentType.
+type PresentSDJWTJSONRequestBody = PresentSDJWT
+
+// VerifySDJWTJSONRequestBody defines body for VerifySDJWT for application/json ContentType.
+type VerifySDJWTJSONRequestBody = VerifySDJWT
 
 // ThumbprintJSONRequestBody defines body for Thumbprint for application/json ContentType.
 type ThumbprintJSONRequestBody = ThumbprintRequest
@@ -816,6 +1140,9 @@ type ServerInterface interface {
 	// CreateKey Generate a key
 	// (POST /keys)
 	CreateKey(w http.ResponseWriter, r *http.Request, params CreateKeyParams)
+	// ExportKeys Export all versions of keys
+	// (POST /keys/export)
+	ExportKeys(w http.ResponseWriter, r *http.Request)
 	// ImportKey Import a key
 	// (POST /keys/import)
 	ImportKey(w http.ResponseWriter, r *http.Request, params ImportKeyParams)
@@ -834,6 +1161,9 @@ type ServerInterface interface {
 	// EnableKey Make a disabled key usable again
 	// (POST /keys/{id}/enable)
 	EnableKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableKeyParams)
+	// ExportKey Export a version
+	// (POST /keys/{id}/export)
+	ExportKey(w http.ResponseWriter, r *http.Request, id KeyID)
 	// GetPublicKey Get the public part
 	// (GET /keys/{id}/public-key)
 	GetPublicKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetPublicKeyParams)
@@ -867,6 +1197,15 @@ type ServerInterface interface {
 	// RevokeToken Have a token of the profile refused
 	// (POST /profiles/{id}/revoke)
 	RevokeToken(w http.ResponseWriter, r *http.Request, id ProfileID, params RevokeTokenParams)
+	// IssueSDJWT Issue a Selective Disclosure JWT by a profile
+	// (POST /sd-jwt/issue)
+	IssueSDJWT(w http.ResponseWriter, r *http.Request)
+	// PresentSDJWT Choose what of a Selective Disclosure JWT a verifier sees
+	// (POST /sd-jwt/present)
+	PresentSDJWT(w http.ResponseWriter, r *http.Request)
+	// VerifySDJWT Verify a Selective Disclosure JWT by a profile
+	// (POST /sd-jwt/verify)
+	VerifySDJWT(w http.ResponseWriter, r *http.Request)
 	// Thumbprint Compute the thumbprint of a public key
 	// (POST /thumbprints)
 	Thumbprint(w http.ResponseWriter, r *http.Request)
@@ -930,6 +1269,12 @@ func (_ Unimplemented) CreateKey(w http.ResponseWriter, r *http.Request, params 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ExportKeys Export all versions of keys
+// (POST /keys/export)
+func (_ Unimplemented) ExportKeys(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ImportKey Import a key
 // (POST /keys/import)
 func (_ Unimplemented) ImportKey(w http.ResponseWriter, r *http.Request, params ImportKeyParams) {
@@ -963,6 +1308,12 @@ func (_ Unimplemented) DisableKey(w http.ResponseWriter, r *http.Request, id Key
 // EnableKey Make a disabled key usable again
 // (POST /keys/{id}/enable)
 func (_ Unimplemented) EnableKey(w http.ResponseWriter, r *http.Request, id KeyID, params EnableKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportKey Export a version
+// (POST /keys/{id}/export)
+func (_ Unimplemented) ExportKey(w http.ResponseWriter, r *http.Request, id KeyID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1029,6 +1380,24 @@ func (_ Unimplemented) UpdateProfile(w http.ResponseWriter, r *http.Request, id 
 // RevokeToken Have a token of the profile refused
 // (POST /profiles/{id}/revoke)
 func (_ Unimplemented) RevokeToken(w http.ResponseWriter, r *http.Request, id ProfileID, params RevokeTokenParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// IssueSDJWT Issue a Selective Disclosure JWT by a profile
+// (POST /sd-jwt/issue)
+func (_ Unimplemented) IssueSDJWT(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PresentSDJWT Choose what of a Selective Disclosure JWT a verifier sees
+// (POST /sd-jwt/present)
+func (_ Unimplemented) PresentSDJWT(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// VerifySDJWT Verify a Selective Disclosure JWT by a profile
+// (POST /sd-jwt/verify)
+func (_ Unimplemented) VerifySDJWT(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1262,6 +1631,20 @@ func (siw *ServerInterfaceWrapper) CreateKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateKey(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportKeys operation middleware
+func (siw *ServerInterfaceWrapper) ExportKeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportKeys(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1529,6 +1912,32 @@ func (siw *ServerInterfaceWrapper) EnableKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EnableKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportKey operation middleware
+func (siw *ServerInterfaceWrapper) ExportKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportKey(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2042,6 +2451,48 @@ func (siw *ServerInterfaceWrapper) RevokeToken(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// IssueSDJWT operation middleware
+func (siw *ServerInterfaceWrapper) IssueSDJWT(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.IssueSDJWT(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PresentSDJWT operation middleware
+func (siw *ServerInterfaceWrapper) PresentSDJWT(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PresentSDJWT(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VerifySDJWT operation middleware
+func (siw *ServerInterfaceWrapper) VerifySDJWT(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VerifySDJWT(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Thumbprint operation middleware
 func (siw *ServerInterfaceWrapper) Thumbprint(w http.ResponseWriter, r *http.Request) {
 
@@ -2179,6 +2630,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/keys/import", wrapper.ImportKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/keys/export", wrapper.ExportKeys)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/keys/{id}", wrapper.GetKey)
 	})
 	r.Group(func(r chi.Router) {
@@ -2186,6 +2640,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/keys/{id}/public-key", wrapper.GetPublicKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/keys/{id}/export", wrapper.ExportKey)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/keys/{id}/rotate", wrapper.RotateKey)
@@ -2228,6 +2685,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/jwt/verify", wrapper.VerifyJWT)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/sd-jwt/issue", wrapper.IssueSDJWT)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/sd-jwt/present", wrapper.PresentSDJWT)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/sd-jwt/verify", wrapper.VerifySDJWT)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/thumbprints", wrapper.Thumbprint)
@@ -2642,6 +3108,45 @@ func (response CreateKeydefaultApplicationProblemPlusJSONResponse) VisitCreateKe
 	return err
 }
 
+type ExportKeysRequestObject struct {
+	Body *ExportKeysJSONRequestBody
+}
+
+type ExportKeysResponseObject interface {
+	VisitExportKeysResponse(w http.ResponseWriter) error
+}
+
+type ExportKeys200JSONResponse Exported
+
+func (response ExportKeys200JSONResponse) VisitExportKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportKeysdefaultApplicationProblemPlusJSONResponse) VisitExportKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ImportKeyRequestObject struct {
 	Params ImportKeyParams
 	Body   *ImportKeyJSONRequestBody
@@ -2914,6 +3419,46 @@ type EnableKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EnableKeydefaultApplicationProblemPlusJSONResponse) VisitEnableKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportKeyRequestObject struct {
+	Id   KeyID `json:"id"`
+	Body *ExportKeyJSONRequestBody
+}
+
+type ExportKeyResponseObject interface {
+	VisitExportKeyResponse(w http.ResponseWriter) error
+}
+
+type ExportKey200JSONResponse Exported
+
+func (response ExportKey200JSONResponse) VisitExportKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportKeydefaultApplicationProblemPlusJSONResponse) VisitExportKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3405,6 +3950,123 @@ func (response RevokeTokendefaultApplicationProblemPlusJSONResponse) VisitRevoke
 	return err
 }
 
+type IssueSDJWTRequestObject struct {
+	Body *IssueSDJWTJSONRequestBody
+}
+
+type IssueSDJWTResponseObject interface {
+	VisitIssueSDJWTResponse(w http.ResponseWriter) error
+}
+
+type IssueSDJWT200JSONResponse Token
+
+func (response IssueSDJWT200JSONResponse) VisitIssueSDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type IssueSDJWTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response IssueSDJWTdefaultApplicationProblemPlusJSONResponse) VisitIssueSDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PresentSDJWTRequestObject struct {
+	Body *PresentSDJWTJSONRequestBody
+}
+
+type PresentSDJWTResponseObject interface {
+	VisitPresentSDJWTResponse(w http.ResponseWriter) error
+}
+
+type PresentSDJWT200JSONResponse Presented
+
+func (response PresentSDJWT200JSONResponse) VisitPresentSDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PresentSDJWTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PresentSDJWTdefaultApplicationProblemPlusJSONResponse) VisitPresentSDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySDJWTRequestObject struct {
+	Body *VerifySDJWTJSONRequestBody
+}
+
+type VerifySDJWTResponseObject interface {
+	VisitVerifySDJWTResponse(w http.ResponseWriter) error
+}
+
+type VerifySDJWT200JSONResponse VerifiedSDJWT
+
+func (response VerifySDJWT200JSONResponse) VisitVerifySDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifySDJWTdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifySDJWTdefaultApplicationProblemPlusJSONResponse) VisitVerifySDJWTResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ThumbprintRequestObject struct {
 	Body *ThumbprintJSONRequestBody
 }
@@ -3473,6 +4135,9 @@ type StrictServerInterface interface {
 	// CreateKey Generate a key
 	// (POST /keys)
 	CreateKey(ctx context.Context, request CreateKeyRequestObject) (CreateKeyResponseObject, error)
+	// ExportKeys Export all versions of keys
+	// (POST /keys/export)
+	ExportKeys(ctx context.Context, request ExportKeysRequestObject) (ExportKeysResponseObject, error)
 	// ImportKey Import a key
 	// (POST /keys/import)
 	ImportKey(ctx context.Context, request ImportKeyRequestObject) (ImportKeyResponseObject, error)
@@ -3491,6 +4156,9 @@ type StrictServerInterface interface {
 	// EnableKey Make a disabled key usable again
 	// (POST /keys/{id}/enable)
 	EnableKey(ctx context.Context, request EnableKeyRequestObject) (EnableKeyResponseObject, error)
+	// ExportKey Export a version
+	// (POST /keys/{id}/export)
+	ExportKey(ctx context.Context, request ExportKeyRequestObject) (ExportKeyResponseObject, error)
 	// GetPublicKey Get the public part
 	// (GET /keys/{id}/public-key)
 	GetPublicKey(ctx context.Context, request GetPublicKeyRequestObject) (GetPublicKeyResponseObject, error)
@@ -3524,6 +4192,15 @@ type StrictServerInterface interface {
 	// RevokeToken Have a token of the profile refused
 	// (POST /profiles/{id}/revoke)
 	RevokeToken(ctx context.Context, request RevokeTokenRequestObject) (RevokeTokenResponseObject, error)
+	// IssueSDJWT Issue a Selective Disclosure JWT by a profile
+	// (POST /sd-jwt/issue)
+	IssueSDJWT(ctx context.Context, request IssueSDJWTRequestObject) (IssueSDJWTResponseObject, error)
+	// PresentSDJWT Choose what of a Selective Disclosure JWT a verifier sees
+	// (POST /sd-jwt/present)
+	PresentSDJWT(ctx context.Context, request PresentSDJWTRequestObject) (PresentSDJWTResponseObject, error)
+	// VerifySDJWT Verify a Selective Disclosure JWT by a profile
+	// (POST /sd-jwt/verify)
+	VerifySDJWT(ctx context.Context, request VerifySDJWTRequestObject) (VerifySDJWTResponseObject, error)
 	// Thumbprint Compute the thumbprint of a public key
 	// (POST /thumbprints)
 	Thumbprint(ctx context.Context, request ThumbprintRequestObject) (ThumbprintResponseObject, error)
@@ -3837,6 +4514,37 @@ func (sh *strictHandler) CreateKey(w http.ResponseWriter, r *http.Request, param
 	}
 }
 
+// ExportKeys operation middleware
+func (sh *strictHandler) ExportKeys(w http.ResponseWriter, r *http.Request) {
+	var request ExportKeysRequestObject
+
+	var body ExportKeysJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportKeys(ctx, request.(ExportKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportKeysResponseObject); ok {
+		if err := validResponse.VisitExportKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ImportKey operation middleware
 func (sh *strictHandler) ImportKey(w http.ResponseWriter, r *http.Request, params ImportKeyParams) {
 	var request ImportKeyRequestObject
@@ -4004,6 +4712,39 @@ func (sh *strictHandler) EnableKey(w http.ResponseWriter, r *http.Request, id Ke
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EnableKeyResponseObject); ok {
 		if err := validResponse.VisitEnableKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportKey operation middleware
+func (sh *strictHandler) ExportKey(w http.ResponseWriter, r *http.Request, id KeyID) {
+	var request ExportKeyRequestObject
+
+	request.Id = id
+
+	var body ExportKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportKey(ctx, request.(ExportKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExportKeyResponseObject); ok {
+		if err := validResponse.VisitExportKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -4330,6 +5071,99 @@ func (sh *strictHandler) RevokeToken(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RevokeTokenResponseObject); ok {
 		if err := validResponse.VisitRevokeTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// IssueSDJWT operation middleware
+func (sh *strictHandler) IssueSDJWT(w http.ResponseWriter, r *http.Request) {
+	var request IssueSDJWTRequestObject
+
+	var body IssueSDJWTJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.IssueSDJWT(ctx, request.(IssueSDJWTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "IssueSDJWT")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(IssueSDJWTResponseObject); ok {
+		if err := validResponse.VisitIssueSDJWTResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PresentSDJWT operation middleware
+func (sh *strictHandler) PresentSDJWT(w http.ResponseWriter, r *http.Request) {
+	var request PresentSDJWTRequestObject
+
+	var body PresentSDJWTJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PresentSDJWT(ctx, request.(PresentSDJWTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PresentSDJWT")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PresentSDJWTResponseObject); ok {
+		if err := validResponse.VisitPresentSDJWTResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VerifySDJWT operation middleware
+func (sh *strictHandler) VerifySDJWT(w http.ResponseWriter, r *http.Request) {
+	var request VerifySDJWTRequestObject
+
+	var body VerifySDJWTJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifySDJWT(ctx, request.(VerifySDJWTRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifySDJWT")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VerifySDJWTResponseObject); ok {
+		if err := validResponse.VisitVerifySDJWTResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

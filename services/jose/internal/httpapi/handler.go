@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -59,8 +61,13 @@ func Codes() problem.Table {
 		"invalid_input":         {Status: http.StatusBadRequest, Title: "The input does not fit"},
 		"invalid_jws":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
 		"invalid_jwe":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
-		"verification_failed":   {Status: http.StatusBadRequest, Title: "The signature does not verify"},
-		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The message does not decrypt"},
+		"invalid_sd_jwt":        {Status: http.StatusBadRequest, Title: "The SD-JWT, a disclosure or the holder's proof breaks a rule"},
+		"not_exportable":        {Status: http.StatusConflict, Title: "The key is not made to be exported"},
+		"remote_keys_unavailable": {
+			Status: http.StatusServiceUnavailable, Title: "The key set of somebody else cannot be had", RetryAfter: 10 * time.Second,
+		},
+		"verification_failed": {Status: http.StatusBadRequest, Title: "The signature does not verify"},
+		"decryption_failed":   {Status: http.StatusBadRequest, Title: "The message does not decrypt"},
 	}
 	for reason, title := range refusals() {
 		table["token_"+string(reason)] = problem.Kind{Status: http.StatusBadRequest, Title: title}
@@ -97,6 +104,19 @@ func about(ctx context.Context, id string, version int64) {
 func (h *Operations) used(ctx context.Context, operation, id string, version int64) error {
 	about(ctx, id, version)
 	return h.use(ctx, operation, audit.Object{Kind: authority.ObjectKey, ID: id, Version: version})
+}
+
+// usedAll is used for each of the keys that an operation is done with. One without an id is none of ours.
+func (h *Operations) usedAll(ctx context.Context, operation string, keys []authority.Used) error {
+	for _, key := range slices.Backward(keys) { // the request is about the first
+		if key.KeyID == "" {
+			continue
+		}
+		if err := h.used(ctx, operation, key.KeyID, key.Version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // next is a page of a list that was read with one item too many, and the cursor of the page after it.

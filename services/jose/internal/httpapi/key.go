@@ -21,7 +21,7 @@ func (h *Operations) CreateKey(ctx context.Context, request CreateKeyRequestObje
 	b := request.Body
 	key, version, err := h.authority.Create(ctx, who, authority.NewKey{
 		Name: b.Name, Description: apivalue.Of(b.Description), Algorithm: b.Algorithm, KeySize: int(apivalue.Of(b.KeySize)),
-		Curve: string(apivalue.Of(b.Curve)), Published: b.Published, TokenLifetime: seconds(apivalue.Of(b.TokenLifetimeSeconds)),
+		Curve: string(apivalue.Of(b.Curve)), Published: b.Published, Exportable: apivalue.Of(b.Exportable), TokenLifetime: seconds(apivalue.Of(b.TokenLifetimeSeconds)),
 	})
 	if err != nil {
 		return nil, err
@@ -40,11 +40,21 @@ func (h *Operations) ImportKey(ctx context.Context, request ImportKeyRequestObje
 		return nil, err
 	}
 	b := request.Body
-	defer clear(b.Jwk)
-	key, version, err := h.authority.Import(ctx, who, authority.NewKey{
+	ask := authority.NewKey{
 		Name: b.Name, Description: apivalue.Of(b.Description), Algorithm: apivalue.Of(b.Algorithm), Published: b.Published,
-		TokenLifetime: seconds(apivalue.Of(b.TokenLifetimeSeconds)),
-	}, b.Jwk)
+		Exportable: apivalue.Of(b.Exportable), TokenLifetime: seconds(apivalue.Of(b.TokenLifetimeSeconds)),
+	}
+	var key authority.Key
+	var version authority.Version
+	switch {
+	case (b.Jwk == nil) == (b.Jwe == nil):
+		return nil, apivalue.Invalid("/jwk", "give either jwk or jwe")
+	case b.Jwe != nil:
+		key, version, err = h.authority.ImportEncrypted(ctx, who, ask, *b.Jwe)
+	default:
+		defer clear(*b.Jwk)
+		key, version, err = h.authority.Import(ctx, who, ask, *b.Jwk)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +198,7 @@ func keyOf(key authority.Key) Key {
 	return Key{
 		Id: key.ID, Name: key.Name, Description: key.Description, Algorithm: key.Algorithm, KeySize: apivalue.Optional(key.KeySize),
 		Curve: apivalue.Optional(key.Curve), Use: KeyUse(key.Use), Status: KeyStatus(key.Status), Published: key.Published,
-		TokenLifetimeSeconds: int64(key.TokenLifetime / time.Second), VersionCount: key.VersionCount,
+		Exportable: key.Exportable, TokenLifetimeSeconds: int64(key.TokenLifetime / time.Second), VersionCount: key.VersionCount,
 		CreatedAt: apivalue.Timestamp(key.CreatedAt), UpdatedAt: apivalue.Timestamp(key.UpdatedAt),
 	}
 }

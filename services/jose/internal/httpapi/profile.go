@@ -25,10 +25,11 @@ func (h *Operations) CreateProfile(ctx context.Context, request CreateProfileReq
 		skew = seconds(*b.ClockSkewSeconds)
 	}
 	made, err := h.authority.CreateProfile(ctx, who, authority.Profile{
-		Name: b.Name, Description: apivalue.Of(b.Description), KeyID: b.Key,
+		Name: b.Name, Description: apivalue.Of(b.Description), KeyID: apivalue.Of(b.Key),
 		TokenPolicy: authority.TokenPolicy{
 			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
 			ClockSkew: skew, RequiredClaims: apivalue.Of(b.RequiredClaims), Revocation: apivalue.Of(b.Revocation),
+			EncryptionKeyID: apivalue.Of(b.EncryptionKey), KeySetURL: apivalue.Of(b.JwksUri), Algorithms: apivalue.Of(b.Algorithms),
 		},
 	})
 	if err != nil {
@@ -76,7 +77,10 @@ func (h *Operations) GetProfile(ctx context.Context, request GetProfileRequestOb
 // writableProfile is what a patch can change.
 type writableProfile struct {
 	Description      *string  `json:"description,omitempty"`
-	Key              string   `json:"key"`
+	Key              *string  `json:"key,omitempty"`
+	EncryptionKey    *string  `json:"encryption_key,omitempty"`
+	JWKSURI          *string  `json:"jwks_uri,omitempty"`
+	Algorithms       []string `json:"algorithms,omitempty"`
 	Typ              string   `json:"typ"`
 	EdDSA            bool     `json:"eddsa"`
 	Issuer           string   `json:"issuer"`
@@ -99,14 +103,16 @@ func (h *Operations) UpdateProfile(ctx context.Context, request UpdateProfileReq
 	}
 	changed, err := h.authority.UpdateProfile(ctx, who, authority.Ref(request.Id), revision, func(p authority.Profile) (authority.Profile, error) {
 		want, err := mergepatch.Apply(writableProfile{
-			Description: apivalue.Optional(p.Description), Key: p.KeyID, Typ: p.Type, EdDSA: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
+			Description: apivalue.Optional(p.Description), Key: apivalue.Optional(p.KeyID), Typ: p.Type, EdDSA: p.EdDSA, Issuer: p.Issuer,
+			Audience: p.Audience, EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JWKSURI: apivalue.Optional(p.KeySetURL), Algorithms: p.Algorithms,
 			LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation,
 		}, *request.Body)
-		p.Description, p.KeyID = apivalue.Of(want.Description), want.Key
+		p.Description, p.KeyID = apivalue.Of(want.Description), apivalue.Of(want.Key)
 		p.TokenPolicy = authority.TokenPolicy{
 			Type: want.Typ, EdDSA: want.EdDSA, Issuer: want.Issuer, Audience: want.Audience, Lifetime: seconds(want.LifetimeSeconds),
 			ClockSkew: seconds(want.ClockSkewSeconds), RequiredClaims: want.RequiredClaims, Revocation: want.Revocation,
+			EncryptionKeyID: apivalue.Of(want.EncryptionKey), KeySetURL: apivalue.Of(want.JWKSURI), Algorithms: want.Algorithms,
 		}
 		return p, err
 	})
@@ -130,10 +136,15 @@ func (h *Operations) DeleteProfile(ctx context.Context, request DeleteProfileReq
 }
 
 func profileOf(p authority.Profile) Profile {
-	return Profile{
-		Id: p.ID, Name: p.Name, Description: p.Description, Key: p.KeyID, Typ: p.Type, Eddsa: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
+	out := Profile{
+		Id: p.ID, Name: p.Name, Description: p.Description, Key: apivalue.Optional(p.KeyID), Typ: p.Type, Eddsa: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
 		LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 		RequiredClaims: append([]string{}, p.RequiredClaims...), Revocation: p.Revocation,
 		CreatedAt: apivalue.Timestamp(p.CreatedAt), UpdatedAt: apivalue.Timestamp(p.UpdatedAt),
+		EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JwksUri: apivalue.Optional(p.KeySetURL),
 	}
+	if len(p.Algorithms) > 0 {
+		out.Algorithms = &p.Algorithms
+	}
+	return out
 }

@@ -80,6 +80,11 @@ var domain = map[string]authority.Operation{
 	"updateProfile":     authority.OpProfile,
 	"deleteProfile":     authority.OpProfile,
 	"revokeToken":       authority.OpRevoke,
+	"exportKey":         authority.OpExport,
+	"exportKeys":        authority.OpExport,
+	"issueSDJWT":        authority.OpIssue,
+	"presentSDJWT":      authority.OpSign,
+	"verifySDJWT":       authority.OpVerify,
 	"thumbprint":        "",
 }
 

@@ -15,9 +15,9 @@ import (
 
 // keyColumns are the columns of a key, in the order of keyTarget.columns. RETURNING knows them by the name of the table alone.
 const (
-	keyColumns = `k.tenant_id, k.id, k.name, k.description, k.algorithm, k.key_size, k.curve, k.key_use, k.status, k.published, k.token_lifetime,
+	keyColumns = `k.tenant_id, k.id, k.name, k.description, k.algorithm, k.key_size, k.curve, k.key_use, k.status, k.published, k.exportable, k.token_lifetime,
 	k.version_count, k.created_at, k.updated_at, k.revision`
-	returnedKey = `tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, token_lifetime,
+	returnedKey = `tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, exportable, token_lifetime,
 	version_count, created_at, updated_at, revision`
 )
 
@@ -25,11 +25,11 @@ const (
 func (s *Store) InsertKey(ctx context.Context, key authority.Key) error {
 	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
-			INSERT INTO jose_keys (tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, token_lifetime,
+			INSERT INTO jose_keys (tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, exportable, token_lifetime,
 				version_count, created_at, updated_at, revision)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)`,
 			key.Tenant, key.ID, key.Name, key.Description, key.Algorithm, int64(key.KeySize), key.Curve, string(key.Use), string(key.Status),
-			key.Published, key.TokenLifetime.Microseconds(), key.VersionCount, database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
+			key.Published, key.Exportable, key.TokenLifetime.Microseconds(), key.VersionCount, database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ type keyTarget struct {
 func (t *keyTarget) columns() []any {
 	k := &t.key
 	return []any{
-		&k.Tenant, &k.ID, &k.Name, &k.Description, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &k.Published, &t.lifetime,
+		&k.Tenant, &k.ID, &k.Name, &k.Description, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &k.Published, &k.Exportable, &t.lifetime,
 		&k.VersionCount, &t.created, &t.updated, &k.Revision,
 	}
 }

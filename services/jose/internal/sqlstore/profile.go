@@ -15,8 +15,8 @@ import (
 
 // profileColumns are the columns of a profile, in the order of scanProfile. RETURNING knows them by the name of the table alone.
 const (
-	profileColumns  = `p.tenant_id, p.id, p.name, p.description, p.key_id, p.policy, p.created_at, p.updated_at, p.revision`
-	returnedProfile = `tenant_id, id, name, description, key_id, policy, created_at, updated_at, revision`
+	profileColumns  = `p.tenant_id, p.id, p.name, p.description, COALESCE(p.key_id, ''), p.policy, p.created_at, p.updated_at, p.revision`
+	returnedProfile = `tenant_id, id, name, description, COALESCE(key_id, ''), policy, created_at, updated_at, revision`
 )
 
 // InsertProfile implements authority.ProfileStore.
@@ -27,7 +27,7 @@ func (s *Store) InsertProfile(ctx context.Context, p authority.Profile) error {
 	}
 	_, err = s.db.Exec(database.WithTenant(ctx, p.Tenant), `
 		INSERT INTO jose_profiles (tenant_id, id, name, description, key_id, policy, created_at, updated_at, revision)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)`,
+		VALUES ($1, $2, $3, $4, NULLIF($5, ''), $6, $7, $8, 1)`,
 		p.Tenant, p.ID, p.Name, p.Description, p.KeyID, string(policy), database.Micros(p.CreatedAt), database.Micros(p.UpdatedAt))
 	if database.IsUniqueViolation(err) {
 		return authority.ErrNameTaken
@@ -80,7 +80,7 @@ func (s *Store) UpdateProfile(ctx context.Context, p authority.Profile) (changed
 	err = s.db.InTx(database.WithTenant(ctx, p.Tenant), func(ctx context.Context) error {
 		changed, err = scanProfile(s.db.QueryRow(ctx, `
 			UPDATE jose_profiles
-			SET description = $4, key_id = $5, policy = $6, updated_at = $7, revision = revision + 1
+			SET description = $4, key_id = NULLIF($5, ''), policy = $6, updated_at = $7, revision = revision + 1
 			WHERE tenant_id = $1 AND id = $2 AND revision = $3
 			RETURNING `+returnedProfile, p.Tenant, p.ID, p.Revision, p.Description, p.KeyID, string(policy), database.Micros(p.UpdatedAt)))
 		if err != nil {

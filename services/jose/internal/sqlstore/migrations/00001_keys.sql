@@ -13,6 +13,7 @@ CREATE TABLE jose_keys (
     key_use        TEXT    NOT NULL,
     status         TEXT    NOT NULL,
     published      BOOLEAN NOT NULL,
+    exportable     BOOLEAN NOT NULL,
     token_lifetime BIGINT  NOT NULL,
     version_count  BIGINT  NOT NULL,
     created_at     BIGINT  NOT NULL,
@@ -48,7 +49,7 @@ CREATE TABLE jose_profiles (
     id          TEXT   NOT NULL,
     name        TEXT   NOT NULL,
     description TEXT   NOT NULL,
-    key_id      TEXT   NOT NULL,
+    key_id      TEXT,            -- NULL where the keys are somebody else's
     policy      TEXT   NOT NULL, -- JSON
     created_at  BIGINT NOT NULL,
     updated_at  BIGINT NOT NULL,
