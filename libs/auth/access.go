@@ -20,6 +20,9 @@ type Grant struct {
 	Kind, Resource string
 	Prefix         bool
 	Scopes         []string
+	// Terms narrow the grant, in the words of whoever decides about resources of the kind; empty: they do not. Nobody else goes by a grant
+	// that has some.
+	Terms string
 	// ExpiresAt is when the grant ends; zero: never.
 	ExpiresAt time.Time
 }
@@ -42,14 +45,27 @@ func NewAccess(source GrantSource, now func() time.Time) *Access {
 }
 
 // Allowed tells whether the principal may use the scope on a resource, which is known by any of these names: because it holds the scope, or
-// because of a grant to it or to one of its roles. An error means that nobody can tell now.
+// because of a grant without terms to it or to one of its roles. An error means that nobody can tell now.
 func (a *Access) Allowed(ctx context.Context, p *server.Principal, scope, kind string, names ...string) (bool, error) {
 	if holds(p.Scopes, scope) {
 		return true, nil
 	}
-	return a.granted(ctx, p, func(g Grant) bool {
-		return g.Kind == kind && slices.Contains(g.Scopes, scope) && slices.ContainsFunc(names, g.covers)
-	})
+	found, err := a.granted(ctx, p, func(g Grant) bool { return g.Terms == "" && g.gives(scope, kind, names) })
+	return len(found) > 0, err
+}
+
+// Terms are those of every grant in force by which the principal may use the scope on a resource, "" for a grant without any; no terms at
+// all: nothing was granted. Whoever asks must hold what the principal does to one of them.
+func (a *Access) Terms(ctx context.Context, p *server.Principal, scope, kind string, names ...string) ([]string, error) {
+	found, err := a.granted(ctx, p, func(g Grant) bool { return g.gives(scope, kind, names) })
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	terms := make([]string, len(found))
+	for i, g := range found {
+		terms[i] = g.Terms
+	}
+	return terms, nil
 }
 
 // Some tells whether the principal has one of these sets of scopes, whole, for every resource or for some of the kind: whether it is worth
@@ -60,24 +76,35 @@ func (a *Access) Some(ctx context.Context, p *server.Principal, alternatives [][
 			return true, nil
 		}
 	}
-	return a.granted(ctx, p, func(g Grant) bool {
+	found, err := a.granted(ctx, p, func(g Grant) bool {
 		return g.Kind == kind && slices.ContainsFunc(alternatives, func(all []string) bool {
 			return !slices.ContainsFunc(all, func(scope string) bool { return !slices.Contains(g.Scopes, scope) && !holds(p.Scopes, scope) })
 		})
 	})
+	return len(found) > 0, err
 }
 
-// granted looks for a grant that is in force.
-func (a *Access) granted(ctx context.Context, p *server.Principal, fits func(Grant) bool) (bool, error) {
+// granted are the grants in force that fit.
+func (a *Access) granted(ctx context.Context, p *server.Principal, fits func(Grant) bool) (found []Grant, err error) {
 	if a.source == nil || p.Narrowed {
-		return false, nil
+		return nil, nil
 	}
 	grants, err := a.source.Grants(ctx, p)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	now := a.now()
-	return slices.ContainsFunc(grants, func(g Grant) bool { return (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt)) && fits(g) }), nil
+	for _, g := range grants {
+		if (g.ExpiresAt.IsZero() || now.Before(g.ExpiresAt)) && fits(g) {
+			found = append(found, g)
+		}
+	}
+	return found, nil
+}
+
+// gives tells whether the grant is of the scope on the resource.
+func (g Grant) gives(scope, kind string, names []string) bool {
+	return g.Kind == kind && slices.Contains(g.Scopes, scope) && slices.ContainsFunc(names, g.covers)
 }
 
 // covers tells whether the grant is about the resource of that name or id. A prefix is about names alone: ids of one time begin alike.

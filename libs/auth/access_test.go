@@ -55,3 +55,30 @@ func TestAccess_ANarrowedPrincipalHasNoGrants(t *testing.T) {
 		assert.True(t, may, "what it asked for")
 	}
 }
+
+// Terms are for whoever decides about the resource; to everybody else a grant that has some gives nothing.
+func TestAccess_TermsAreNotOverlooked(t *testing.T) {
+	t.Parallel()
+	p := &server.Principal{Tenant: "acme", Kind: server.KindClient, ID: "tool"}
+	access := auth.NewAccess(granted{
+		{Kind: "thing", Resource: "payroll", Scopes: []string{"t:read"}, Terms: `{"a":1}`},
+		{Kind: "thing", Resource: "payroll", Scopes: []string{"t:read"}, Terms: `{"over":1}`, ExpiresAt: time.Now()},
+		{Kind: "other", Resource: "payroll", Scopes: []string{"t:read"}, Terms: `{"other":1}`},
+		{Kind: "thing", Resource: "ledger", Scopes: []string{"t:read"}},
+	}, time.Now)
+	for name, want := range map[string][]string{"payroll": {`{"a":1}`}, "ledger": {""}, "nothing": nil} {
+		terms, err := access.Terms(t.Context(), p, "t:read", "thing", name)
+		require.NoError(t, err)
+		assert.Equal(t, want, terms, name)
+		may, err := access.Allowed(t.Context(), p, "t:read", "thing", name)
+		require.NoError(t, err)
+		assert.Equal(t, name == "ledger", may, name)
+	}
+	may, err := access.Some(t.Context(), p, [][]string{{"t:read"}}, "thing")
+	require.NoError(t, err)
+	assert.True(t, may, "it is worth while to ask")
+	p.Narrowed = true
+	terms, err := access.Terms(t.Context(), p, "t:read", "thing", "payroll")
+	require.NoError(t, err)
+	assert.Empty(t, terms)
+}

@@ -83,6 +83,9 @@ type Platform struct {
 	dependencies *dependencies
 }
 
+// GrantsOn are the grants on single resources of a kind, for the domain that decides about these.
+func (p *Platform) GrantsOn(kind string) *directory.ResourceGrants { return p.directory.On(kind) }
+
 // open builds the platform in order; the first failure is returned. What was opened by then close ends.
 func (p *Platform) open(ctx context.Context, cfg *Config) error {
 	for _, step := range []struct {

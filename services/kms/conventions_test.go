@@ -26,7 +26,7 @@ var (
 	timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$`)
 	pointer   = regexp.MustCompile(`^(/([^~]|~[01])*)*$`)
 	// insides are words that only the inside of a program or of its database would say.
-	insides = regexp.MustCompile(`goroutine|panic|runtime error|\.go\b|0x[0-9a-f]{4}|\b(?i:sql)|SQLSTATE|postgres|pgx|constraint|relation|` +
+	insides = regexp.MustCompile(`goroutine|panic|runtime error|\.go\b|0x[0-9a-f]{4}|\b(?i:sql)|SQLSTATE|postgres|pgx|constraint\b|relation|` +
 		`json: |strconv|[Uu]nmarshal|invalid character|illegal base64|EOF|github\.com|crypto/|context canceled|no rows|<nil>|%!`)
 )
 

@@ -73,6 +73,7 @@ func newEstate(t testing.TB, s *service, tenant string, certificate tls.Certific
 		e.grant = made("grants", map[string]any{
 			"subject_kind": "client", "subject_id": e.client, "resource_kind": "elastic-key", "resource": e.secretID, "scopes": []string{"kms:read"},
 		}).member(t, "id")
+		e.grantID = made("elastic-keys/"+e.secretID+"/grants", keyGrant("client", e.client, "encrypt")).member(t, "id")
 		session := s.call(t, e.token, http.MethodPost, "sessions", map[string]any{})
 		require.Equal(t, http.StatusCreated, session.status, "%s", session.body)
 		guarded := made("elastic-keys", map[string]any{
@@ -82,7 +83,9 @@ func newEstate(t testing.TB, s *service, tenant string, certificate tls.Certific
 		e.session, e.sessionText = session.member(t, "session_id"), session.member(t, "session_token")
 	}
 	made("role-bindings", map[string]any{"role": "system", "subject_kind": "user", "subject_id": e.user})
-	for _, list := range []string{"users", "clients", "api-tokens", "roles", "role-bindings", "grants", "sessions", "approvals"} {
+	for _, list := range []string{
+		"users", "clients", "api-tokens", "roles", "role-bindings", "grants", "sessions", "approvals", "elastic-keys/" + e.secretID + "/grants",
+	} {
 		e.cursors[list] = e.admin.ask(t, http.MethodGet, list+"?limit=1", nil).done(t, http.StatusOK).member(t, "next_cursor")
 		require.NotEmpty(t, e.cursors[list], list)
 	}

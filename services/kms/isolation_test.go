@@ -25,7 +25,7 @@ func tenants(t testing.TB, s *service) (ours, theirs holding) {
 func (h holding) marks() []string {
 	return []string{
 		h.tenant, h.alias, h.secretID, h.signerID, h.secretName, h.signerName, h.description, h.materialID, h.ciphertext, h.jws, h.raw, h.token,
-		h.keysCursor, h.versionCursor, "their-token", h.importedID, h.importedName, h.jobID, h.jobToken, h.jobCursor,
+		h.keysCursor, h.versionCursor, "their-token", h.importedID, h.importedName, h.grantID, h.jobID, h.jobToken, h.jobCursor,
 	}
 }
 

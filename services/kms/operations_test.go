@@ -46,6 +46,7 @@ type holding struct {
 	keysCursor    string // of a list of keys
 	versionCursor string // of the list of the versions of secret
 	jobCursor     string // of the list of the import jobs of imported
+	grantID       string // of a grant on secret; of none where the holder cannot step up
 
 	// fresh makes, where it is set, a key of two versions in a state, or an alias, for a request that works only once; see renewing.
 	fresh func(what string) string
@@ -61,7 +62,7 @@ func newHolding(t testing.TB, s *service, tenant, token string) holding {
 	h.secretID = s.post(t, token, "elastic-keys",
 		map[string]any{"name": h.secretName, "algorithm": "A256GCM/A256KW", "description": h.description}).member(t, "id")
 	h.signerID = s.create(t, token, h.signerName, "ES256")
-	h.secret, h.signer = h.secretID, h.signerID
+	h.secret, h.signer, h.grantID = h.secretID, h.signerID, uuid.Must(uuid.NewV7()).String()
 	h.macKey, h.kemKey, h.deriveKey = tenant+"-mac", tenant+"-kem", tenant+"-derive"
 	s.create(t, token, h.macKey, "HS256")
 	s.create(t, token, h.kemKey, "ML-KEM-768")
@@ -104,7 +105,8 @@ func nobody(like holding) holding {
 	return holding{
 		tenant: "nobody", secret: id, signer: signerID, secretID: id, signerID: signerID,
 		secretName: "nobodys-secret", signerName: "nobodys-signer", alias: "nobodys-alias",
-		macKey: "nobodys-mac", kemKey: "nobodys-kem", deriveKey: "nobodys-derive",
+		grantID: uuid.Must(uuid.NewV7()).String(),
+		macKey:  "nobodys-mac", kemKey: "nobodys-kem", deriveKey: "nobodys-derive",
 		wrapped: elsewhere(like.wrapped, id+".1"), mac: like.mac, encapsulated: like.encapsulated,
 		materialID: uuid.Must(uuid.NewV7()).String(),
 		imported:   importedID, importedID: importedID, importedName: "nobodys-imported", jobID: uuid.Must(uuid.NewV7()).String(), jobCursor: cursor,
@@ -134,7 +136,7 @@ func (h holding) with(other holding) holding {
 	h.materialID, h.ciphertext, h.jws, h.raw = other.materialID, other.ciphertext, other.jws, other.raw
 	h.wrapped, h.mac, h.encapsulated = other.wrapped, other.mac, other.encapsulated
 	h.keysCursor, h.versionCursor = other.keysCursor, other.versionCursor
-	h.jobID, h.jobCursor = other.jobID, other.jobCursor
+	h.jobID, h.jobCursor, h.grantID = other.jobID, other.jobCursor, other.grantID
 	return h
 }
 
@@ -177,6 +179,8 @@ func (a answer) fulfilled(t testing.TB, op *contract.Operation, what string) {
 	switch {
 	case op.StepUp:
 		a.refused(t, http.StatusUnauthorized, "step_up_required", what)
+	case op.ID == "getKeyGrant" || op.ID == "revokeKeyGrant" || op.ID == "retireKeyGrant":
+		a.refused(t, http.StatusNotFound, "not_found", what) // making one takes a step-up
 	case op.ID == "cancelElasticKeyDeletion" || op.ID == "restoreMaterialKey":
 		a.refused(t, http.StatusConflict, "invalid_state", what)
 	default:
@@ -266,6 +270,16 @@ var asks = map[string]func(h holding) []ask{
 		return []ask{{path: "elastic-keys/" + h.signer + "/attestation"}, {path: "elastic-keys/" + h.secret + "/attestation?version=1"}}
 	},
 	"getAttestationKeys": func(holding) []ask { return []ask{{path: "attestation-keys"}} },
+	// Grants on single keys.
+	"createKeyGrant": func(h holding) []ask {
+		return []ask{{"elastic-keys/" + h.secret + "/grants", keyGrant("client", uuid.Must(uuid.NewV7()).String(), "encrypt")}}
+	},
+	"listKeyGrants":  func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/grants"}} },
+	"getKeyGrant":    func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/grants/" + h.grantID}} },
+	"revokeKeyGrant": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/grants/" + h.grantID}} },
+	"retireKeyGrant": func(h holding) []ask {
+		return []ask{{path: "elastic-keys/" + h.secret + "/grants/" + h.grantID + "/retire"}}
+	},
 	"createImportJob": func(h holding) []ask {
 		return []ask{{"elastic-keys/" + h.imported + "/import-jobs", map[string]any{"wrapping": "ECDH-ES+A256KW"}}}
 	},

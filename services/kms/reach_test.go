@@ -91,6 +91,31 @@ var probes = map[string]func(e, own estate) []probe{
 	"listGrants":  func(e, _ estate) []probe { return e.lists("grants", "subject", e.client) },
 	"getGrant":    func(e, _ estate) []probe { return byID("grants", "", nil, e.grant) },
 	"deleteGrant": func(e, _ estate) []probe { return byID("grants", "", nil, e.grant) },
+	"createKeyGrant": func(e, own estate) []probe {
+		all := []probe{
+			{"elastic-keys/" + e.secretID + "/grants", keyGrant("client", own.client, "encrypt"), notFound},
+			{"elastic-keys/" + e.secretName + "/grants", keyGrant("client", own.client, "encrypt"), notFound},
+		}
+		for kind, id := range map[string]string{"user": e.user, "client": e.client, "api_token": e.apiToken, "role": e.roleName} {
+			retiring := keyGrant("client", own.client, "encrypt")
+			if kind != "role" {
+				retiring["retiring_principal"] = map[string]any{"kind": kind, "id": id}
+				all = append(all, probe{"elastic-keys/" + own.secretID + "/grants", retiring, notFound})
+			}
+			all = append(all, probe{"elastic-keys/" + own.secretID + "/grants", keyGrant(kind, id, "encrypt"), notFound})
+		}
+		return all
+	},
+	"listKeyGrants": func(e, own estate) []probe {
+		path := "elastic-keys/" + e.secretID + "/grants"
+		return []probe{
+			{path, nil, notFound}, {"elastic-keys/" + e.secretName + "/grants", nil, notFound},
+			{query("elastic-keys/"+own.secretID+"/grants", "limit", "1", "cursor", e.cursors[path]), nil, "invalid_cursor"},
+		}
+	},
+	"getKeyGrant":    func(e, own estate) []probe { return onGrant(e, own, "") },
+	"revokeKeyGrant": func(e, own estate) []probe { return onGrant(e, own, "") },
+	"retireKeyGrant": func(e, own estate) []probe { return onGrant(e, own, "/retire") },
 	"createTenant": func(e, _ estate) []probe {
 		return append(landlord("tenants", map[string]any{"id": e.tenant}), landlord("tenants", map[string]any{"id": "another-one"})...)
 	},
@@ -136,6 +161,11 @@ func (e estate) events() []probe {
 	return append(all, probe{query("audit/events", "object", e.secretID), nil, ""})
 }
 
+// onGrant are probes of a grant: on the key that it is on, and on one's own.
+func onGrant(e, own estate, verb string) []probe {
+	return append(byID("elastic-keys/"+e.secretID+"/grants", verb, nil, e.grantID, own.grantID), byID("elastic-keys/"+own.secretID+"/grants", verb, nil, e.grantID)...)
+}
+
 func grantOn(resource, kind, id string) map[string]any {
 	return map[string]any{"subject_kind": kind, "subject_id": id, "resource_kind": "elastic-key", "resource": resource, "scopes": []string{"kms:read", "kms:decrypt"}}
 }
@@ -146,7 +176,7 @@ func absent(like estate) estate {
 	for _, id := range []*string{&e.user, &e.client, &e.apiToken, &e.role, &e.binding, &e.grant, &e.session, &e.approval} {
 		*id = uuid.Must(uuid.NewV7()).String()
 	}
-	e.cursors = map[string]string{}
+	e.cursors = map[string]string{"elastic-keys/" + e.secretID + "/grants": e.keysCursor}
 	for list := range like.cursors {
 		e.cursors[list] = e.keysCursor
 	}

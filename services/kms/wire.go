@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
@@ -33,7 +32,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	}
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
-		Grants: grants{p.Access}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
+		Grants: grants{p.Access}, Book: grantBook{p.GrantsOn(objectKey)}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
 		InlineLimit: cfg.Keys.InlineLimit, Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
 		Release: buildinfo.Read().Version,
 	})
@@ -89,18 +88,6 @@ func measureUses(meter metric.Meter) (func(context.Context, keyring.Operation, s
 			uses.Add(ctx, 1, options...)
 		}
 	}, nil
-}
-
-// grants are the platform's grants on single keys.
-type grants struct{ access *auth.Access }
-
-// Allowed implements keyring.Grants.
-func (g grants) Allowed(ctx context.Context, _ keyring.Caller, scope string, key keyring.ElasticKey) (bool, error) {
-	caller, ok := server.PrincipalFrom(ctx)
-	if !ok {
-		return false, nil
-	}
-	return g.access.Allowed(ctx, caller, scope, objectKey, key.ID, key.Name)
 }
 
 // objectKey is the kind of object that an elastic key is, in grants and in the audit trail.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/auth/directory"
@@ -70,8 +71,13 @@ func (o *Operations) DeleteGrant(ctx context.Context, request adminapi.DeleteGra
 }
 
 func grant(g directory.Grant) adminapi.Grant {
+	var terms *json.RawMessage
+	if g.Terms != "" {
+		terms = new(json.RawMessage(g.Terms))
+	}
 	return adminapi.Grant{
-		Id: g.ID, SubjectKind: adminapi.GrantSubjectKind(g.SubjectKind), SubjectId: g.SubjectID, ResourceKind: g.Kind, Resource: g.Resource,
+		Terms: terms,
+		Id:    g.ID, SubjectKind: adminapi.GrantSubjectKind(g.SubjectKind), SubjectId: g.SubjectID, ResourceKind: g.Kind, Resource: g.Resource,
 		Prefix: g.Prefix, Scopes: append([]string{}, g.Scopes...), ExpiresAt: apivalue.OptionalTimestamp(g.ExpiresAt), CreatedAt: apivalue.Timestamp(g.CreatedAt),
 	}
 }

@@ -23,11 +23,22 @@ type Grant struct {
 
 	ID                     string
 	SubjectKind, SubjectID string // a kind of principals or auth.SubjectRole, and an id
-	CreatedAt              time.Time
+	// RetiringKind and RetiringID are who may give the grant up beside its subject; empty for nobody.
+	RetiringKind, RetiringID string
+	// MakerKind and MakerID are who made it.
+	MakerKind, MakerID string
+	CreatedAt          time.Time
 }
 
 // CreateGrant adds a grant. The caller must have its scopes for every resource.
 func (d *Directory) CreateGrant(ctx context.Context, by *server.Principal, g Grant) (Grant, error) {
+	return d.createGrant(ctx, by, g, func(g Grant) Event {
+		return Event{Action: "grant.create", By: by, ObjectKind: "grant", ObjectID: g.ID, Scopes: g.Scopes}
+	})
+}
+
+// createGrant adds a grant, and records the event about it.
+func (d *Directory) createGrant(ctx context.Context, by *server.Principal, g Grant, event func(Grant) Event) (Grant, error) {
 	if err := d.mayGive(by, "/scopes", g.Scopes); err != nil {
 		return Grant{}, err
 	}
@@ -35,21 +46,28 @@ func (d *Directory) CreateGrant(ctx context.Context, by *server.Principal, g Gra
 	if g.ID, err = newID(); err != nil {
 		return Grant{}, err
 	}
-	g.CreatedAt = d.cfg.Now()
+	g.CreatedAt, g.MakerKind, g.MakerID = d.cfg.Now(), by.Kind, by.ID
 	err = d.change(ctx, by.Tenant, func(ctx context.Context) (Event, []note, error) {
 		if err := d.grantee(ctx, by.Tenant, &g); err != nil {
 			return Event{}, nil, err
 		}
+		// Those that are over do not stand in the way of new ones.
+		_, err := d.db.Exec(ctx, "DELETE FROM auth_grants WHERE tenant_id = $1 AND subject_kind = $2 AND subject_id = $3 AND expires_at > 0 AND expires_at <= $4",
+			by.Tenant, g.SubjectKind, g.SubjectID, database.Micros(g.CreatedAt))
+		if err != nil {
+			return Event{}, nil, fmt.Errorf("delete expired grants: %w", err)
+		}
 		result, err := d.db.Exec(ctx, `
-			INSERT INTO auth_grants (tenant_id, id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, expires_at, created_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-			WHERE (SELECT count(*) FROM auth_grants WHERE tenant_id = $1 AND subject_kind = $3 AND subject_id = $4) < $11`,
-			by.Tenant, g.ID, g.SubjectKind, g.SubjectID, g.Kind, g.Resource, g.Prefix, joinScopes(g.Scopes), database.Micros(g.ExpiresAt),
-			database.Micros(g.CreatedAt), int64(MaxGrants))
+			INSERT INTO auth_grants (tenant_id, id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, terms, retiring_kind, retiring_id,
+				maker_kind, maker_id, expires_at, created_at)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+			WHERE (SELECT count(*) FROM auth_grants WHERE tenant_id = $1 AND subject_kind = $3 AND subject_id = $4) < $16`,
+			by.Tenant, g.ID, g.SubjectKind, g.SubjectID, g.Kind, g.Resource, g.Prefix, joinScopes(g.Scopes), g.Terms, g.RetiringKind, g.RetiringID,
+			g.MakerKind, g.MakerID, database.Micros(g.ExpiresAt), database.Micros(g.CreatedAt), int64(MaxGrants))
 		if err := one(result, err, func() error { return problem.New(problem.Conflict, "the subject has as many grants as it can") }); err != nil {
 			return Event{}, nil, fmt.Errorf("insert grant: %w", err)
 		}
-		return Event{Action: "grant.create", By: by, ObjectKind: "grant", ObjectID: g.ID, Scopes: g.Scopes}, grantNotes(by.Tenant, g), nil
+		return event(g), grantNotes(by.Tenant, g), nil
 	})
 	if err != nil {
 		return Grant{}, err
@@ -59,6 +77,11 @@ func (d *Directory) CreateGrant(ctx context.Context, by *server.Principal, g Gra
 
 // grantee makes sure that the subject exists, and takes its id where it is named.
 func (d *Directory) grantee(ctx context.Context, tenant string, g *Grant) error {
+	if g.RetiringKind != "" {
+		if _, err := d.ownScopes(ctx, tenant, g.RetiringKind, g.RetiringID); err != nil {
+			return err
+		}
+	}
 	if g.SubjectKind != auth.SubjectRole {
 		_, err := d.ownScopes(ctx, tenant, g.SubjectKind, g.SubjectID)
 		return err
@@ -75,14 +98,17 @@ func grantNotes(tenant string, g Grant) []note {
 	return []note{{tenant, kindGrants, g.SubjectKind + " " + g.SubjectID}}
 }
 
-const selectGrants = `
-	SELECT id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, expires_at, created_at FROM auth_grants WHERE tenant_id = $1`
+const grantColumns = `id, subject_kind, subject_id, resource_kind, resource, by_prefix, scopes, terms, retiring_kind, retiring_id, maker_kind, maker_id,
+	expires_at, created_at`
+
+const selectGrants = `SELECT ` + grantColumns + ` FROM auth_grants WHERE tenant_id = $1`
 
 func scanGrant(r database.Scanner) (Grant, error) {
 	var g Grant
 	var scopes string
 	var expires, created int64
-	err := r.Scan(&g.ID, &g.SubjectKind, &g.SubjectID, &g.Kind, &g.Resource, &g.Prefix, &scopes, &expires, &created)
+	err := r.Scan(&g.ID, &g.SubjectKind, &g.SubjectID, &g.Kind, &g.Resource, &g.Prefix, &scopes, &g.Terms, &g.RetiringKind, &g.RetiringID,
+		&g.MakerKind, &g.MakerID, &expires, &created)
 	g.Scopes, g.ExpiresAt, g.CreatedAt = splitScopes(scopes), database.Time(expires), database.Time(created)
 	return g, err
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/oapi-codegen/runtime"
 )
@@ -94,6 +95,21 @@ const (
 	GenerateRequestKeySizeN2048 GenerateRequestKeySize = 2048
 	GenerateRequestKeySizeN3072 GenerateRequestKeySize = 3072
 	GenerateRequestKeySizeN4096 GenerateRequestKeySize = 4096
+)
+
+// Defines values for GrantMakerKind.
+const (
+	GrantMakerKindAPIToken GrantMakerKind = "api_token"
+	GrantMakerKindClient   GrantMakerKind = "client"
+	GrantMakerKindUser     GrantMakerKind = "user"
+)
+
+// Defines values for GrantPrincipalKind.
+const (
+	GrantPrincipalKindAPIToken GrantPrincipalKind = "api_token"
+	GrantPrincipalKindClient   GrantPrincipalKind = "client"
+	GrantPrincipalKindRole     GrantPrincipalKind = "role"
+	GrantPrincipalKindUser     GrantPrincipalKind = "user"
 )
 
 // Defines values for ImportJobStatus.
@@ -930,6 +946,45 @@ type GenerateResult struct {
 	Wrapped *string `json:"wrapped,omitempty"`
 }
 
+// GrantConstraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+//
+// Example: {"context_includes":{"record":"4711"}}
+type GrantConstraints struct {
+	// ContextEquals Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	ContextEquals *Context `json:"context_equals,omitempty"`
+
+	// ContextIncludes Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	ContextIncludes *Context `json:"context_includes,omitempty"`
+}
+
+// GrantMaker Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+type GrantMaker struct {
+	Kind GrantMakerKind `json:"kind"`
+
+	// Subject Who made the grant; an id of the realm that he comes from.
+	Subject string `json:"subject"`
+}
+
+// GrantMakerKind defines model for GrantMaker.Kind.
+type GrantMakerKind string
+
+// GrantPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+type GrantPrincipal struct {
+	// ID Id; of a role also its name.
+	ID   string             `json:"id"`
+	Kind GrantPrincipalKind `json:"kind"`
+}
+
+// GrantPrincipalKind defines model for GrantPrincipal.Kind.
+type GrantPrincipalKind string
+
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
 type ImportJob struct {
 	// Attempts How often material was offered. 10 are the most.
@@ -994,6 +1049,48 @@ type ImportKey struct {
 
 	// WrappedMaterial For RSA-OAEP-256+A256KWP the bytes as base64url, for ECDH-ES+A256KW the compact JWE.
 	WrappedMaterial *string `json:"wrapped_material,omitempty"`
+}
+
+// KeyGrant Example: {"constraints":{"context_includes":{"record":"4711"}},"created_at":"2026-11-02T09:30:00.123456Z","created_by":{"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"},"elastic_key_id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"id":"019ac3f0-9a11-7d02-8a53-0c1f6a2b9e11","operations":["encrypt","decrypt"]}
+type KeyGrant struct {
+	// Constraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+	// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+	//
+	//
+	// Example: {"context_includes":{"record":"4711"}}
+	Constraints *GrantConstraints `json:"constraints,omitempty"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// CreatedBy Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+	CreatedBy    GrantMaker `json:"created_by"`
+	ElasticKeyID string     `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	Grantee GrantPrincipal `json:"grantee"`
+
+	// ID UUIDv7.
+	ID string `json:"id"`
+
+	// Operations What the grant is of. One made at `/grants` may be of operations that manage.
+	Operations []string `json:"operations"`
+
+	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
+}
+
+// KeyGrantPage defines model for KeyGrantPage.
+type KeyGrantPage struct {
+	Items      []KeyGrant `json:"items"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -1134,6 +1231,32 @@ type MaterialKeyStatus string
 type NewBackup struct {
 	// Recipients Public JWKs of those who can open the backup, EC (ECDH-ES+A256KW) or RSA of at least 3072 bits (RSA-OAEP-256).
 	Recipients []json.RawMessage `json:"recipients"`
+}
+
+// NewKeyGrant Example: {"constraints":{"context_includes":{"record":"4711"}},"expires_at":"2030-01-01T00:00:00.000000Z","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"operations":["encrypt","decrypt"]}
+type NewKeyGrant struct {
+	// Constraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+	// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+	//
+	//
+	// Example: {"context_includes":{"record":"4711"}}
+	Constraints *GrantConstraints `json:"constraints,omitempty"`
+
+	// ExpiresAt When the grant ends by itself; never without it.
+	//
+	// Example: 2030-01-01T00:00:00.000000Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	Grantee GrantPrincipal `json:"grantee"`
+
+	// Operations Operations that use the key, as `encrypt`, and `read`.
+	//
+	// Example: ["encrypt","decrypt"]
+	Operations []string `json:"operations"`
+
+	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
@@ -1650,6 +1773,9 @@ type Cursor = string
 // DryRun defines model for DryRun.
 type DryRun = bool
 
+// GrantID defines model for GrantID.
+type GrantID = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -1822,6 +1948,27 @@ type EnableElasticKeyParams struct {
 type ExportElasticKeyParams struct {
 	// Approval Id of the approved request (`POST /approvals`) that the operation is done with, and that it uses up.
 	Approval *Approval `json:"Approval,omitempty"`
+}
+
+// ListKeyGrantsParams defines parameters for ListKeyGrants.
+type ListKeyGrantsParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateKeyGrantParams defines parameters for CreateKeyGrant.
+type CreateKeyGrantParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RetireKeyGrantParams defines parameters for RetireKeyGrant.
+type RetireKeyGrantParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ImportKeyParams defines parameters for ImportKey.
@@ -2006,6 +2153,9 @@ type GenerateDataKeyJSONRequestBody = GenerateDataKeyRequest
 
 // GenerateDataKeyBatchJSONRequestBody defines body for GenerateDataKeyBatch for application/json ContentType.
 type GenerateDataKeyBatchJSONRequestBody = GenerateDataKeyBatchRequest
+
+// CreateKeyGrantJSONRequestBody defines body for CreateKeyGrant for application/json ContentType.
+type CreateKeyGrantJSONRequestBody = NewKeyGrant
 
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
@@ -2701,6 +2851,62 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
 	GenerateDataKeyBatch(ctx context.Context, id KeyID, body GenerateDataKeyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListKeyGrants List the grants on a key
+	//
+	// In the order in which they were made. Grants of scopes to a name or a prefix of names are at `/grants`. Codes: `invalid_cursor`,
+	// `not_found`.
+	//
+	// Corresponds with GET /elastic-keys/{id}/grants (the `ListKeyGrants` operationId).
+	ListKeyGrants(ctx context.Context, id KeyID, params *ListKeyGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateKeyGrantWithBody Let somebody do something with a key
+	//
+	// The grantee may do the operations to this key without having their scopes, until the grant expires, is revoked or retired; in force on
+	// every replica within a second. Nobody grants what he may not do himself: that takes the scopes of all operations (`forbidden`,
+	// `insufficient_scope`), and the key's policy must admit its maker to them (`policy_refused`). The policy holds for the grantee too.
+	// What was only granted cannot be granted on. Codes: `validation_failed`, `invalid_state` (the key is to be deleted), `not_found` (no such
+	// key or principal), `conflict` (the grantee has 1,000 grants), `insufficient_scope`, `forbidden`, `policy_refused`, `step_up_required`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/grants (the `CreateKeyGrant` operationId).
+	CreateKeyGrantWithBody(ctx context.Context, id KeyID, params *CreateKeyGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateKeyGrant Let somebody do something with a key
+	//
+	// The grantee may do the operations to this key without having their scopes, until the grant expires, is revoked or retired; in force on
+	// every replica within a second. Nobody grants what he may not do himself: that takes the scopes of all operations (`forbidden`,
+	// `insufficient_scope`), and the key's policy must admit its maker to them (`policy_refused`). The policy holds for the grantee too.
+	// What was only granted cannot be granted on. Codes: `validation_failed`, `invalid_state` (the key is to be deleted), `not_found` (no such
+	// key or principal), `conflict` (the grantee has 1,000 grants), `insufficient_scope`, `forbidden`, `policy_refused`, `step_up_required`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /elastic-keys/{id}/grants (the `CreateKeyGrant` operationId).
+	CreateKeyGrant(ctx context.Context, id KeyID, params *CreateKeyGrantParams, body CreateKeyGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeKeyGrant Take a grant back
+	//
+	// In force on every replica within a second. Codes: `not_found`.
+	//
+	// Corresponds with DELETE /elastic-keys/{id}/grants/{grant} (the `RevokeKeyGrant` operationId).
+	RevokeKeyGrant(ctx context.Context, id KeyID, grant GrantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetKeyGrant Get a grant on a key
+	//
+	// Codes: `not_found`.
+	//
+	// Corresponds with GET /elastic-keys/{id}/grants/{grant} (the `GetKeyGrant` operationId).
+	GetKeyGrant(ctx context.Context, id KeyID, grant GrantID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetireKeyGrant Give a grant up
+	//
+	// For the grantee, unless that is a role, and for the grant's retiring principal; no scope is needed. Codes: `not_found`, also for
+	// everybody else.
+	//
+	// Corresponds with POST /elastic-keys/{id}/grants/{grant}/retire (the `RetireKeyGrant` operationId).
+	RetireKeyGrant(ctx context.Context, id KeyID, grant GrantID, params *RetireKeyGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ImportKeyWithBody Import key material
 	//
@@ -4356,6 +4562,122 @@ func (c *Client) GenerateDataKeyBatchWithBody(ctx context.Context, id KeyID, con
 // Corresponds with POST /elastic-keys/{id}/generate-data-key-batch (the `GenerateDataKeyBatch` operationId).
 func (c *Client) GenerateDataKeyBatch(ctx context.Context, id KeyID, body GenerateDataKeyBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGenerateDataKeyBatchRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListKeyGrants List the grants on a key
+//
+// In the order in which they were made. Grants of scopes to a name or a prefix of names are at `/grants`. Codes: `invalid_cursor`,
+// `not_found`.
+//
+// Corresponds with GET /elastic-keys/{id}/grants (the `ListKeyGrants` operationId).
+func (c *Client) ListKeyGrants(ctx context.Context, id KeyID, params *ListKeyGrantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListKeyGrantsRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateKeyGrantWithBody Let somebody do something with a key
+//
+// The grantee may do the operations to this key without having their scopes, until the grant expires, is revoked or retired; in force on
+// every replica within a second. Nobody grants what he may not do himself: that takes the scopes of all operations (`forbidden`,
+// `insufficient_scope`), and the key's policy must admit its maker to them (`policy_refused`). The policy holds for the grantee too.
+// What was only granted cannot be granted on. Codes: `validation_failed`, `invalid_state` (the key is to be deleted), `not_found` (no such
+// key or principal), `conflict` (the grantee has 1,000 grants), `insufficient_scope`, `forbidden`, `policy_refused`, `step_up_required`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /elastic-keys/{id}/grants (the `CreateKeyGrant` operationId).
+func (c *Client) CreateKeyGrantWithBody(ctx context.Context, id KeyID, params *CreateKeyGrantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateKeyGrantRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateKeyGrant Let somebody do something with a key
+//
+// The grantee may do the operations to this key without having their scopes, until the grant expires, is revoked or retired; in force on
+// every replica within a second. Nobody grants what he may not do himself: that takes the scopes of all operations (`forbidden`,
+// `insufficient_scope`), and the key's policy must admit its maker to them (`policy_refused`). The policy holds for the grantee too.
+// What was only granted cannot be granted on. Codes: `validation_failed`, `invalid_state` (the key is to be deleted), `not_found` (no such
+// key or principal), `conflict` (the grantee has 1,000 grants), `insufficient_scope`, `forbidden`, `policy_refused`, `step_up_required`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /elastic-keys/{id}/grants (the `CreateKeyGrant` operationId).
+func (c *Client) CreateKeyGrant(ctx context.Context, id KeyID, params *CreateKeyGrantParams, body CreateKeyGrantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateKeyGrantRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeKeyGrant Take a grant back
+//
+// In force on every replica within a second. Codes: `not_found`.
+//
+// Corresponds with DELETE /elastic-keys/{id}/grants/{grant} (the `RevokeKeyGrant` operationId).
+func (c *Client) RevokeKeyGrant(ctx context.Context, id KeyID, grant GrantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeKeyGrantRequest(c.Server, id, grant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetKeyGrant Get a grant on a key
+//
+// Codes: `not_found`.
+//
+// Corresponds with GET /elastic-keys/{id}/grants/{grant} (the `GetKeyGrant` operationId).
+func (c *Client) GetKeyGrant(ctx context.Context, id KeyID, grant GrantID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetKeyGrantRequest(c.Server, id, grant)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetireKeyGrant Give a grant up
+//
+// For the grantee, unless that is a role, and for the grant's retiring principal; no scope is needed. Codes: `not_found`, also for
+// everybody else.
+//
+// Corresponds with POST /elastic-keys/{id}/grants/{grant}/retire (the `RetireKeyGrant` operationId).
+func (c *Client) RetireKeyGrant(ctx context.Context, id KeyID, grant GrantID, params *RetireKeyGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetireKeyGrantRequest(c.Server, id, grant, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7338,6 +7660,279 @@ func NewGenerateDataKeyBatchRequestWithBody(server string, id KeyID, contentType
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListKeyGrantsRequest constructs an http.Request for the ListKeyGrants method
+func NewListKeyGrantsRequest(server string, id KeyID, params *ListKeyGrantsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateKeyGrantRequest calls the generic CreateKeyGrant builder with application/json body
+func NewCreateKeyGrantRequest(server string, id KeyID, params *CreateKeyGrantParams, body CreateKeyGrantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateKeyGrantRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewCreateKeyGrantRequestWithBody constructs an http.Request for the CreateKeyGrant method, with any body, and a specified content type
+func NewCreateKeyGrantRequestWithBody(server string, id KeyID, params *CreateKeyGrantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/grants", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeKeyGrantRequest constructs an http.Request for the RevokeKeyGrant method
+func NewRevokeKeyGrantRequest(server string, id KeyID, grant GrantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "grant", grant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/grants/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetKeyGrantRequest constructs an http.Request for the GetKeyGrant method
+func NewGetKeyGrantRequest(server string, id KeyID, grant GrantID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "grant", grant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/grants/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetireKeyGrantRequest constructs an http.Request for the RetireKeyGrant method
+func NewRetireKeyGrantRequest(server string, id KeyID, grant GrantID, params *RetireKeyGrantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "grant", grant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/grants/%s/retire", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }

@@ -127,8 +127,14 @@ CREATE TABLE auth_grants (
     resource      TEXT    NOT NULL,
     by_prefix     BOOLEAN NOT NULL,
     scopes        TEXT    NOT NULL,
+    terms         TEXT    NOT NULL, -- in the words of whoever decides about the resource; empty for none
+    retiring_kind TEXT    NOT NULL, -- who else may give the grant up; empty for nobody
+    retiring_id   TEXT    NOT NULL,
+    maker_kind    TEXT    NOT NULL,
+    maker_id      TEXT    NOT NULL,
     expires_at    BIGINT  NOT NULL,
     created_at    BIGINT  NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX auth_grants_by_subject ON auth_grants (tenant_id, subject_kind, subject_id, id);
+CREATE INDEX auth_grants_by_resource ON auth_grants (tenant_id, resource_kind, resource, id);

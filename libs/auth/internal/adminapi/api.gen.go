@@ -342,6 +342,9 @@ type Grant struct {
 	// SubjectId Id; of a role also its name.
 	SubjectId   string           `json:"subject_id"`
 	SubjectKind GrantSubjectKind `json:"subject_kind"`
+
+	// Terms What narrows the grant, as the resource's own API states it.
+	Terms *json.RawMessage `json:"terms,omitempty"`
 }
 
 // GrantSubjectKind defines model for Grant.SubjectKind.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
@@ -250,6 +251,51 @@ func (e GenerateRequestKeySize) Valid() bool {
 	case GenerateRequestKeySizeN3072:
 		return true
 	case GenerateRequestKeySizeN4096:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantMakerKind.
+const (
+	GrantMakerKindApiToken GrantMakerKind = "api_token"
+	GrantMakerKindClient   GrantMakerKind = "client"
+	GrantMakerKindUser     GrantMakerKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the GrantMakerKind enum.
+func (e GrantMakerKind) Valid() bool {
+	switch e {
+	case GrantMakerKindApiToken:
+		return true
+	case GrantMakerKindClient:
+		return true
+	case GrantMakerKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantPrincipalKind.
+const (
+	GrantPrincipalKindApiToken GrantPrincipalKind = "api_token"
+	GrantPrincipalKindClient   GrantPrincipalKind = "client"
+	GrantPrincipalKindRole     GrantPrincipalKind = "role"
+	GrantPrincipalKindUser     GrantPrincipalKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the GrantPrincipalKind enum.
+func (e GrantPrincipalKind) Valid() bool {
+	switch e {
+	case GrantPrincipalKindApiToken:
+		return true
+	case GrantPrincipalKindClient:
+		return true
+	case GrantPrincipalKindRole:
+		return true
+	case GrantPrincipalKindUser:
 		return true
 	default:
 		return false
@@ -1240,6 +1286,45 @@ type GenerateResult struct {
 	Wrapped *string `json:"wrapped,omitempty"`
 }
 
+// GrantConstraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+//
+// Example: {"context_includes":{"record":"4711"}}
+type GrantConstraints struct {
+	// ContextEquals Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	ContextEquals *Context `json:"context_equals,omitempty"`
+
+	// ContextIncludes Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
+	//
+	//
+	// Example: {"record":"4711"}
+	ContextIncludes *Context `json:"context_includes,omitempty"`
+}
+
+// GrantMaker Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+type GrantMaker struct {
+	Kind GrantMakerKind `json:"kind"`
+
+	// Subject Who made the grant; an id of the realm that he comes from.
+	Subject string `json:"subject"`
+}
+
+// GrantMakerKind defines model for GrantMaker.Kind.
+type GrantMakerKind string
+
+// GrantPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+type GrantPrincipal struct {
+	// Id Id; of a role also its name.
+	Id   string             `json:"id"`
+	Kind GrantPrincipalKind `json:"kind"`
+}
+
+// GrantPrincipalKind defines model for GrantPrincipal.Kind.
+type GrantPrincipalKind string
+
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
 type ImportJob struct {
 	// Attempts How often material was offered. 10 are the most.
@@ -1304,6 +1389,48 @@ type ImportKey struct {
 
 	// WrappedMaterial For RSA-OAEP-256+A256KWP the bytes as base64url, for ECDH-ES+A256KW the compact JWE.
 	WrappedMaterial *string `json:"wrapped_material,omitempty"`
+}
+
+// KeyGrant Example: {"constraints":{"context_includes":{"record":"4711"}},"created_at":"2026-11-02T09:30:00.123456Z","created_by":{"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"},"elastic_key_id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"id":"019ac3f0-9a11-7d02-8a53-0c1f6a2b9e11","operations":["encrypt","decrypt"]}
+type KeyGrant struct {
+	// Constraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+	// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+	//
+	//
+	// Example: {"context_includes":{"record":"4711"}}
+	Constraints *GrantConstraints `json:"constraints,omitempty"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// CreatedBy Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+	CreatedBy    GrantMaker `json:"created_by"`
+	ElasticKeyId string     `json:"elastic_key_id"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	Grantee GrantPrincipal `json:"grantee"`
+
+	// Id UUIDv7.
+	Id string `json:"id"`
+
+	// Operations What the grant is of. One made at `/grants` may be of operations that manage.
+	Operations []string `json:"operations"`
+
+	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
+}
+
+// KeyGrantPage defines model for KeyGrantPage.
+type KeyGrantPage struct {
+	Items      []KeyGrant `json:"items"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -1444,6 +1571,32 @@ type MaterialKeyStatus string
 type NewBackup struct {
 	// Recipients Public JWKs of those who can open the backup, EC (ECDH-ES+A256KW) or RSA of at least 3072 bits (RSA-OAEP-256).
 	Recipients []json.RawMessage `json:"recipients"`
+}
+
+// NewKeyGrant Example: {"constraints":{"context_includes":{"record":"4711"}},"expires_at":"2030-01-01T00:00:00.000000Z","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"operations":["encrypt","decrypt"]}
+type NewKeyGrant struct {
+	// Constraints What the context of an operation must be: exactly this, or at least this. Only operations that carry a context (encrypt, decrypt, reencrypt,
+	// generate-data-key, wrap, unwrap, generate) can be granted under constraints.
+	//
+	//
+	// Example: {"context_includes":{"record":"4711"}}
+	Constraints *GrantConstraints `json:"constraints,omitempty"`
+
+	// ExpiresAt When the grant ends by itself; never without it.
+	//
+	// Example: 2030-01-01T00:00:00.000000Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	Grantee GrantPrincipal `json:"grantee"`
+
+	// Operations Operations that use the key, as `encrypt`, and `read`.
+	//
+	// Example: ["encrypt","decrypt"]
+	Operations []string `json:"operations"`
+
+	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
@@ -1957,6 +2110,9 @@ type Cursor = string
 // DryRun defines model for DryRun.
 type DryRun = bool
 
+// GrantID defines model for GrantID.
+type GrantID = string
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -2149,6 +2305,27 @@ type ExportElasticKeyParams struct {
 	Approval *Approval `json:"Approval,omitempty"`
 }
 
+// ListKeyGrantsParams defines parameters for ListKeyGrants.
+type ListKeyGrantsParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateKeyGrantParams defines parameters for CreateKeyGrant.
+type CreateKeyGrantParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RetireKeyGrantParams defines parameters for RetireKeyGrant.
+type RetireKeyGrantParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ImportKeyParams defines parameters for ImportKey.
 type ImportKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
@@ -2290,6 +2467,9 @@ type BackupElasticKeyJSONRequestBody = NewBackup
 // ExportElasticKeyJSONRequestBody defines body for ExportElasticKey for application/json ContentType.
 type ExportElasticKeyJSONRequestBody = ExportKey
 
+// CreateKeyGrantJSONRequestBody defines body for CreateKeyGrant for application/json ContentType.
+type CreateKeyGrantJSONRequestBody = NewKeyGrant
+
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
 
@@ -2364,6 +2544,21 @@ type ServerInterface interface {
 	// ExportElasticKey Export a version to a recipient
 	// (POST /elastic-keys/{id}/export)
 	ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams)
+	// ListKeyGrants List the grants on a key
+	// (GET /elastic-keys/{id}/grants)
+	ListKeyGrants(w http.ResponseWriter, r *http.Request, id KeyID, params ListKeyGrantsParams)
+	// CreateKeyGrant Let somebody do something with a key
+	// (POST /elastic-keys/{id}/grants)
+	CreateKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, params CreateKeyGrantParams)
+	// RevokeKeyGrant Take a grant back
+	// (DELETE /elastic-keys/{id}/grants/{grant})
+	RevokeKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID)
+	// GetKeyGrant Get a grant on a key
+	// (GET /elastic-keys/{id}/grants/{grant})
+	GetKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID)
+	// RetireKeyGrant Give a grant up
+	// (POST /elastic-keys/{id}/grants/{grant}/retire)
+	RetireKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID, params RetireKeyGrantParams)
 	// ImportKey Import key material
 	// (POST /elastic-keys/{id}/import)
 	ImportKey(w http.ResponseWriter, r *http.Request, id KeyID, params ImportKeyParams)
@@ -2547,6 +2742,36 @@ func (_ Unimplemented) EnableElasticKey(w http.ResponseWriter, r *http.Request, 
 // ExportElasticKey Export a version to a recipient
 // (POST /elastic-keys/{id}/export)
 func (_ Unimplemented) ExportElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params ExportElasticKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListKeyGrants List the grants on a key
+// (GET /elastic-keys/{id}/grants)
+func (_ Unimplemented) ListKeyGrants(w http.ResponseWriter, r *http.Request, id KeyID, params ListKeyGrantsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateKeyGrant Let somebody do something with a key
+// (POST /elastic-keys/{id}/grants)
+func (_ Unimplemented) CreateKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, params CreateKeyGrantParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeKeyGrant Take a grant back
+// (DELETE /elastic-keys/{id}/grants/{grant})
+func (_ Unimplemented) RevokeKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetKeyGrant Get a grant on a key
+// (GET /elastic-keys/{id}/grants/{grant})
+func (_ Unimplemented) GetKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RetireKeyGrant Give a grant up
+// (POST /elastic-keys/{id}/grants/{grant}/retire)
+func (_ Unimplemented) RetireKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID, params RetireKeyGrantParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3708,6 +3933,240 @@ func (siw *ServerInterfaceWrapper) ExportElasticKey(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ExportElasticKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListKeyGrants operation middleware
+func (siw *ServerInterfaceWrapper) ListKeyGrants(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKeyGrantsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListKeyGrants(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateKeyGrant operation middleware
+func (siw *ServerInterfaceWrapper) CreateKeyGrant(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateKeyGrantParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateKeyGrant(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeKeyGrant operation middleware
+func (siw *ServerInterfaceWrapper) RevokeKeyGrant(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "grant" -------------
+	var grant GrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant", chi.URLParam(r, "grant"), &grant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeKeyGrant(w, r, id, grant)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetKeyGrant operation middleware
+func (siw *ServerInterfaceWrapper) GetKeyGrant(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "grant" -------------
+	var grant GrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant", chi.URLParam(r, "grant"), &grant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetKeyGrant(w, r, id, grant)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetireKeyGrant operation middleware
+func (siw *ServerInterfaceWrapper) RetireKeyGrant(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "grant" -------------
+	var grant GrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant", chi.URLParam(r, "grant"), &grant, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "grant", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetireKeyGrantParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetireKeyGrant(w, r, id, grant, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4936,6 +5395,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/elastic-keys/{id}/public-key", wrapper.GetPublicKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/elastic-keys/{id}/grants", wrapper.ListKeyGrants)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/grants", wrapper.CreateKeyGrant)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/elastic-keys/{id}/grants/{grant}", wrapper.RevokeKeyGrant)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/elastic-keys/{id}/grants/{grant}", wrapper.GetKeyGrant)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/grants/{grant}/retire", wrapper.RetireKeyGrant)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/elastic-keys/{id}/import-jobs", wrapper.ListImportJobs)
 	})
 	r.Group(func(r chi.Router) {
@@ -5934,6 +6408,206 @@ func (response ExportElasticKeydefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
+type ListKeyGrantsRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params ListKeyGrantsParams
+}
+
+type ListKeyGrantsResponseObject interface {
+	VisitListKeyGrantsResponse(w http.ResponseWriter) error
+}
+
+type ListKeyGrants200JSONResponse KeyGrantPage
+
+func (response ListKeyGrants200JSONResponse) VisitListKeyGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeyGrantsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListKeyGrantsdefaultApplicationProblemPlusJSONResponse) VisitListKeyGrantsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeyGrantRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params CreateKeyGrantParams
+	Body   *CreateKeyGrantJSONRequestBody
+}
+
+type CreateKeyGrantResponseObject interface {
+	VisitCreateKeyGrantResponse(w http.ResponseWriter) error
+}
+
+type CreateKeyGrant201ResponseHeaders struct {
+	Location *string
+}
+
+type CreateKeyGrant201JSONResponse struct {
+	Body    KeyGrant
+	Headers CreateKeyGrant201ResponseHeaders
+}
+
+func (response CreateKeyGrant201JSONResponse) VisitCreateKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeyGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateKeyGrantdefaultApplicationProblemPlusJSONResponse) VisitCreateKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeKeyGrantRequestObject struct {
+	Id    KeyID   `json:"id"`
+	Grant GrantID `json:"grant"`
+}
+
+type RevokeKeyGrantResponseObject interface {
+	VisitRevokeKeyGrantResponse(w http.ResponseWriter) error
+}
+
+type RevokeKeyGrant204Response struct {
+}
+
+func (response RevokeKeyGrant204Response) VisitRevokeKeyGrantResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeKeyGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeKeyGrantdefaultApplicationProblemPlusJSONResponse) VisitRevokeKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeyGrantRequestObject struct {
+	Id    KeyID   `json:"id"`
+	Grant GrantID `json:"grant"`
+}
+
+type GetKeyGrantResponseObject interface {
+	VisitGetKeyGrantResponse(w http.ResponseWriter) error
+}
+
+type GetKeyGrant200JSONResponse KeyGrant
+
+func (response GetKeyGrant200JSONResponse) VisitGetKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeyGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetKeyGrantdefaultApplicationProblemPlusJSONResponse) VisitGetKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetireKeyGrantRequestObject struct {
+	Id     KeyID   `json:"id"`
+	Grant  GrantID `json:"grant"`
+	Params RetireKeyGrantParams
+}
+
+type RetireKeyGrantResponseObject interface {
+	VisitRetireKeyGrantResponse(w http.ResponseWriter) error
+}
+
+type RetireKeyGrant204Response struct {
+}
+
+func (response RetireKeyGrant204Response) VisitRetireKeyGrantResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RetireKeyGrantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetireKeyGrantdefaultApplicationProblemPlusJSONResponse) VisitRetireKeyGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ImportKeyRequestObject struct {
 	Id     KeyID `json:"id"`
 	Params ImportKeyParams
@@ -6852,6 +7526,21 @@ type StrictServerInterface interface {
 	// ExportElasticKey Export a version to a recipient
 	// (POST /elastic-keys/{id}/export)
 	ExportElasticKey(ctx context.Context, request ExportElasticKeyRequestObject) (ExportElasticKeyResponseObject, error)
+	// ListKeyGrants List the grants on a key
+	// (GET /elastic-keys/{id}/grants)
+	ListKeyGrants(ctx context.Context, request ListKeyGrantsRequestObject) (ListKeyGrantsResponseObject, error)
+	// CreateKeyGrant Let somebody do something with a key
+	// (POST /elastic-keys/{id}/grants)
+	CreateKeyGrant(ctx context.Context, request CreateKeyGrantRequestObject) (CreateKeyGrantResponseObject, error)
+	// RevokeKeyGrant Take a grant back
+	// (DELETE /elastic-keys/{id}/grants/{grant})
+	RevokeKeyGrant(ctx context.Context, request RevokeKeyGrantRequestObject) (RevokeKeyGrantResponseObject, error)
+	// GetKeyGrant Get a grant on a key
+	// (GET /elastic-keys/{id}/grants/{grant})
+	GetKeyGrant(ctx context.Context, request GetKeyGrantRequestObject) (GetKeyGrantResponseObject, error)
+	// RetireKeyGrant Give a grant up
+	// (POST /elastic-keys/{id}/grants/{grant}/retire)
+	RetireKeyGrant(ctx context.Context, request RetireKeyGrantRequestObject) (RetireKeyGrantResponseObject, error)
 	// ImportKey Import key material
 	// (POST /elastic-keys/{id}/import)
 	ImportKey(ctx context.Context, request ImportKeyRequestObject) (ImportKeyResponseObject, error)
@@ -7524,6 +8213,149 @@ func (sh *strictHandler) ExportElasticKey(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ExportElasticKeyResponseObject); ok {
 		if err := validResponse.VisitExportElasticKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListKeyGrants operation middleware
+func (sh *strictHandler) ListKeyGrants(w http.ResponseWriter, r *http.Request, id KeyID, params ListKeyGrantsParams) {
+	var request ListKeyGrantsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKeyGrants(ctx, request.(ListKeyGrantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKeyGrants")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListKeyGrantsResponseObject); ok {
+		if err := validResponse.VisitListKeyGrantsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateKeyGrant operation middleware
+func (sh *strictHandler) CreateKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, params CreateKeyGrantParams) {
+	var request CreateKeyGrantRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body CreateKeyGrantJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateKeyGrant(ctx, request.(CreateKeyGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateKeyGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateKeyGrantResponseObject); ok {
+		if err := validResponse.VisitCreateKeyGrantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeKeyGrant operation middleware
+func (sh *strictHandler) RevokeKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID) {
+	var request RevokeKeyGrantRequestObject
+
+	request.Id = id
+	request.Grant = grant
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeKeyGrant(ctx, request.(RevokeKeyGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeKeyGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeKeyGrantResponseObject); ok {
+		if err := validResponse.VisitRevokeKeyGrantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetKeyGrant operation middleware
+func (sh *strictHandler) GetKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID) {
+	var request GetKeyGrantRequestObject
+
+	request.Id = id
+	request.Grant = grant
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetKeyGrant(ctx, request.(GetKeyGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetKeyGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetKeyGrantResponseObject); ok {
+		if err := validResponse.VisitGetKeyGrantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetireKeyGrant operation middleware
+func (sh *strictHandler) RetireKeyGrant(w http.ResponseWriter, r *http.Request, id KeyID, grant GrantID, params RetireKeyGrantParams) {
+	var request RetireKeyGrantRequestObject
+
+	request.Id = id
+	request.Grant = grant
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetireKeyGrant(ctx, request.(RetireKeyGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetireKeyGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetireKeyGrantResponseObject); ok {
+		if err := validResponse.VisitRetireKeyGrantResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

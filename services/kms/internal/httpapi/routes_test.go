@@ -96,6 +96,11 @@ var domain = map[string]keyring.Operation{
 	"createBackup":           keyring.OpBackup,
 	"createRestoreRecipient": keyring.OpRestore,
 	"restoreBackup":          keyring.OpRestore,
+	"createKeyGrant":         keyring.OpGrant,
+	"listKeyGrants":          keyring.OpRead,
+	"getKeyGrant":            keyring.OpRead,
+	"revokeKeyGrant":         keyring.OpGrant,
+	"retireKeyGrant":         "",
 	"createImportJob":        keyring.OpImport,
 	"listImportJobs":         keyring.OpRead,
 	"getImportJob":           keyring.OpRead,
@@ -140,10 +145,10 @@ func TestDocument_AsksForTheScopesOfTheChokePoint(t *testing.T) {
 func TestDocument_MarksWhatChangesState(t *testing.T) {
 	t.Parallel()
 	changing := []keyring.Operation{
-		keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy, keyring.OpImport,
+		keyring.OpCreate, keyring.OpUpdate, keyring.OpRotate, keyring.OpState, keyring.OpDestroy, keyring.OpImport, keyring.OpGrant,
 	}
 	for _, op := range described(t) {
-		changes := slices.Contains(changing, domain[op.ID]) || op.ID == "createRestoreRecipient"
+		changes := slices.Contains(changing, domain[op.ID]) || op.ID == "createRestoreRecipient" || op.ID == "retireKeyGrant"
 		assert.Equal(t, op.Method == http.MethodPost && changes, op.Idempotent, op.ID)
 	}
 }

@@ -16,7 +16,9 @@ func (k *Keyring) Batch(ctx context.Context, caller Caller, op Operation, ref Re
 	if op == OpGenerateRandom {
 		return caller, decideScope(caller, op)
 	}
-	if key, err := k.permitKey(ctx, caller, op, ref); err != nil {
+	whole := caller
+	whole.asked.items = true
+	if key, err := k.permitKey(ctx, whole, op, ref); err != nil {
 		k.refused(key, op, items)
 		return Caller{}, err
 	}
@@ -29,6 +31,16 @@ type decision struct {
 	op      Operation
 	ref     Ref
 	version int64
+	context string // its digest, where the decision depends on it
+}
+
+// decision is what the caller asks for. What he may do by his scopes he may do with every context, and by grants with some.
+func (c Caller) decision(op Operation, ref Ref, version int64) decision {
+	about := decision{op: op, ref: ref, version: version}
+	if decideScope(c, op) != nil {
+		about.context = c.asked.digest
+	}
+	return about
 }
 
 // decided is the answer, and until when it is good.

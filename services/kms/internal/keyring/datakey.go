@@ -37,6 +37,10 @@ const defaultDataKeyBits = 256
 // GenerateDataKey makes a key for use elsewhere and wraps it under the primary version.
 func (k *Keyring) GenerateDataKey(ctx context.Context, caller Caller, ref Ref, ask DataKeyRequest) (DataKey, error) {
 	// Who may not have a key must not have the service make one.
+	caller, _, err := caller.with(ask.Context)
+	if err != nil {
+		return DataKey{}, err
+	}
 	if _, err := k.permit(ctx, caller, OpGenerateDataKey, ref, 0); err != nil {
 		return DataKey{}, err
 	}

@@ -32,6 +32,9 @@ func (k *Keyring) Delete(ctx context.Context, caller Caller, ref Ref) (ElasticKe
 		if !reflect.DeepEqual(moved.Policy.Quorum, key.Policy.Quorum) {
 			return ErrStale // the quorum that was asked is not the one that the key has
 		}
+		if err := k.clearGrants(ctx, moved); err != nil {
+			return err
+		}
 		return k.record(ctx, Event{Action: "key." + t.Action, Key: moved, Detail: "approved"})
 	})
 	if errors.Is(err, ErrStale) {

@@ -29,6 +29,10 @@ type GeneratedKey struct {
 // Generate makes a JWK and encrypts it under the primary version. Its `kid` is its thumbprint (RFC 7638); a symmetric key, whose thumbprint
 // is a hash of the secret, has none.
 func (k *Keyring) Generate(ctx context.Context, caller Caller, ref Ref, ask GenerateRequest) (GeneratedKey, error) {
+	caller, _, err := caller.with(ask.Context)
+	if err != nil {
+		return GeneratedKey{}, err
+	}
 	if _, err := k.permit(ctx, caller, OpGenerate, ref, 0); err != nil {
 		return GeneratedKey{}, err
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	Generator Generator
 	// Grants lets callers do something to single keys; nil for scopes alone.
 	Grants Grants
+	// Book keeps grants; nil where nobody can make any.
+	Book GrantBook
 	// Backups says where backups come from and whom they may go to.
 	Backups Backups
 	// Approvals are what quorums of keys have agreed to; nil where nobody can ask them.
@@ -81,6 +83,7 @@ type Keyring struct {
 	barrier   Barrier
 	generator Generator
 	grants    Grants
+	book      GrantBook
 	approvals Approvals
 	backups   Backups
 	events    Events
@@ -129,6 +132,7 @@ func New(cfg Config) (*Keyring, error) {
 		barrier:   cfg.Barrier,
 		generator: cfg.Generator,
 		grants:    cfg.Grants,
+		book:      cfg.Book,
 		approvals: cfg.Approvals,
 		backups:   cfg.Backups,
 		events:    cfg.Events,
@@ -183,7 +187,7 @@ func (k *Keyring) permit(ctx context.Context, caller Caller, op Operation, ref R
 	if caller.decided == nil {
 		return k.decidePermit(ctx, caller, op, ref, version)
 	}
-	return caller.decided.permit(decision{op, ref, version}, k.now, func() (permit, error) {
+	return caller.decided.permit(caller.decision(op, ref, version), k.now, func() (permit, error) {
 		return k.decidePermit(ctx, caller, op, ref, version)
 	})
 }
@@ -316,14 +320,22 @@ func (k *Keyring) consider(caller Caller, op Operation, ref Ref) (refusal, err e
 
 // grant returns the caller with what he was granted on the key, or refusal.
 func (k *Keyring) grant(ctx context.Context, caller Caller, op Operation, key ElasticKey, refusal error) (Caller, error) {
-	allowed, err := k.grants.Allowed(ctx, caller, op.Scope(), key)
+	terms, err := k.grants.Terms(ctx, caller, op.Scope(), key)
 	if err != nil {
 		return caller, fmt.Errorf("look up grants: %w", err)
 	}
-	if !allowed {
+	if len(terms) == 0 {
 		return caller, refusal
 	}
-	caller.granted = op
+	caller.granted, caller.terms = op, nil
+	for _, text := range terms {
+		parsed, err := ParseTerms(text)
+		if err != nil {
+			k.log.WarnContext(ctx, "a grant gives nothing; an older release of the service does not know its terms", "tenant", key.Tenant, "key", key.ID, "error", err.Error())
+			continue
+		}
+		caller.terms = append(caller.terms, parsed)
+	}
 	return caller, nil
 }
 

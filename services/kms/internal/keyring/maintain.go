@@ -119,6 +119,9 @@ func (k *Keyring) deleteDue(ctx context.Context, tenant string, due Due, by time
 		if err != nil {
 			return err
 		}
+		if err := k.clearGrants(ctx, deleted); err != nil {
+			return err
+		}
 		return k.record(ctx, Event{Action: "key." + t.Action, Key: deleted})
 	})
 }

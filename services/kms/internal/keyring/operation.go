@@ -39,6 +39,7 @@ const (
 	OpExport  Operation = "export"
 	OpBackup  Operation = "backup"
 	OpRestore Operation = "restore"
+	OpGrant   Operation = "grant" // letting others do something to one key, and taking that back
 )
 
 // opReencryptTo is the side of OpReencrypt that makes: what it needs of the key that the message is encrypted to. Policies know the one name.
@@ -62,6 +63,8 @@ type attributes struct {
 	uses bool
 	// makes tells that a use makes something new, for which a version must be at its best; other uses read what was made.
 	makes bool
+	// bound tells that a use carries a context.
+	bound bool
 	// private tells that a use needs the private part of a key that has two.
 	private bool
 	// fits are the uses of a key that the operation works with; none: every one.
@@ -73,7 +76,7 @@ func Operations() []Operation {
 	return []Operation{
 		OpEncrypt, OpDecrypt, OpReencrypt, OpSign, OpVerify, OpMAC, OpVerifyMAC, OpGenerateDataKey, OpWrap, OpUnwrap, OpGenerate,
 		OpDerive, OpEncapsulate, OpDecapsulate,
-		OpCreate, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGenerateRandom,
+		OpCreate, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom,
 	}
 }
 
@@ -82,11 +85,11 @@ func (op Operation) attributes() attributes {
 	scope := "kms:" + string(op)
 	switch op {
 	case OpEncrypt, OpGenerateDataKey, OpWrap, OpGenerate:
-		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseEncrypt}}
+		return attributes{scope: scope, uses: true, makes: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpDecrypt, OpReencrypt, OpUnwrap:
-		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseEncrypt}}
+		return attributes{scope: scope, uses: true, private: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
 	case opReencryptTo:
-		return attributes{scope: OpReencrypt.Scope(), uses: true, makes: true, fits: []alg.Use{alg.UseEncrypt}}
+		return attributes{scope: OpReencrypt.Scope(), uses: true, makes: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
 	case OpSign:
 		return attributes{scope: scope, uses: true, makes: true, private: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
 	case OpVerify:
@@ -105,7 +108,7 @@ func (op Operation) attributes() attributes {
 		return attributes{scope: scope}
 	case OpCreate, OpUpdate, OpRotate, OpState:
 		return attributes{scope: "kms:write"}
-	case OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGenerateRandom:
+	case OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom:
 		return attributes{scope: scope}
 	}
 	return attributes{}

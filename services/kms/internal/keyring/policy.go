@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"context"
 	"slices"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
@@ -18,16 +17,13 @@ type Caller struct {
 	// Approval is the request for approval that the caller names, if any.
 	Approval string
 
-	// granted is what a grant lets the caller do to the key at hand.
+	// granted is what grants let the caller do to the key at hand, and terms what they narrow it by: one of these must allow it.
 	granted Operation
+	terms   []Terms
+	// asked is what of the question grants can be narrowed by.
+	asked asked
 	// decided are the decisions of a batch; nil outside of one.
 	decided *decisions
-}
-
-// Grants knows what callers may do to single keys beyond their scopes.
-type Grants interface {
-	// Allowed tells whether the caller was granted the scope on the key. An error means that nobody can tell now.
-	Allowed(ctx context.Context, caller Caller, scope string, key ElasticKey) (bool, error)
 }
 
 // fits tells whether op may be done with a key of this use. A JWS under HS256 is made and checked by sign and verify like any other.
@@ -57,6 +53,9 @@ func decide(caller Caller, op Operation, key ElasticKey, version *MaterialKey) e
 	}
 	if key.Tenant != caller.Tenant || key.Status == ElasticDeleted {
 		return errNotFound()
+	}
+	if caller.granted == op && !caller.asked.items && !slices.ContainsFunc(caller.terms, func(t Terms) bool { return t.allow(caller.asked.bound) }) {
+		return errTermsRefuse()
 	}
 	if !op.uses() {
 		return nil

@@ -30,7 +30,11 @@ func (k *Keyring) Reencrypt(ctx context.Context, caller Caller, ref Ref, ask Ree
 		bind = ask.Context
 	}
 	// Asked first, so that nothing is opened for somebody who may not have it made anew.
-	if _, err := k.permit(ctx, caller, opReencryptTo, target, 0); err != nil {
+	maker, _, err := caller.with(bind)
+	if err != nil {
+		return Reencrypted{}, err
+	}
+	if _, err := k.permit(ctx, maker, opReencryptTo, target, 0); err != nil {
 		return Reencrypted{}, err
 	}
 	opened, source, err := k.unseal(ctx, caller, OpReencrypt, ref, ask.Context, ask.Ciphertext)

@@ -22,7 +22,7 @@ type content struct {
 
 // seal makes a compact JWE under the primary version.
 func (k *Keyring) seal(ctx context.Context, caller Caller, op Operation, ref Ref, bind Context, of content) (Encrypted, error) {
-	digest, err := bind.digest()
+	caller, digest, err := caller.with(bind)
 	if err != nil {
 		return Encrypted{}, err
 	}
@@ -68,14 +68,14 @@ func (k *Keyring) permitSeal(ctx context.Context, caller Caller, op Operation, r
 		if _, err := k.rotate(ctx, p.key, p.version.Version); err != nil && !errors.Is(err, ErrStale) {
 			return permit{}, fmt.Errorf("rotate key %s at its limit of uses: %w", p.key.ID, err)
 		}
-		caller.decided.forget(decision{op, ref, 0})
+		caller.decided.forget(caller.decision(op, ref, 0))
 	}
 	return permit{}, problem.New("conflict", "the key is being rotated; try again")
 }
 
 // unseal opens a compact JWE that was made under a version of the key. The content is the caller's to clear.
 func (k *Keyring) unseal(ctx context.Context, caller Caller, op Operation, ref Ref, bind Context, ciphertext string) (content, Used, error) {
-	digest, err := bind.digest()
+	caller, digest, err := caller.with(bind)
 	if err != nil {
 		return content{}, Used{}, err
 	}
