@@ -272,7 +272,7 @@ var asks = map[string]func(h holding) []ask{
 	"getAttestationKeys": func(holding) []ask { return []ask{{path: "attestation-keys"}} },
 	// Grants on single keys.
 	"createKeyGrant": func(h holding) []ask {
-		return []ask{{"elastic-keys/" + h.secret + "/grants", keyGrant("client", uuid.Must(uuid.NewV7()).String(), "encrypt")}}
+		return []ask{{"elastic-keys/" + h.secret + "/grants", keyGrant("client", "01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11", "encrypt")}}
 	},
 	"listKeyGrants":  func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/grants"}} },
 	"getKeyGrant":    func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/grants/" + h.grantID}} },
