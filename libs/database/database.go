@@ -51,6 +51,8 @@ type DB struct {
 	// migrationLock is held by the one process that migrates; nil for a database in memory.
 	migrationLock func(ctx context.Context) (unlock func() error, err error)
 	migrating     sync.Mutex
+	// hearing knows whether PostgreSQL answers; nil on SQLite.
+	hearing *hearing
 	// tenancy is how tenants are kept apart; nil on SQLite, where only the statements do it.
 	tenancy *tenancy
 }
@@ -101,6 +103,9 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Close waits for running statements and closes all connections.
 func (db *DB) Close() error {
+	if db.hearing != nil {
+		db.hearing.close()
+	}
 	err := db.writer.Close()
 	if db.reader != db.writer {
 		err = errors.Join(db.reader.Close(), err)

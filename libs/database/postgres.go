@@ -42,14 +42,17 @@ func openPostgres(ctx context.Context, cfg Config, opts Options) (*DB, error) {
 		role: connection.User, security: cfg.RowSecurity, schemaLimit: cfg.SchemaTenants, twoRoles: owner != nil,
 		isolated: map[string]bool{},
 	}
+	hearing := newHearing()
+	connection.DialFunc = dialImpatient(hearing.suspect)
 	tenancy.bound.Store(owner != nil || cfg.RowSecurity == RowSecurityRequire || cfg.SchemaTenants > 0)
 
 	pool := sql.OpenDB(binder{Connector: stdlib.GetConnector(*connection), tenancy: tenancy})
+	hearing.ask = pool.PingContext
 	keepConnections(pool, poolSize(cfg.MaxConnections))
 	pool.SetConnMaxLifetime(connectionLifetime)
 	pool.SetConnMaxIdleTime(connectionIdleTime)
 
-	db := &DB{engine: EnginePostgres, log: opts.Log, writer: pool, reader: pool, tenancy: tenancy}
+	db := &DB{engine: EnginePostgres, log: opts.Log, writer: pool, reader: pool, tenancy: tenancy, hearing: hearing}
 	if owner == nil {
 		owner = connection
 	}
@@ -119,7 +122,6 @@ func postgresConfig(cfg Config, opts Options) (*pgx.ConnConfig, error) {
 		"lock_timeout":                        milliseconds(lockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(idleTransaction),
 	}
-	connection.DialFunc = dialImpatient
 	requireTLS13(connection.TLSConfig)
 	for _, fallback := range connection.Fallbacks {
 		requireTLS13(fallback.TLSConfig)

@@ -48,6 +48,9 @@ func (p *prepared) get(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // query reads rows outside of a transaction.
 func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if err := db.hearing.refusal(); err != nil {
+		return nil, err
+	}
 	statement, err := db.prepared.get(ctx, query) //nolint:sqlclosecheck // it is kept
 	switch {
 	case err != nil:
@@ -61,6 +64,9 @@ func (db *DB) query(ctx context.Context, query string, args []any) (*sql.Rows, e
 
 // queryRow is query for at most one row.
 func (db *DB) queryRow(ctx context.Context, query string, args []any) (*sql.Row, error) {
+	if err := db.hearing.refusal(); err != nil {
+		return nil, err
+	}
 	statement, err := db.prepared.get(ctx, query) //nolint:sqlclosecheck // it is kept
 	switch {
 	case err != nil:

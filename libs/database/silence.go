@@ -2,7 +2,9 @@ package database
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -17,13 +19,15 @@ const keepAlive = 30 * time.Second
 
 func dialer() *net.Dialer { return &net.Dialer{KeepAlive: keepAlive} }
 
-// dialImpatient connects, and has reads fail that hear nothing for too long.
-func dialImpatient(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := dialer().DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+// dialImpatient connects, and has reads fail that hear nothing for too long, of which tell is told.
+func dialImpatient(tell func()) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer().DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &impatientConn{Conn: conn, patience: maxSilence, tell: tell}, nil
 	}
-	return &impatientConn{Conn: conn, patience: maxSilence}, nil
 }
 
 // impatientConn bounds each read for which its user has set no deadline. The user is pgx, which reads only while it waits for an answer, and
@@ -31,6 +35,7 @@ func dialImpatient(ctx context.Context, network, address string) (net.Conn, erro
 type impatientConn struct {
 	net.Conn
 	patience time.Duration
+	tell     func() // that it has run out
 
 	mu    sync.Mutex // held while a deadline is set, so that the user's is never replaced
 	bound bool       // the user has set one; guarded by mu
@@ -41,7 +46,17 @@ func (c *impatientConn) Read(p []byte) (int, error) {
 	if err := c.begin(); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.isBound() {
+		c.tell()
+	}
+	return n, err
+}
+
+func (c *impatientConn) isBound() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bound
 }
 
 func (c *impatientConn) begin() error {

@@ -2,6 +2,7 @@ package database_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,10 +34,12 @@ func tcp(t *testing.T) (near, far net.Conn) {
 func TestConnection_HearsNothingForTooLong(t *testing.T) {
 	t.Parallel()
 	near, far := tcp(t)
-	conn := database.Impatient(near, 50*time.Millisecond)
+	told := 0
+	conn := database.Impatient(near, 50*time.Millisecond, func() { told++ })
 	buffer := make([]byte, 1)
 	_, err := conn.Read(buffer)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.Equal(t, 1, told)
 	for range 3 { // each word is waited for anew
 		_, err = far.Write([]byte("x"))
 		require.NoError(t, err)
@@ -52,7 +55,8 @@ func TestConnection_KeepsDeadlinesOfItsUser(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			near, far := tcp(t)
-			conn := database.Impatient(near, time.Millisecond)
+			told := 0
+			conn := database.Impatient(near, time.Millisecond, func() { told++ })
 			buffer := make([]byte, 1)
 			require.NoError(t, set(conn, time.Now().Add(time.Minute)))
 			answered := time.AfterFunc(50*time.Millisecond, func() { _, _ = far.Write([]byte("x")) })
@@ -62,6 +66,7 @@ func TestConnection_KeepsDeadlinesOfItsUser(t *testing.T) {
 			require.NoError(t, set(conn, time.Now().Add(-time.Second)))
 			_, err = conn.Read(buffer)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			assert.Zero(t, told, "the user's impatience says nothing of the server")
 			require.NoError(t, set(conn, time.Time{}))
 			_, err = conn.Read(buffer)
 			require.ErrorIs(t, err, os.ErrDeadlineExceeded, "without one the connection is impatient again")
@@ -88,4 +93,44 @@ func TestOpen_SilentServerIsUnavailable(t *testing.T) {
 	require.ErrorAs(t, err, &unavailable)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.NotErrorIs(t, err, database.ErrOutcomeUnknown)
+}
+
+// Once a server is known to be silent nobody waits for it any more; once it speaks again everything goes on.
+func TestSilence_IsWaitedForByNobodyElse(t *testing.T) {
+	t.Parallel()
+	cfg, fault := dbtest.Faulty(t, dbtest.Fresh(t, database.EnginePostgres))
+	db := dbtest.Open(t, cfg)
+	var one int
+	ask := func(ctx context.Context) error { return db.QueryRow(ctx, "SELECT 1").Scan(&one) }
+
+	db.Suspect() // without a reason
+	for range 100 {
+		require.NoError(t, ask(t.Context()))
+	}
+
+	fault.Silence()
+	defer fault.Restore()
+	db.Suspect()
+	asks := map[string]func(ctx context.Context) error{
+		"read": ask,
+		"statement": func(ctx context.Context) error {
+			_, err := db.Exec(ctx, "SELECT 1")
+			return err
+		},
+		"transaction": func(ctx context.Context) error { return db.InTx(ctx, ask) },
+	}
+	for name, ask := range asks {
+		require.Eventually(t, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			err := ask(ctx)
+			var unavailable *database.UnavailableError
+			return errors.As(err, &unavailable) && ctx.Err() == nil && strings.Contains(err.Error(), "has not answered for some time")
+		}, 10*time.Second, time.Millisecond, name)
+	}
+
+	fault.Restore()
+	for name, ask := range asks {
+		require.Eventually(t, func() bool { return ask(t.Context()) == nil }, 10*time.Second, time.Millisecond, name)
+	}
 }

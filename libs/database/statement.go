@@ -33,6 +33,9 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, 
 // autocommit runs a statement on a connection of its own choice: sql.DB would repeat it on another one where the driver says that it
 // was not sent, on which pgx cannot be relied.
 func (db *DB) autocommit(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if err := db.hearing.refusal(); err != nil {
+		return nil, err
+	}
 	connection, err := db.writer.Conn(ctx)
 	if err != nil {
 		return nil, asUnavailable(err)

@@ -85,6 +85,9 @@ type openTx struct {
 
 // begin starts a transaction that is rolled back when ctx ends before commit.
 func (db *DB) begin(ctx context.Context) (*openTx, error) {
+	if err := db.hearing.refusal(); err != nil {
+		return nil, err
+	}
 	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unbind := context.AfterFunc(ctx, cancel)
 	timer := time.AfterFunc(beginTimeout, cancel)
