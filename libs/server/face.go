@@ -27,6 +27,14 @@ func (s *Server) loadAPI() error {
 	if err != nil {
 		return err
 	}
+	for _, op := range o.list {
+		if op.Alias == "" {
+			continue
+		}
+		if err := s.aliases.add(op.Alias, op.Path); err != nil {
+			return err
+		}
+	}
 	for prefix, a := range map[string]*audience{"/service": s.programs(), "/browser": s.browsers()} {
 		f := &face{prefix: prefix, base: prefix + apiPath, mux: o.mux, resources: map[string]map[string]*route{}}
 		f.serve = chain(s.stages(a), s.handle)

@@ -44,6 +44,7 @@ func (s *Server) newListener(source TLS, demand bool) *listener {
 // ServeHTTP begins the call, finds its route, which no answer depends on before the authorization, and sends it down the pipeline.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := l.server
+	r = s.aliases.resolve(r)
 	c := newCall(s, w, r)
 	c.listener = l
 	c.settings = s.settings.Load()

@@ -25,7 +25,11 @@ func (s *Server) loadProtocols() error {
 	audiences := map[string]*audience{ClientService: s.programs(), ClientBrowser: s.pages(), ClientEither: s.anybody()}
 	var faults []error
 	for _, p := range s.deps.Protocols {
-		if err := p.check(); err != nil {
+		err := p.check()
+		if err == nil && s.aliases.covers(p.Path) {
+			err = errors.New("the path is an alias's")
+		}
+		if err != nil {
 			faults = append(faults, fmt.Errorf("%s %s: %w", p.Method, p.Path, err))
 
 			continue

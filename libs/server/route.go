@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/contract"
 )
@@ -53,6 +54,8 @@ func newRoute(base string, op *contract.Operation, h http.Handler) *route {
 // Route is one method of one path of the public listener.
 type Route struct {
 	Method, Pattern string
+	// Alias is the pattern at which programs find it too; "" for none.
+	Alias string
 	// Operation is the operationId, or method and pattern for a route that no document describes.
 	Operation string
 	Anonymous bool
@@ -64,7 +67,11 @@ type Route struct {
 func (s *Server) Routes() []Route {
 	var out []Route
 	for _, r := range s.routes {
-		out = append(out, Route{Method: r.method, Pattern: r.pattern, Operation: r.operation, Anonymous: r.anonymous, Scopes: r.scopes})
+		alias := ""
+		if r.op != nil && strings.HasPrefix(r.pattern, "/service/") {
+			alias = r.op.Alias
+		}
+		out = append(out, Route{Method: r.method, Pattern: r.pattern, Alias: alias, Operation: r.operation, Anonymous: r.anonymous, Scopes: r.scopes})
 	}
 
 	slices.SortFunc(out, func(a, b Route) int {

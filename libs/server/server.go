@@ -41,6 +41,7 @@ type Server struct {
 	ids         *requestIDs
 	faces       []*face // the prefixes, and last what lies outside them
 	protocols   *protocols
+	aliases     aliases
 	routes      []*route
 	measures    *measures
 	adminToken  []byte

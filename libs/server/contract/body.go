@@ -22,7 +22,7 @@ type body struct {
 }
 
 func (o *Operation) readBody(op *openapi3.Operation) error {
-	batch, _, err := extension[bool](op, extBatch)
+	batch, _, err := extension[bool](op.Extensions, extBatch)
 	if err != nil {
 		return err
 	}

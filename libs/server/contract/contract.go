@@ -17,6 +17,8 @@
 //   - optionally `x-resource`, the kind of the one resource that the operation is about, where the scopes can be granted for single resources:
 //     the handler then decides about each.
 //
+// A path may say `x-alias`, another path at which programs find it too.
+//
 // Objects in requests are closed unless they state additionalProperties.
 package contract
 

@@ -30,6 +30,7 @@ const (
 	extFeature   = "x-feature"
 	extResource  = "x-resource"
 	extBatch     = "x-batch"
+	extAlias     = "x-alias" // of a path
 	extCodegen   = "x-oapi-codegen-"
 )
 
@@ -39,6 +40,8 @@ type Operation struct {
 	ID string
 	// Method and Path are as in the document: the path with its parameters in braces.
 	Method, Path string
+	// Alias is another path at which programs find all operations of Path, outside the API's prefixes; "" for none.
+	Alias string
 	// Anonymous tells that anybody may call it.
 	Anonymous bool
 	// Scopes are alternatives, each a set of scopes that a caller must hold in full. No alternative: any caller.
@@ -72,6 +75,10 @@ func newOperation(doc *openapi3.T, product, method, path string, item *openapi3.
 	if o.ID == "" {
 		return nil, errors.New("it has no operationId")
 	}
+	var err error
+	if o.Alias, _, err = extension[string](item.Extensions, extAlias); err != nil {
+		return nil, err
+	}
 	for _, read := range []func() error{
 		func() error { return o.readExtensions(op) },
 		func() error { return o.readSecurity(doc, op) },
@@ -93,7 +100,7 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 			return fmt.Errorf("the extension %s is unknown", name)
 		}
 	}
-	stateless, _, err := extension[bool](op, extStateless)
+	stateless, _, err := extension[bool](op.Extensions, extStateless)
 	if err != nil {
 		return err
 	}
@@ -101,13 +108,13 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 		return fmt.Errorf("%s is for POST", extStateless)
 	}
 	o.Idempotent = o.Method == http.MethodPost && !stateless
-	if o.Hot, _, err = extension[bool](op, extHot); err != nil {
+	if o.Hot, _, err = extension[bool](op.Extensions, extHot); err != nil {
 		return err
 	}
-	if o.StepUp, _, err = extension[bool](op, extStepUp); err != nil {
+	if o.StepUp, _, err = extension[bool](op.Extensions, extStepUp); err != nil {
 		return err
 	}
-	feature, stated, err := extension[string](op, extFeature)
+	feature, stated, err := extension[string](op.Extensions, extFeature)
 	if err != nil {
 		return err
 	}
@@ -115,7 +122,7 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 		return fmt.Errorf("%s is empty", extFeature)
 	}
 	o.Feature = feature
-	resource, stated, err := extension[string](op, extResource)
+	resource, stated, err := extension[string](op.Extensions, extResource)
 	if err != nil {
 		return err
 	}
@@ -123,7 +130,7 @@ func (o *Operation) readExtensions(op *openapi3.Operation) error {
 		return fmt.Errorf("%s is empty", extResource)
 	}
 	o.Resource = resource
-	limit, stated, err := extension[int64](op, extMaxBody)
+	limit, stated, err := extension[int64](op.Extensions, extMaxBody)
 	if err != nil {
 		return err
 	}
@@ -149,9 +156,9 @@ func (o *Operation) Changes() bool {
 	}
 }
 
-// extension reads an extension of an operation as a T.
-func extension[T any](op *openapi3.Operation, name string) (value T, stated bool, err error) {
-	raw, stated := op.Extensions[name]
+// extension reads one of the extensions of an operation or a path as a T.
+func extension[T any](extensions map[string]any, name string) (value T, stated bool, err error) {
+	raw, stated := extensions[name]
 	if !stated {
 		return value, false, nil
 	}

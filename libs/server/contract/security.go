@@ -18,7 +18,7 @@ const productScope = "$product:"
 
 // readSecurity finds who may call the operation. Authentication is never optional: an alternative without a scheme is refused.
 func (o *Operation) readSecurity(doc *openapi3.T, op *openapi3.Operation) error {
-	listed, stated, err := extension[[]string](op, extScopes)
+	listed, stated, err := extension[[]string](op.Extensions, extScopes)
 	if err != nil {
 		return err
 	}
