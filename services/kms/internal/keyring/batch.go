@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -18,12 +19,21 @@ func (k *Keyring) Batch(ctx context.Context, caller Caller, op Operation, ref Re
 	}
 	whole := caller
 	whole.asked.items = true
-	if key, err := k.permitKey(ctx, whole, op, ref); err != nil {
+	if key, err := k.permitLoaded(ctx, whole, op, ref, k.keyFact); err != nil {
 		k.refused(key, op, items)
 		return Caller{}, err
 	}
 	caller.decided = &decisions{known: map[decision]decided{}}
 	return caller, nil
+}
+
+// keyFact is a key as it is known together with its primary version, mostly from memory. One that has none is read.
+func (k *Keyring) keyFact(ctx context.Context, tenant string, ref Ref) (ElasticKey, error) {
+	key, _, err := k.store.KeyVersion(ctx, tenant, ref, 0)
+	if errors.Is(err, ErrNotFound) {
+		return k.store.ElasticKey(ctx, tenant, ref)
+	}
+	return key, err
 }
 
 // decision is what a permit is asked for.

@@ -174,6 +174,7 @@ type permit struct {
 	op      Operation
 	key     ElasticKey
 	version MaterialKey
+	keyID   string // of the version, as messages name it
 	spec    alg.Spec
 }
 
@@ -219,7 +220,7 @@ func (k *Keyring) decidePermit(ctx context.Context, caller Caller, op Operation,
 	if err != nil {
 		return permit{}, fmt.Errorf("key %s: %w", key.ID, err)
 	}
-	return permit{op: op, key: key, version: material, spec: spec}, nil
+	return permit{op: op, key: key, version: material, keyID: material.KeyID(), spec: spec}, nil
 }
 
 // missing is the answer where there is no such version. A key that awaits its first import exists all the same, and says so.
@@ -243,11 +244,18 @@ func (k *Keyring) refused(key ElasticKey, op Operation, times int) {
 
 // permitKey is permit for operations on the key as a whole.
 func (k *Keyring) permitKey(ctx context.Context, caller Caller, op Operation, ref Ref) (ElasticKey, error) {
+	return k.permitLoaded(ctx, caller, op, ref, k.store.ElasticKey)
+}
+
+// permitLoaded is permitKey for the key as load has it.
+func (k *Keyring) permitLoaded(ctx context.Context, caller Caller, op Operation, ref Ref,
+	load func(ctx context.Context, tenant string, ref Ref) (ElasticKey, error),
+) (ElasticKey, error) {
 	refusal, err := k.consider(caller, op, ref)
 	if err != nil {
 		return ElasticKey{}, err
 	}
-	key, err := k.store.ElasticKey(ctx, caller.Tenant, ref)
+	key, err := load(ctx, caller.Tenant, ref)
 	if errors.Is(err, ErrNotFound) {
 		return ElasticKey{}, orNotFound(refusal)
 	}

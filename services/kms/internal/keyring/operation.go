@@ -80,39 +80,45 @@ func Operations() []Operation {
 	}
 }
 
-// attributes is the table that decide goes by. An operation that is not in it has no scope and is nobody's.
-func (op Operation) attributes() attributes {
-	scope := "kms:" + string(op)
-	switch op {
-	case OpEncrypt, OpGenerateDataKey, OpWrap, OpGenerate:
-		return attributes{scope: scope, uses: true, makes: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
-	case OpDecrypt, OpReencrypt, OpUnwrap:
-		return attributes{scope: scope, uses: true, private: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
-	case opReencryptTo:
-		return attributes{scope: OpReencrypt.Scope(), uses: true, makes: true, bound: true, fits: []alg.Use{alg.UseEncrypt}}
-	case OpSign:
-		return attributes{scope: scope, uses: true, makes: true, private: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
-	case OpVerify:
-		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseSign, alg.UseMAC}}
-	case OpMAC:
-		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseMAC}}
-	case OpVerifyMAC:
-		return attributes{scope: scope, uses: true, fits: []alg.Use{alg.UseMAC}}
-	case OpDerive:
-		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseDerive}}
-	case OpEncapsulate:
-		return attributes{scope: scope, uses: true, makes: true, fits: []alg.Use{alg.UseKEM}}
-	case OpDecapsulate:
-		return attributes{scope: scope, uses: true, private: true, fits: []alg.Use{alg.UseKEM}}
-	case OpRead:
-		return attributes{scope: scope}
-	case OpCreate, OpUpdate, OpRotate, OpState:
-		return attributes{scope: "kms:write"}
-	case OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom:
-		return attributes{scope: scope}
+// table is what decide goes by. An operation that is not in it has no scope and is nobody's.
+//
+//nolint:gochecknoglobals // constant
+var table = func() map[Operation]attributes {
+	own := func(a attributes, operations ...Operation) func(map[Operation]attributes) {
+		return func(all map[Operation]attributes) {
+			for _, op := range operations {
+				one := a
+				if one.scope == "" {
+					one.scope = "kms:" + string(op)
+				}
+				all[op] = one
+			}
+		}
 	}
-	return attributes{}
-}
+	encrypt, sign := []alg.Use{alg.UseEncrypt}, []alg.Use{alg.UseSign, alg.UseMAC}
+	mac, derive, kem := []alg.Use{alg.UseMAC}, []alg.Use{alg.UseDerive}, []alg.Use{alg.UseKEM}
+	all := map[Operation]attributes{}
+	for _, add := range []func(map[Operation]attributes){
+		own(attributes{uses: true, makes: true, bound: true, fits: encrypt}, OpEncrypt, OpGenerateDataKey, OpWrap, OpGenerate),
+		own(attributes{uses: true, private: true, bound: true, fits: encrypt}, OpDecrypt, OpReencrypt, OpUnwrap),
+		own(attributes{scope: "kms:" + string(OpReencrypt), uses: true, makes: true, bound: true, fits: encrypt}, opReencryptTo),
+		own(attributes{uses: true, makes: true, private: true, fits: sign}, OpSign),
+		own(attributes{uses: true, fits: sign}, OpVerify),
+		own(attributes{uses: true, makes: true, fits: mac}, OpMAC),
+		own(attributes{uses: true, fits: mac}, OpVerifyMAC),
+		own(attributes{uses: true, private: true, fits: derive}, OpDerive),
+		own(attributes{uses: true, makes: true, fits: kem}, OpEncapsulate),
+		own(attributes{uses: true, private: true, fits: kem}, OpDecapsulate),
+		own(attributes{scope: "kms:write"}, OpCreate, OpUpdate, OpRotate, OpState),
+		own(attributes{}, OpRead, OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom),
+	} {
+		add(all)
+	}
+	return all
+}()
+
+// attributes are those of the table.
+func (op Operation) attributes() attributes { return table[op] }
 
 // Scope is the scope that allows op beside ScopeAdmin.
 func (op Operation) Scope() string { return op.attributes().scope }

@@ -36,7 +36,7 @@ func (k *Keyring) seal(ctx context.Context, caller Caller, op Operation, ref Ref
 	}
 	defer held.release()
 	header := jwe.Header{
-		Algorithm: p.spec.KeyManagement, Encryption: p.spec.ContentEncryption, KeyID: p.version.KeyID(), Type: of.typ, ContentType: of.contentType,
+		Algorithm: p.spec.KeyManagement, Encryption: p.spec.ContentEncryption, KeyID: p.keyID, Type: of.typ, ContentType: of.contentType,
 	}
 	if digest != "" {
 		header.Extra = map[string]any{headerContext: digest}

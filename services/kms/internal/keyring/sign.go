@@ -69,7 +69,7 @@ func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequ
 	k.count(p, len(ask.Payload))
 	signed := Signed{Used: p.used(), Algorithm: p.spec.Signature, Format: ask.Format}
 	if ask.Format == FormatJWS {
-		header := jws.Header{Algorithm: p.spec.Signature, KeyID: p.version.KeyID(), Type: ask.Type}
+		header := jws.Header{Algorithm: p.spec.Signature, KeyID: p.keyID, Type: ask.Type}
 		if signed.Signature, err = jws.Sign(held.key, header, ask.Payload); err != nil {
 			return Signed{}, fmt.Errorf("sign: %w", err)
 		}
