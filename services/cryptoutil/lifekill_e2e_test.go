@@ -3,6 +3,7 @@
 package cryptoutil_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
 
@@ -107,8 +109,9 @@ type liver struct {
 	answered int
 }
 
-// Whenever the service dies, a key's state is the one before or the one after the change that was under way, never another; what was acknowledged
-// stays, no number is used twice, everything decrypts, and the audit trail is whole.
+// Whenever the service dies, a key's state is the one before or the one after the change that was under way, never another; the same request with
+// the same Idempotency-Key then makes it the one after, once; what was acknowledged stays, no number is used twice, everything decrypts, and the
+// audit trail is whole.
 func TestKill_AmidTheLifeOfKeys(t *testing.T) {
 	t.Parallel()
 	seed, rounds := setting(t, seedVariable, rand.Uint64()), setting(t, lifeRoundsVariable, defaultLifeRounds)
@@ -117,7 +120,7 @@ func TestKill_AmidTheLifeOfKeys(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(seed, uint64(len(engine))))
-			dir, _ := preparedOn(t, engine)
+			dir, data := preparedOn(t, engine)
 			i := serve(t, dir)
 			livers := make([]*liver, lifeWorkers)
 			for n := range livers {
@@ -134,6 +137,7 @@ func TestKill_AmidTheLifeOfKeys(t *testing.T) {
 				time.Sleep(time.Duration(random.Int64N(int64(lifeMoment)))) //nolint:forbidigo // the moment of the end
 				i.kill()
 				working.Wait()
+				endClaims(t, data)
 				i = serve(t, dir)
 				a = i.landlord(t)
 				for _, l := range livers {
@@ -213,7 +217,10 @@ func (l *liver) compare(t *testing.T, a *api) {
 		possible = append(possible, *l.pending.after(l.now))
 	}
 	assert.Contains(t, possible, found, "%s", l.name)
-	l.now = found
+	if l.pending != nil {
+		l.repeat(t, a)
+	}
+	found = l.now
 	if found.status != "active" || found.versions[1] != "enabled" {
 		return
 	}
@@ -222,6 +229,33 @@ func (l *liver) compare(t *testing.T, a *api) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
 	assert.Equal(t, "aGVsbG8", opened.Plaintext)
+}
+
+// repeat asks twice more for the change that had no answer: it has happened once then.
+func (l *liver) repeat(t *testing.T, a *api) {
+	t.Helper()
+	l.now = *l.pending.after(l.now)
+	var first reply
+	for n := range 2 {
+		answer, err := l.ask(t, a, *l.pending)
+		require.NoError(t, err)
+		assert.Equal(t, 2, answer.status/100, "%s of %s: %s", l.pending.path, l.name, answer.body)
+		if n > 0 {
+			assert.Equal(t, string(first.body), string(answer.body))
+			assert.Equal(t, "true", answer.header.Get("Idempotency-Replayed"))
+		}
+		first = answer
+	}
+	assert.Equal(t, l.now, l.read(t, a), "%s after it was repeated", l.name)
+}
+
+// endClaims has the requests that a dead service was at be older than any request can be; otherwise those who repeat them wait a minute.
+func endClaims(t *testing.T, data database.Config) {
+	t.Helper()
+	inDatabase(t, data, func(ctx context.Context, db *database.DB) error {
+		_, err := db.Exec(ctx, "UPDATE idempotency_records SET claimed_at = 0 WHERE state = 'running'")
+		return err
+	})
 }
 
 // read is the state that the service tells.
