@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -245,4 +246,17 @@ func TestChanges_TellsUseFromChange(t *testing.T) {
 	}
 	assert.True(t, load(t, secured, operation("post", "x-scopes: []\nparameters: [{$ref: '#/components/parameters/Key'}]")).Changes())
 	assert.False(t, load(t, secured, operation("post", "x-scopes: []\nx-stateless: true")).Changes())
+}
+
+func TestLoadFor_ReadsADocumentOnce(t *testing.T) {
+	t.Parallel()
+	text := document(secured, operation("get", `x-scopes: []`))
+	first, err := contract.LoadFor("kms", text)
+	require.NoError(t, err)
+	again, err := contract.LoadFor("kms", bytes.Clone(text))
+	require.NoError(t, err)
+	assert.Same(t, first, again)
+	other, err := contract.LoadFor("jose", text)
+	require.NoError(t, err)
+	assert.NotSame(t, first, other, "scopes name the product")
 }
