@@ -21,6 +21,7 @@ const (
 	keysMost    = time.Hour        // and at most so long
 	keysRefresh = 10 * time.Second // an unknown key id has the keys fetched again, at most this often
 	keysStale   = 24 * time.Hour   // how long keys serve after their time when the source is away and that is allowed
+	keysAhead   = 5                // Renew fetches keys in the last fifth of their time
 )
 
 // ErrUnknownKey is a key id that the set does not have, also after it was fetched anew.
@@ -39,6 +40,8 @@ type KeySet struct {
 	fetched time.Time // guarded by mu: when they came
 	until   time.Time // guarded by mu: when their time is over
 	asked   time.Time // guarded by mu: when they were last asked for, in vain or not
+	rounds  int       // guarded by mu: fetches so far, in vain or not
+	used    bool      // guarded by mu: somebody has looked for a key since they came
 	err     error     // guarded by mu: why the last fetch failed
 }
 
@@ -73,6 +76,19 @@ func (s *KeySet) Key(ctx context.Context, id string) (*jwk.Key, error) {
 	return nil, ErrUnknownKey
 }
 
+// Renew fetches the keys before their time is over if somebody has used them since they came. Whoever calls it every few seconds spares those
+// who use the keys the wait. The error of a source that is away is not asked about again before its time.
+func (s *KeySet) Renew(ctx context.Context) error {
+	s.mu.Lock()
+	now := s.now()
+	due := s.keys != nil && s.used && !now.Before(s.until.Add(-s.until.Sub(s.fetched)/keysAhead)) && !now.Before(s.asked.Add(keysRefresh))
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	return s.fetch(ctx, true)
+}
+
 // current returns the keys, fetched if their time is over.
 func (s *KeySet) current(ctx context.Context) (*jwk.Set, error) {
 	keys, fresh := s.kept()
@@ -96,6 +112,7 @@ func (s *KeySet) current(ctx context.Context) (*jwk.Set, error) {
 func (s *KeySet) kept() (keys *jwk.Set, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.used = true
 	return s.keys, s.keys != nil && s.now().Before(s.until)
 }
 
@@ -117,9 +134,9 @@ func (s *KeySet) mayAsk() bool {
 	return !s.now().Before(s.asked.Add(keysRefresh))
 }
 
-// fetch gets the keys, unless another call did so while this one waited.
+// fetch gets the keys, unless another call did so, in vain or not, while this one waited.
 func (s *KeySet) fetch(ctx context.Context, evenFresh bool) error {
-	before := s.now()
+	before := s.round()
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
@@ -127,22 +144,29 @@ func (s *KeySet) fetch(ctx context.Context, evenFresh bool) error {
 		return context.Cause(ctx)
 	}
 	s.mu.Lock()
-	done := s.keys != nil && (s.fetched.After(before) || !evenFresh && s.now().Before(s.until))
+	if s.rounds != before || !evenFresh && s.keys != nil && s.now().Before(s.until) {
+		defer s.mu.Unlock()
+		return s.err
+	}
 	s.asked = s.now()
 	s.mu.Unlock()
-	if done {
-		return nil
-	}
 	// The keys are everybody's: that the caller who needed them first has gone must not leave the others without.
 	keys, age, err := s.get(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.rounds++
 	if s.err = err; err != nil {
 		return err
 	}
 	now := s.now()
-	s.keys, s.fetched, s.until = keys, now, now.Add(age)
+	s.keys, s.fetched, s.until, s.used = keys, now, now.Add(age), false
 	return nil
+}
+
+func (s *KeySet) round() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rounds
 }
 
 func (s *KeySet) get(ctx context.Context) (*jwk.Set, time.Duration, error) {
