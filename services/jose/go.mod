@@ -9,9 +9,11 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/server v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
+	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/google/uuid v1.6.0
 	github.com/oapi-codegen/runtime v1.8.0
@@ -26,9 +28,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
-	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/getkin/kin-openapi v0.149.0 // indirect

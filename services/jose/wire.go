@@ -32,9 +32,13 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 		return service.Domain{}, err
 	}
 	store := sqlstore.New(p.DB)
+	remote, err := openRemoteKeys(cfg, p)
+	if err != nil {
+		return service.Domain{}, err
+	}
 	keys, err := authority.New(authority.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator, Events: events{p},
-		Grants: grants{p.Access}, Now: p.Now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
+		Grants: grants{p.Access}, Remote: remote, Now: p.Now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
 		Measure: func(ctx context.Context, op authority.Operation, algorithm string) {
 			uses.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(
 				attribute.String("operation", string(op)), attribute.String("algorithm", algorithm),
@@ -54,6 +58,7 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 		Tasks: []func(context.Context){
 			func(ctx context.Context) { expire(ctx, keys) },
 			func(ctx context.Context) { maintain(ctx, p, keys) },
+			remote.Run, remote.watch,
 		},
 		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
 		Forget: keys.Forget,
