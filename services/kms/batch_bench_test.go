@@ -21,7 +21,6 @@ const batchSize = 100
 // handler that does the same cryptography and nothing else. The client is part of all of them. Garbage is collected as seldom as in the program
 // (libs/server/cli).
 func BenchmarkBatch(b *testing.B) {
-	const garbagePercent = 400
 	defer debug.SetGCPercent(debug.SetGCPercent(garbagePercent))
 	cfg, files := prepare(b, database.EngineSQLite)
 	unlimited := server.Rate{Limit: 1 << 29, Per: time.Second, Burst: 1 << 29}
