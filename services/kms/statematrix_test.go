@@ -73,6 +73,9 @@ func eachState(t *testing.T, test func(t *testing.T, c *states)) {
 			return c.second.call(t, s.override, http.MethodGet, "self", nil).status == http.StatusOK
 		}, 10*time.Second, 10*time.Millisecond, "the other replica has read the realm file")
 		test(t, s)
+		if c.checked == 0 {
+			return
+		}
 		t.Logf("%d answers of the other replica; what was refused went on to work for at most %s", s.checked, s.worst.Round(time.Millisecond))
 	})
 }
@@ -93,12 +96,11 @@ func (c *states) step(t *testing.T, key, step string) {
 		c.first.post(t, "", "elastic-keys/"+key+"/"+step, nil)
 		return
 	}
-	approval := ""
+	operation, parameters := "destroyMaterialKey", map[string]any{"version": "1"}
 	if step == " delete" {
-		approval = c.approved(t, "deleteElasticKey", key, nil)
-	} else {
-		approval = c.approved(t, "destroyMaterialKey", key, map[string]any{"version": "1"})
+		operation, parameters = "deleteElasticKey", nil
 	}
+	approval := c.approved(t, operation, key, parameters)
 	c.first.call(t, c.token, http.MethodPost, "elastic-keys/"+key+"/"+strings.TrimSpace(step), nil, quorum.Header, approval).done(t, http.StatusOK)
 }
 
@@ -122,7 +124,7 @@ func (c *states) settles(t *testing.T, f form, token string, before, want []stri
 }
 
 // wanted are the codes of a form's bodies after a change of version 1, beside which there may be a newer one that is primary.
-func (f form) wanted(change statechange, newer bool, override bool) (codes []string) {
+func (f form) wanted(change statechange, newer, override bool) (codes []string) {
 	for _, body := range f.bodies {
 		code := change.reads
 		switch {

@@ -112,7 +112,7 @@ func codeOf(status int, object map[string]any) string {
 	switch {
 	case status != http.StatusOK:
 		return object["code"].(string)
-	case object["valid"] == false:
+	case object["valid"] != nil && !object["valid"].(bool):
 		return "not valid"
 	default:
 		return ""
@@ -134,7 +134,9 @@ func (f form) makes() bool {
 }
 
 // keys are the ids of the keys that keysForUses makes.
-func (h holding) keys() []string { return []string{h.secret, h.signer, h.macKey, h.kemKey, h.deriveKey} }
+func (h holding) keys() []string {
+	return []string{h.secret, h.signer, h.macKey, h.kemKey, h.deriveKey}
+}
 
 // keysForUses makes a key for every use, and has each make what it can.
 func keysForUses(t testing.TB, s *service, token, prefix string, create func(name, algorithm string) (id string)) holding {
