@@ -82,9 +82,11 @@ func (k *KMS) Restore(ctx context.Context, open func() (io.ReadCloser, error), k
 
 func (k *KMS) restore(ctx context.Context, open func() (io.ReadCloser, error), key *jwk.Key, options RestoreOptions, size int64) (*RestoreReport, error) {
 	total := RestoreReport{DryRun: options.DryRun, Conflicts: []RestoreConflict{}}
+	var refused error // by the service
 	head, _, err := backup.Reseal(ctx, open, key, size, func(int, backup.Head) (backup.Part, error) {
 		recipient, err := k.CreateRestoreRecipient(ctx)
 		if err != nil {
+			refused = err
 			return backup.Part{}, err
 		}
 		to, err := jwk.Parse(recipient.JWK)
@@ -100,10 +102,14 @@ func (k *KMS) restore(ctx context.Context, open func() (io.ReadCloser, error), k
 			if err == nil {
 				add(&total, report)
 			}
+			refused = err
 			return err
 		}}, nil
 	})
 	if err != nil {
+		if refused != nil {
+			err = refused // without what it came through
+		}
 		if total.Restored > 0 && !options.DryRun {
 			return nil, fmt.Errorf("%w; %d keys are restored already: repeat it to go on", err, total.Restored)
 		}

@@ -55,11 +55,16 @@ func (c *commands) approvalRequest() *cobra.Command {
 id of the request. When enough have approved, whoever asked does it, once:
 
   deleteElasticKey     key delete --now --approval ID
-  destroyMaterialKey   key version destroy --now --approval ID, of --parameters '{"version":"3"}'
+  destroyMaterialKey   key version destroy --now --approval ID, of --version
+  exportElasticKey     key export --approval ID, of --version and --recipient
+  backupElasticKey     backup key --approval ID, of one or more --recipient
   updateElasticKey     key update --approval ID, of --parameters '{"quorum":null}'
 
-Requests are made with the client certificate in the context file, if it has one.`,
-		Example: `  kms-server approval request deleteElasticKey payroll --reason "the customer has left"`,
+--version and --recipient stand for the parameters that these operations have; --parameters
+gives others. Requests are made with the client certificate in the context file, if it has one.`,
+		Example: `  kms-server approval request deleteElasticKey payroll --reason "the customer has left"
+  kms-server approval request destroyMaterialKey payroll --version 3 --reason "not needed any more"
+  kms-server approval request exportElasticKey payroll --version 1 --recipient bob.pem --reason "bob moves out"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
 				return usage("name the operation and the key: %s OPERATION NAME|ID", cmd.CommandPath())
@@ -69,8 +74,13 @@ Requests are made with the client certificate in the context file, if it has one
 	}
 	reason := cmd.Flags().String("reason", "", "why, for the approvers and the audit trail")
 	parameters := cmd.Flags().String("parameters", "", "JSON object of what else settles what happens")
+	var subject approvalSubject
+	cmd.Flags().Int64Var(&subject.version, "version", 0, "version of the key that the operation is about")
+	cmd.Flags().StringArrayVar(&subject.recipients, "recipient", nil, "file with the public key of a recipient; may be given many times")
 	format := addOutputFlag(cmd)
 	require(cmd, "reason")
+	cmd.MarkFlagsMutuallyExclusive("parameters", "version")
+	cmd.MarkFlagsMutuallyExclusive("parameters", "recipient")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
@@ -82,6 +92,13 @@ Requests are made with the client certificate in the context file, if it has one
 				return usage(`--parameters is no JSON object, such as '{"version":"3"}'`)
 			}
 			ask.Parameters = json.RawMessage(*parameters)
+		}
+		if subject.version != 0 || len(subject.recipients) > 0 {
+			text, err := subject.parameters(cmd, ask.Operation)
+			if err != nil {
+				return err
+			}
+			ask.Parameters = text
 		}
 		return c.callFresh(cmd, func(kms *client.KMS) error {
 			request, err := kms.RequestApproval(cmd.Context(), ask)

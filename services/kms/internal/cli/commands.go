@@ -35,7 +35,11 @@ func Commands(connect, administer Connect) []*cobra.Command {
 
 func commandsWith(connect, administer Connect, isTerminal func(any) bool) []*cobra.Command {
 	c := &commands{connect: connect, administer: administer, isTerminal: isTerminal}
-	return []*cobra.Command{c.key(), c.encrypt(), c.decrypt(), c.sign(), c.verify(), c.importing(), c.approval(), c.jwks(), c.report(), c.self()}
+	return []*cobra.Command{
+		c.key(), c.encrypt(), c.decrypt(), c.reencrypt(), c.sign(), c.verify(), c.mac(), c.verifyMac(), c.generateDataKey(), c.generate(), c.wrap(), c.unwrap(),
+		c.derive(), c.encapsulate(), c.decapsulate(), c.generateRandom(), c.batch(), c.importing(), c.recipient(), c.attestation(), c.backup(),
+		c.approval(), c.jwks(), c.report(), c.self(),
+	}
 }
 
 // call runs f with a client for everyday use and adds to its error what the user can do.

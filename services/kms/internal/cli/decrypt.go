@@ -78,30 +78,42 @@ type decryption struct {
 	additional map[string]string
 }
 
-// run tells a message, which is one line, from an encrypted file, whose first line
-// chunks follow.
+// run decrypts a message or an encrypted file.
 func (d decryption) run(ctx context.Context, to io.Writer, from io.Reader) error {
+	message, whole, err := recognize(from)
+	if err != nil {
+		return err
+	}
+	if whole == nil {
+		return d.message(ctx, to, message)
+	}
+	return envelope.Decrypt(ctx, to, whole, d.unwrap)
+}
+
+// recognize tells a message, which is one line, from an encrypted file, whose first line chunks follow. whole is the file from its beginning, nil
+// for a message.
+func recognize(from io.Reader) (message string, whole io.Reader, err error) {
 	input := bufio.NewReaderSize(from, maxMessage+1)
 	first, err := input.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return errNoMessage
+		return "", nil, errNoMessage
 	case err != nil && !errors.Is(err, io.EOF):
-		return err
+		return "", nil, err
 	}
 	line := string(first) // the next read overwrites first
-	message := strings.TrimRight(line, "\r\n")
+	message = strings.TrimRight(line, "\r\n")
 	if _, err := parseHeader(message); err != nil {
-		return err
+		return "", nil, err
 	}
 	rest, err := input.Peek(minChunk)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return "", nil, err
 	}
 	if len(rest) < minChunk && len(bytes.TrimSpace(rest)) == 0 {
-		return d.message(ctx, to, message)
+		return message, nil, nil
 	}
-	return envelope.Decrypt(ctx, to, io.MultiReader(strings.NewReader(line), input), d.unwrap)
+	return message, io.MultiReader(strings.NewReader(line), input), nil
 }
 
 func (d decryption) message(ctx context.Context, to io.Writer, message string) error {

@@ -52,43 +52,42 @@ func fixFor(err error) string {
 	}
 }
 
+// fixForCode is the advice for a problem of this code, which says by itself what happened.
 func fixForCode(code string) string {
-	switch code {
-	case "unauthenticated":
-		return "the credential was refused: check the one that the context file names for kms"
-	case "insufficient_scope", "forbidden":
-		return "`self` shows the scopes of your credential"
-	case "not_found":
-		return "`key list` shows the keys of your tenant, `key alias list` their further names"
-	case "conflict":
-		return "choose another name, or add a version to that key with `key rotate`"
-	case "invalid_state":
-		return "`key get` and `key version list` show the states"
-	case "policy_refused":
-		return "`key get` shows what the key's policy allows, `key update` changes it"
-	case "precondition_failed":
-		return "somebody else changed it at the same time: look at it and try again"
-	case "approval_required":
-		return "ask the key's quorum with `approval request`, and name what it has approved with --approval"
-	case "approval_not_usable":
-		return "`approval list` shows your requests and what became of them"
-	case "import_wrong_key":
-		return "wrap the material for the key that `import start` printed with this token"
-	case "import_job_used", "import_job_expired", "import_job_exhausted":
-		return "begin anew with `import start`"
-	case "step_up_required":
-		return "give the context file a client certificate, which `credential certificate` makes, or log in again"
-	case "wrong_key_use", "no_public_key":
-		return "`key get` shows what the key is for"
-	case "unsupported_algorithm":
-		return "for instance A256GCM/A256KW encrypts and ES256 signs"
-	case "decryption_failed":
-		return "the key, the --encryption-context and the message must be those of the encryption"
-	case "sealed":
-		return "an operator opens the service with `unseal`"
-	case "rate_limited", "overloaded", "state_unavailable", "shutting_down":
-		return "try again later"
-	default:
-		return ""
-	}
+	return map[string]string{
+		"unauthenticated":       "the credential was refused: check the one that the context file names for kms",
+		"insufficient_scope":    "`self` shows the scopes of your credential",
+		"forbidden":             "`self` shows the scopes of your credential",
+		"not_found":             "`key list` shows the keys of your tenant, `key alias list` their further names",
+		"conflict":              "choose another name, or add a version to that key with `key rotate`",
+		"invalid_state":         "`key get` and `key version list` show the states",
+		"policy_refused":        "`key get` shows what the key's policy allows, `key update` changes it",
+		"precondition_failed":   "somebody else changed it at the same time: look at it and try again",
+		"approval_required":     "ask the key's quorum with `approval request`, and name what it has approved with --approval",
+		"approval_not_usable":   "`approval list` shows your requests and what became of them",
+		"import_wrong_key":      "wrap the material for the key that `import start` printed with this token",
+		"import_job_used":       "begin anew with `import start`",
+		"import_job_expired":    "begin anew with `import start`",
+		"import_job_exhausted":  "begin anew with `import start`",
+		"step_up_required":      "give the context file a client certificate, which `credential certificate` makes, or log in again",
+		"not_exportable":        "only a key created with --exportable leaves, and that cannot be changed: `backup key` keeps the others",
+		"invalid_recipient":     "`recipient create` makes a key pair that is fit",
+		"no_private_key":        "the version is a public key alone: whoever imported it has the private part",
+		"version_compromised":   "what a compromised version made is read only with the scope kms:use-compromised",
+		"version_below_minimum": "`key get` shows the key's lowest versions, `key update` changes them",
+		"usage_limit_reached":   "`key rotate` gives the key a version that has had no uses",
+		"invalid_jwk":           "`key get` shows the algorithm and curve that a key must have to fit",
+		"key_mismatch":          "`key get` shows the algorithm and curve that a key must have to fit",
+		"payload_too_large":     "larger data is encrypted by `encrypt` and signed by `sign`, which keep it here",
+		"invalid_backup":        "`backup check` tells whether the file is whole; a backup of another tenant takes --from-tenant",
+		"wrong_key_use":         "`key get` shows what the key is for",
+		"no_public_key":         "`key get` shows what the key is for",
+		"unsupported_algorithm": "for instance A256GCM/A256KW encrypts and ES256 signs",
+		"decryption_failed":     "the key, the --encryption-context and the message must be those of the encryption",
+		"sealed":                "an operator opens the service with `unseal`",
+		"rate_limited":          "try again later",
+		"overloaded":            "try again later",
+		"state_unavailable":     "try again later",
+		"shutting_down":         "try again later",
+	}[code]
 }

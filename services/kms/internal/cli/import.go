@@ -2,8 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ func (c *commands) importing() *cobra.Command {
 		Short: "Bring key material from elsewhere",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(c.importStart(), c.importFinish(), c.importPublic(), c.importJobs())
+	cmd.AddCommand(c.importStart(), c.importFinish(), c.importPublic(), c.importJobs(), c.importJob())
 	return cmd
 }
 
@@ -62,7 +65,7 @@ writes into a new file, mode 0600: it is told this once.`,
 			spec.Curve = new(client.CreateImportJobCurve(*curve))
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return intoNewFile(*token, func(file *os.File) error {
+			return intoNewFile("token-file", *token, func(file *os.File) error {
 				job, err := kms.CreateImportJob(cmd.Context(), args[0], spec)
 				if err != nil {
 					return err
@@ -83,11 +86,14 @@ writes into a new file, mode 0600: it is told this once.`,
 	return cmd
 }
 
-// intoNewFile lets f write a new file that only its owner reads, and removes it if f fails.
-func intoNewFile(path string, f func(*os.File) error) error {
+// intoNewFile lets f write the new file of a flag, which only its owner reads, and removes it if f fails.
+func intoNewFile(flag, path string, f func(*os.File) error) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("--%s: %q exists and is not written over: name a new file", flag, path)
+	}
 	if err != nil {
-		return fmt.Errorf("--token-file: %w", err)
+		return fmt.Errorf("--%s: %w", flag, err)
 	}
 	err = f(file)
 	if closed := file.Close(); err == nil {
@@ -231,48 +237,17 @@ func readSmall(cmd *cobra.Command, path string) ([]byte, error) {
 	}
 	defer from.close()
 	content, whole, err := readUpTo(from, maxMaterial)
+	name := strconv.Quote(path)
+	if path == "" || path == stdio {
+		name = "standard input"
+	}
 	switch {
 	case err != nil:
 		return nil, err
 	case !whole:
-		return nil, fmt.Errorf("%q has more than 24 KiB: that is no key", path)
+		return nil, fmt.Errorf("%s has more than 24 KiB: that is no key", name)
 	case len(content) == 0:
-		return nil, fmt.Errorf("%q is empty", path)
+		return nil, fmt.Errorf("%s is empty", name)
 	}
 	return content, nil
-}
-
-func (c *commands) importJobs() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "jobs NAME|ID",
-		Short:   "List the import jobs of a key, newest first",
-		Example: "  kms-server import jobs payroll",
-		Args:    oneKey,
-	}
-	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
-	format := addOutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := checkList(*format, *limit); err != nil {
-			return err
-		}
-		return c.call(cmd, func(kms *client.KMS) error {
-			jobs, err := collect(kms.ListImportJobs(cmd.Context(), args[0]), *limit)
-			if err != nil {
-				return err
-			}
-			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.ImportJobPage{Items: jobs})
-			}
-			rows := [][]string{{"ID", "WRAPPING", "STATUS", "ATTEMPTS", "VERSION", "EXPIRES"}}
-			for _, job := range jobs {
-				version := ""
-				if job.Version != nil {
-					version = decimal(*job.Version)
-				}
-				rows = append(rows, []string{job.ID, string(job.Wrapping), string(job.Status), decimal(job.Attempts), version, job.ExpiresAt})
-			}
-			return writeTable(cmd.OutOrStdout(), rows)
-		})
-	}
-	return cmd
 }

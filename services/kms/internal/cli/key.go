@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -20,7 +21,7 @@ func (c *commands) key() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.keyCreate(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyTag(), c.keyEnable(), c.keyDisable(), c.keyDelete(), c.keyCancelDeletion(),
-		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(),
+		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(), c.keyExport(),
 	)
 	return cmd
 }
@@ -129,14 +130,20 @@ func (c *commands) keyGet() *cobra.Command {
 }
 
 func (c *commands) keyRotate() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "rotate NAME|ID",
-		Short: "Add a version to a key and print its number",
-		Long: `Rotate adds a version to the key, makes it the primary one and prints its number.
+	cmd := c.adding("rotate", (*client.KMS).RotateKey)
+	cmd.Long = `Rotate adds a version to the key, makes it the primary one and prints its number.
 From then on the key encrypts and signs with it; older versions still decrypt and
-verify.`,
-		Example: "  kms-server key rotate payroll",
-		Args:    oneKey,
+verify.`
+	cmd.Example = "  kms-server key rotate payroll"
+	return cmd
+}
+
+// adding is a command that adds a version to a key.
+func (c *commands) adding(verb string, add func(*client.KMS, context.Context, string) (*client.MaterialKey, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   verb + " NAME|ID",
+		Short: "Add a version to a key and print its number",
+		Args:  oneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -144,7 +151,7 @@ verify.`,
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			version, err := kms.RotateKey(cmd.Context(), args[0])
+			version, err := add(kms, cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ func (c *commands) keyAlias() *cobra.Command {
 		Short: "Give keys further names, move and remove them",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(c.aliasPut(), c.aliasList(), c.aliasDelete())
+	cmd.AddCommand(c.aliasPut(), c.aliasGet(), c.aliasList(), c.aliasDelete())
 	return cmd
 }
 
@@ -53,6 +53,40 @@ everything that uses the alias uses the other key.`,
 		})
 	}
 	return cmd
+}
+
+func (c *commands) aliasGet() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "get ALIAS",
+		Short:   "Show which key an alias names",
+		Example: "  kms-server key alias get payroll-current",
+		Args:    oneAlias,
+	}
+	format := addOutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+			return err
+		}
+		return c.call(cmd, func(kms *client.KMS) error {
+			alias, err := kms.GetAlias(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if *format == outputJSON {
+				return writeJSON(cmd.OutOrStdout(), alias)
+			}
+			return writeTable(cmd.OutOrStdout(), [][]string{{"Alias", alias.Name}, {"Key", alias.ElasticKeyID}, {"Created", alias.CreatedAt}, {"Moved", alias.UpdatedAt}})
+		})
+	}
+	return cmd
+}
+
+// oneAlias is the argument of a command about an alias.
+func oneAlias(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("name one alias: %s ALIAS", cmd.CommandPath())
+	}
+	return nil
 }
 
 // noAlias says whether an alias could not be moved since it does not exist: the same code tells that its new key does not.
@@ -118,12 +152,7 @@ func (c *commands) aliasDelete() *cobra.Command {
 		Use:     "delete ALIAS",
 		Short:   "Take an alias away; its key stays",
 		Example: "  kms-server key alias delete payroll-current",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("name one alias: %s ALIAS", cmd.CommandPath())
-			}
-			return nil
-		},
+		Args:    oneAlias,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.call(cmd, func(kms *client.KMS) error {
 				if err := kms.DeleteAlias(cmd.Context(), args[0]); err != nil {

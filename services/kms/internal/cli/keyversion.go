@@ -18,7 +18,7 @@ func (c *commands) keyVersion() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(
-		c.versionList(), c.versionGet(), c.versionDestroy(),
+		c.versionList(), c.versionGet(), c.versionCreate(), c.versionDestroy(),
 		c.versionMove(&cobra.Command{
 			Use:     "enable NAME|ID VERSION",
 			Short:   "Make a disabled version usable again",
@@ -51,6 +51,15 @@ again if it was that.`,
 			Example: "  kms-server key version restore payroll 1",
 		}, (*client.KMS).RestoreVersion),
 	)
+	return cmd
+}
+
+// versionCreate is "key rotate", where somebody looks for what is done with versions.
+func (c *commands) versionCreate() *cobra.Command {
+	cmd := c.adding("create", (*client.KMS).CreateVersion)
+	cmd.Long = `Create does what "key rotate" does: it adds a version to the key, makes it the primary one
+and prints its number.`
+	cmd.Example = "  kms-server key version create payroll"
 	return cmd
 }
 

@@ -40,8 +40,10 @@ func (f *fakeKMS) lifeRoutes() map[string]func(*http.Request) (any, *client.Prob
 	return routes
 }
 
-// steppedUp says whether an action demands a fresh authentication.
-func steppedUp(action string) bool { return strings.HasPrefix(action, "schedule-") }
+// steppedUp says whether what a path names demands a fresh authentication.
+func steppedUp(path string) bool {
+	return strings.Contains(path, "/schedule-") || strings.HasSuffix(path, "/export") || strings.Contains(path, "/backups/")
+}
 
 // keyView is a key with its ETag.
 type keyView struct {

@@ -45,6 +45,7 @@ type fakeKMS struct {
 	requests []string
 	imported client.ImportKey   // the last one
 	wanted   client.NewApproval // the last one
+	vault    vault
 }
 
 type fakeKey struct {
@@ -62,7 +63,7 @@ type fakeMessage struct {
 
 func newFakeKMS(t *testing.T) *fakeKMS {
 	t.Helper()
-	f := &fakeKMS{messages: make(map[string]fakeMessage), aliases: make(map[string]string), refusals: make(map[string]*client.Problem)}
+	f := &fakeKMS{messages: make(map[string]fakeMessage), aliases: make(map[string]string), refusals: make(map[string]*client.Problem), vault: newVault()}
 	mux := http.NewServeMux()
 	routes := map[string]func(*http.Request) (any, *client.Problem){
 		"GET /self":                            f.self,
@@ -79,6 +80,9 @@ func newFakeKMS(t *testing.T) *fakeKMS {
 	}
 	maps.Copy(routes, f.lifeRoutes())
 	maps.Copy(routes, f.importRoutes())
+	maps.Copy(routes, f.materialRoutes())
+	mux.HandleFunc("POST /service/api/v1/backups", f.backupHandler)
+	mux.HandleFunc("POST /service/api/v1/elastic-keys/{id}/backup", f.backupHandler)
 	for pattern, handle := range routes {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" /service/api/v1"+path, f.serve(handle))
@@ -100,7 +104,7 @@ func (f *fakeKMS) serve(handle func(*http.Request) (any, *client.Problem)) http.
 		answer, problem := any(nil), f.refusals[last]
 		fresh := r.Header.Get("Authorization") == "Bearer "+freshToken
 		switch {
-		case !fresh && steppedUp(last):
+		case !fresh && steppedUp(r.URL.Path):
 			problem = refusal(http.StatusUnauthorized, "step_up_required", "use a fresh credential")
 		case !fresh && r.Header.Get("Authorization") != "Bearer "+token:
 			problem = refusal(http.StatusUnauthorized, "unauthenticated", "the credential is not known")
