@@ -41,13 +41,18 @@ func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	for path, children := range map[string]string{
 		"":     "audit dev jose kms status version",
 		"jose": "audit barrier binding client credential grant health init migrate rekey role seal session shutdown start status tenant token unseal user validate",
-		"kms": "approval audit barrier binding client credential decrypt encrypt grant health import init jwks key migrate rekey report role seal self session shutdown sign start " +
-			"status tenant token unseal user validate verify",
-		"kms key":         "alias cancel-deletion create delete disable enable get list public rotate tag update version",
-		"kms key version": "destroy disable enable get list mark-compromised restore set-primary",
-		"kms key alias":   "delete list put",
+		"kms": "approval attestation audit backup barrier batch binding client credential decapsulate decrypt derive encapsulate encrypt generate " +
+			"generate-data-key generate-random grant health import init jwks key mac migrate recipient reencrypt rekey report role seal self session " +
+			"shutdown sign start status tenant token unseal unwrap user validate verify verify-mac wrap",
+		"kms key":         "alias cancel-deletion create delete disable enable export get grant list public rotate tag update version",
+		"kms key version": "create destroy disable enable get list mark-compromised restore set-primary",
+		"kms key alias":   "delete get list put",
+		"kms key grant":   "create get list retire revoke",
 		"kms approval":    "approve cancel get list reject request",
-		"kms import":      "finish jobs public start",
+		"kms attestation": "get keys verify",
+		"kms backup":      "check key rehearse restore tenant",
+		"kms import":      "finish job jobs public start",
+		"kms recipient":   "create open thumbprint",
 		"kms report":      "algorithms",
 		"kms credential":  "add certificate remove",
 		"kms user":        "add create delete get list remove revoke-sessions set-password update",

@@ -63,8 +63,9 @@ id of the request. When enough have approved, whoever asked does it, once:
 --version and --recipient stand for the parameters that these operations have; --parameters
 gives others. Requests are made with the client certificate in the context file, if it has one.`,
 		Example: `  kms-server approval request deleteElasticKey payroll --reason "the customer has left"
-  kms-server approval request destroyMaterialKey payroll --version 3 --reason "not needed any more"
-  kms-server approval request exportElasticKey payroll --version 1 --recipient bob.pem --reason "bob moves out"`,
+  kms-server approval request destroyMaterialKey payroll --version 3 --reason "not needed"
+  kms-server approval request exportElasticKey payroll --version 1 --recipient bob.pem \
+    --reason "bob leaves"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
 				return usage("name the operation and the key: %s OPERATION NAME|ID", cmd.CommandPath())

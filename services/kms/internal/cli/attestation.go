@@ -83,11 +83,13 @@ func (c *commands) attestationVerify() *cobra.Command {
 		Use:   "verify --keys FILE",
 		Short: "Verify a statement about a key, without the service",
 		Long: `Verify checks a statement with the tenant's attestation keys and shows what it says. With
---public-key the statement must be about that very key. The exit status is 0 only if it verifies.
+--public-key the statement must be about that very key. The exit status is 0 only if it
+verifies.
 
 It runs here alone. What it proves rests on the file of --keys: get that by a way you trust.`,
 		Example: `  kms-server attestation verify --keys attestation-keys.json --in releases.att
-  kms-server attestation verify --keys attestation-keys.json --in releases.att --public-key releases.pem`,
+  kms-server attestation verify --keys attestation-keys.json --in releases.att \
+    --public-key releases.pem`,
 		Args: cobra.NoArgs,
 	}
 	keys := cmd.Flags().String("keys", "", "file with the attestation keys, a JWK Set")

@@ -48,7 +48,8 @@ was cut off goes on when it is repeated.
 
 It takes a fresh authentication: the client certificate in the context file.`,
 			Example: `  kms-server backup restore --in keys.backup --private-key custody.pem
-  kms-server backup restore --in keys.backup --private-key custody.pem --from-tenant acme --on-conflict skip`,
+  kms-server backup restore --in keys.backup --private-key custody.pem --from-tenant acme \
+    --on-conflict skip`,
 		}, false),
 	)
 	return cmd
@@ -64,7 +65,8 @@ a JWK or PEM of EC, or of RSA with at least 3072 bits.
 It takes a fresh authentication: the client certificate in the context file. A key with a
 quorum takes the quorum's approval, unless the service's configuration names the recipients:
 
-  kms-server approval request backupElasticKey payroll --recipient custody.pub --reason "monthly"`,
+  kms-server approval request backupElasticKey payroll --recipient custody.pub \
+    --reason "monthly"`,
 		Example: "  kms-server backup key payroll --recipient custody.pub --out payroll.backup",
 		Args:    oneKey,
 	}
@@ -82,8 +84,8 @@ func (c *commands) backupTenant() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tenant --recipient FILE --out FILE",
 		Short: "Back up all keys of your tenant",
-		Long: `Tenant writes a backup of all keys of your tenant, as "backup key" does of one. Of deleted keys it
-holds that they are. A key with a quorum is in its way, unless the service's configuration
+		Long: `Tenant writes a backup of all keys of your tenant, as "backup key" does of one. Of deleted keys
+it holds that they are. A key with a quorum is in its way, unless the service's configuration
 names the recipients of backups.
 
 It takes a fresh authentication: the client certificate in the context file.`,
@@ -132,8 +134,8 @@ func (c *commands) backupCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check --private-key FILE",
 		Short: "Check that a backup is whole and opens, without the service",
-		Long: `Check opens a backup with the private key of a recipient, reads all of it, and says where it comes
-from. It runs here alone; whether a service takes it, "backup rehearse" tells.`,
+		Long: `Check opens a backup with the private key of a recipient, reads all of it, and says where it
+comes from. It runs here alone; whether a service takes it, "backup rehearse" tells.`,
 		Example: "  kms-server backup check --in keys.backup --private-key custody.pem",
 		Args:    cobra.NoArgs,
 	}

@@ -46,7 +46,8 @@ generate-random, which takes no --key. Those that give out keys and secrets need
 that you alone can read, or - for standard output.`,
 		Example: `  kms-server batch encrypt --key payroll --in plain.jsonl --out sealed.jsonl
   jq -c '{ciphertext}' sealed.jsonl | kms-server batch decrypt --key payroll --out plain.jsonl
-  yes '{"bits":256}' | head -n 5000 | kms-server batch generate-data-key --key payroll --out keys.jsonl`,
+  yes '{"bits":256}' | head -n 5000 |
+    kms-server batch generate-data-key --key payroll --out keys.jsonl`,
 		ValidArgs: names,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(names, args[0]) {

@@ -19,7 +19,8 @@ what the key protects, and "unwrap" it when it is needed.
 With --plaintext-out the key itself is written too, into a file that you alone can read.
 Without, nobody has seen the key until it is unwrapped.`,
 		Example: `  kms-server generate-data-key --key payroll --out data.key.wrapped --plaintext-out data.key
-  kms-server generate-data-key --key payroll --bits 128 --encryption-context disk=7 --out disk.wrapped
+  kms-server generate-data-key --key payroll --bits 128 --out disk.wrapped \
+    --encryption-context disk=7
   kms-server generate-data-key --key payroll --key-pair P-256 --format pem \
     --out pair.wrapped --plaintext-out pair.pem --public-out pair.pub`,
 		Args: cobra.NoArgs,
@@ -119,7 +120,8 @@ func (c *commands) generate() *cobra.Command {
 		Long: `Generate makes a JWK of any algorithm that keys of the service can have, and writes it
 encrypted under a key: a line of text that "unwrap" opens. Nobody has seen the JWK until
 then. Its public part is written with --public-out.`,
-		Example: `  kms-server generate --key payroll --algorithm ES256 --out signer.wrapped --public-out signer.pub --format pem
+		Example: `  kms-server generate --key payroll --algorithm ES256 --out signer.wrapped \
+    --public-out signer.pub --format pem
   kms-server generate --key payroll --algorithm A256GCM/A256KW --out box.wrapped`,
 		Args: cobra.NoArgs,
 	}

@@ -22,7 +22,8 @@ A key of ECDH takes --peer, the public key of the other side, and writes the raw
 secret, or with --kdf what HKDF makes of it. Not even a raw one is fit to be a key by itself:
 prefer --kdf.`,
 		Example: `  kms-server derive --key tenants --info tenant=acme --length 32 --out acme.key
-  kms-server derive --key meeting --peer bob.pem --kdf hkdf-sha256 --info chat --length 32 --out chat.key`,
+  kms-server derive --key meeting --peer bob.pem --kdf hkdf-sha256 --info chat \
+    --length 32 --out chat.key`,
 		Args: cobra.NoArgs,
 	}
 	var (

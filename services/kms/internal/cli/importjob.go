@@ -51,7 +51,7 @@ func (c *commands) importJob() *cobra.Command {
 		Long: `Job shows an import job. While it is open, --format pem or jwk prints its wrapping key, as
 "import start" did; the token is not told again.`,
 		Example: `  kms-server import job payroll 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05
-  kms-server import job payroll 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05 --format pem > wrapping-key.pem`,
+  kms-server import job payroll 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05 --format pem > key.pem`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
 				return usage("name the key and the job, which import jobs shows: %s NAME|ID JOB", cmd.CommandPath())

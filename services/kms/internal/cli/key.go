@@ -21,7 +21,7 @@ func (c *commands) key() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.keyCreate(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyTag(), c.keyEnable(), c.keyDisable(), c.keyDelete(), c.keyCancelDeletion(),
-		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(), c.keyExport(),
+		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(), c.keyExport(), c.keyGrant(),
 	)
 	return cmd
 }

@@ -19,9 +19,11 @@ ECDH-ES+A256KW" is one too, and what export writes is then what its "import fini
 It takes a fresh authentication: the client certificate in the context file. A key with a
 quorum takes the quorum's approval:
 
-  kms-server approval request exportElasticKey payroll --version 1 --recipient bob.pem --reason "bob leaves"`,
+  kms-server approval request exportElasticKey payroll --version 1 --recipient bob.pem \
+    --reason "bob leaves"`,
 		Example: `  kms-server key export payroll --recipient bob.pem --out payroll.jwe
-  kms-server key export payroll --recipient bob.pem --version 1 --approval 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01`,
+  kms-server key export payroll --recipient bob.pem --version 1 \
+    --approval 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01`,
 		Args: oneKey,
 	}
 	var (

@@ -30,6 +30,7 @@ type vault struct {
 	recipient  *jwk.Key // of restores
 	restored   []json.RawMessage
 	asked      http.Header          // of the last export or backup
+	grant      client.NewKeyGrant   // the last one
 	derivation client.DeriveRequest // the last one
 }
 

@@ -81,6 +81,7 @@ func newFakeKMS(t *testing.T) *fakeKMS {
 	maps.Copy(routes, f.lifeRoutes())
 	maps.Copy(routes, f.importRoutes())
 	maps.Copy(routes, f.materialRoutes())
+	maps.Copy(routes, f.grantRoutes())
 	mux.HandleFunc("POST /service/api/v1/backups", f.backupHandler)
 	mux.HandleFunc("POST /service/api/v1/elastic-keys/{id}/backup", f.backupHandler)
 	for pattern, handle := range routes {

@@ -129,7 +129,8 @@ func (c *commands) recipientOpen() *cobra.Command {
 		Long: `Open decrypts what "key export" wrote, with the recipient's private key, and writes the key into
 a file that you alone can read, or with --out - to standard output.`,
 		Example: `  kms-server recipient open --private-key bob.key --in payroll.jwe --out payroll.jwk
-  kms-server recipient open --private-key bob.key --in signer.jwe --format pem --out - | openssl pkey -noout -text`,
+  kms-server recipient open --private-key bob.key --in signer.jwe --format pem --out - |
+    openssl pkey -noout -text`,
 		Args: cobra.NoArgs,
 	}
 	private := cmd.Flags().String("private-key", "", "file with the recipient's private key, a JWK or PEM")

@@ -26,7 +26,7 @@ With --out the file appears, or the old one is replaced, only when all of the in
 be whole. What went to standard output before an error must be thrown away.`,
 		Example: `  kms-server reencrypt --in salaries.enc --out salaries.enc
   kms-server reencrypt --in salaries.enc --to archive --out salaries.archived
-  kms-server reencrypt --encryption-context record=4711 --new-encryption-context "" < message.jwe`,
+  kms-server reencrypt --in a.jwe --encryption-context record=47 --new-encryption-context ""`,
 		Args: cobra.NoArgs,
 	}
 	var (
