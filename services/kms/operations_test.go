@@ -181,7 +181,7 @@ func (a answer) fulfilled(t testing.TB, op *contract.Operation, what string) {
 		a.refused(t, http.StatusUnauthorized, "step_up_required", what)
 	case op.ID == "getKeyGrant" || op.ID == "revokeKeyGrant" || op.ID == "retireKeyGrant":
 		a.refused(t, http.StatusNotFound, "not_found", what) // making one takes a step-up
-	case op.ID == "cancelElasticKeyDeletion" || op.ID == "restoreMaterialKey":
+	case op.ID == "retryElasticKeyGeneration" || op.ID == "cancelElasticKeyDeletion" || op.ID == "restoreMaterialKey":
 		a.refused(t, http.StatusConflict, "invalid_state", what)
 	default:
 		assert.Equal(t, 2, a.status/100, "%s: %s: %s", op.ID, what, a.body)
@@ -202,8 +202,9 @@ var asks = map[string]func(h holding) []ask{
 	"listElasticKeys": func(h holding) []ask {
 		return []ask{{path: "elastic-keys"}, {path: query("elastic-keys", "limit", "1", "cursor", h.keysCursor)}}
 	},
-	"getElasticKey":    func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret}} },
-	"rotateElasticKey": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/rotate"}} },
+	"getElasticKey":             func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret}} },
+	"retryElasticKeyGeneration": func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/retry-generation"}} },
+	"rotateElasticKey":          func(h holding) []ask { return []ask{{path: "elastic-keys/" + h.secret + "/rotate"}} },
 	"listMaterialKeys": func(h holding) []ask {
 		path := "elastic-keys/" + h.secret + "/material-keys"
 		return []ask{{path: path}, {path: query(path, "limit", "1", "cursor", h.versionCursor)}}

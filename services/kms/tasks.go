@@ -88,8 +88,18 @@ func flush(ctx context.Context, keys *keyring.Keyring, steady *keyring.Steady, i
 
 // maintain does what time has come for, on one replica at a time.
 func maintain(ctx context.Context, keys *keyring.Keyring, p *service.Platform, interval time.Duration) {
-	err := p.Leases.Every(ctx, "kms-maintenance", interval, func(ctx context.Context) error { return keys.Maintain(ctx, p.Tenants) })
+	leased(ctx, p, "kms-maintenance", interval, keys.Maintain)
+}
+
+// generate makes what was asked of a replica that has ended, on one replica at a time. It takes processor time, and so has a lease of its own.
+func generate(ctx context.Context, keys *keyring.Keyring, p *service.Platform, interval time.Duration) {
+	leased(ctx, p, "kms-generation", interval, keys.GenerateDue)
+}
+
+// leased does work for all tenants at every interval, on one replica at a time.
+func leased(ctx context.Context, p *service.Platform, name string, interval time.Duration, do func(context.Context, keyring.Tenants) error) {
+	err := p.Leases.Every(ctx, name, interval, func(ctx context.Context) error { return do(ctx, p.Tenants) })
 	if err != nil && ctx.Err() == nil {
-		p.Log.Error("a task has ended; restart the service", "task", "maintain keys", "error", err)
+		p.Log.Error("a task has ended; restart the service", "task", name, "error", err)
 	}
 }

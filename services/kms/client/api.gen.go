@@ -1791,8 +1791,14 @@ type KeyID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Prefer defines model for Prefer.
+type Prefer = string
+
 // Version defines model for Version.
 type Version = string
+
+// Generating defines model for Generating.
+type Generating = ElasticKey
 
 // ListAliasesParams defines parameters for ListAliases.
 type ListAliasesParams struct {
@@ -1888,6 +1894,9 @@ type ListElasticKeysParamsSort string
 type CreateElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer Preferences (RFC 7240). `respond-async` has what takes long done after the answer; others are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // GetElasticKeyParams defines parameters for GetElasticKey.
@@ -2059,6 +2068,12 @@ type SetPrimaryMaterialKeyParams struct {
 type GetPublicKeyParams struct {
 	// Version Version number.
 	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// RetryElasticKeyGenerationParams defines parameters for RetryElasticKeyGeneration.
+type RetryElasticKeyGenerationParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RotateElasticKeyParams defines parameters for RotateElasticKey.
@@ -2410,8 +2425,10 @@ type ClientInterface interface {
 
 	// CreateElasticKeyWithBody Create an elastic key with its first version
 	//
-	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
-	// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
+	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. With
+	// `Prefer: respond-async` a key whose generation takes seconds (RSA of 3072 bits and more) is answered at once, with 202 and the status
+	// `pending_generate`; until it is `active` its use is `invalid_state`. Codes: `validation_failed`, `unsupported_algorithm`,
+	// `conflict` (a key or an alias has the name), `overloaded` (more RSA keys are wanted than can be made).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2420,8 +2437,10 @@ type ClientInterface interface {
 
 	// CreateElasticKey Create an elastic key with its first version
 	//
-	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
-	// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
+	// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. With
+	// `Prefer: respond-async` a key whose generation takes seconds (RSA of 3072 bits and more) is answered at once, with 202 and the status
+	// `pending_generate`; until it is `active` its use is `invalid_state`. Codes: `validation_failed`, `unsupported_algorithm`,
+	// `conflict` (a key or an alias has the name), `overloaded` (more RSA keys are wanted than can be made).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3148,6 +3167,13 @@ type ClientInterface interface {
 	// Corresponds with POST /elastic-keys/{id}/reencrypt-batch (the `ReencryptBatch` operationId).
 	ReencryptBatch(ctx context.Context, id KeyID, body ReencryptBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RetryElasticKeyGeneration Have a key generated whose generation has failed
+	//
+	// The key is `pending_generate` then, and `active` when it is done. Codes: `invalid_state`.
+	//
+	// Corresponds with POST /elastic-keys/{id}/retry-generation (the `RetryElasticKeyGeneration` operationId).
+	RetryElasticKeyGeneration(ctx context.Context, id KeyID, params *RetryElasticKeyGenerationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RotateElasticKey Add a version and make it primary
 	//
 	// Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
@@ -3710,8 +3736,10 @@ func (c *Client) ListElasticKeys(ctx context.Context, params *ListElasticKeysPar
 
 // CreateElasticKeyWithBody Create an elastic key with its first version
 //
-// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
-// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
+// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. With
+// `Prefer: respond-async` a key whose generation takes seconds (RSA of 3072 bits and more) is answered at once, with 202 and the status
+// `pending_generate`; until it is `active` its use is `invalid_state`. Codes: `validation_failed`, `unsupported_algorithm`,
+// `conflict` (a key or an alias has the name), `overloaded` (more RSA keys are wanted than can be made).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3730,8 +3758,10 @@ func (c *Client) CreateElasticKeyWithBody(ctx context.Context, params *CreateEla
 
 // CreateElasticKey Create an elastic key with its first version
 //
-// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. Codes: `validation_failed`,
-// `unsupported_algorithm`, `conflict` (a key or an alias has the name).
+// Generates version 1 and makes it primary; a key of origin `imported` has no version until one is brought. With
+// `Prefer: respond-async` a key whose generation takes seconds (RSA of 3072 bits and more) is answered at once, with 202 and the status
+// `pending_generate`; until it is `active` its use is `invalid_state`. Codes: `validation_failed`, `unsupported_algorithm`,
+// `conflict` (a key or an alias has the name), `overloaded` (more RSA keys are wanted than can be made).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5188,6 +5218,23 @@ func (c *Client) ReencryptBatch(ctx context.Context, id KeyID, body ReencryptBat
 	return c.Client.Do(req)
 }
 
+// RetryElasticKeyGeneration Have a key generated whose generation has failed
+//
+// The key is `pending_generate` then, and `active` when it is done. Codes: `invalid_state`.
+//
+// Corresponds with POST /elastic-keys/{id}/retry-generation (the `RetryElasticKeyGeneration` operationId).
+func (c *Client) RetryElasticKeyGeneration(ctx context.Context, id KeyID, params *RetryElasticKeyGenerationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryElasticKeyGenerationRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RotateElasticKey Add a version and make it primary
 //
 // Older versions stay for decryption and verification. Version numbers are never used twice. Codes: `invalid_state`,
@@ -6485,6 +6532,17 @@ func NewCreateElasticKeyRequestWithBody(server string, params *CreateElasticKeyP
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.Prefer != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", *params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Prefer", headerParam1)
 		}
 
 	}
@@ -9026,6 +9084,55 @@ func NewReencryptBatchRequestWithBody(server string, id KeyID, contentType strin
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRetryElasticKeyGenerationRequest constructs an http.Request for the RetryElasticKeyGeneration method
+func NewRetryElasticKeyGenerationRequest(server string, id KeyID, params *RetryElasticKeyGenerationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/elastic-keys/%s/retry-generation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }

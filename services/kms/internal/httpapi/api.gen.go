@@ -2128,6 +2128,9 @@ type KeyID = string
 // Limit defines model for Limit.
 type Limit = int
 
+// Prefer defines model for Prefer.
+type Prefer = string
+
 // RawContext defines model for RawContext.
 type RawContext = string
 
@@ -2148,6 +2151,9 @@ type RawVersion = string
 
 // Version defines model for Version.
 type Version = string
+
+// Generating defines model for Generating.
+type Generating = ElasticKey
 
 // ListAliasesParams defines parameters for ListAliases.
 type ListAliasesParams struct {
@@ -2243,6 +2249,9 @@ type ListElasticKeysParamsSort string
 type CreateElasticKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// Prefer Preferences (RFC 7240). `respond-async` has what takes long done after the answer; others are ignored.
+	Prefer *Prefer `json:"Prefer,omitempty"`
 }
 
 // GetElasticKeyParams defines parameters for GetElasticKey.
@@ -2414,6 +2423,12 @@ type SetPrimaryMaterialKeyParams struct {
 type GetPublicKeyParams struct {
 	// Version Version number.
 	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// RetryElasticKeyGenerationParams defines parameters for RetryElasticKeyGeneration.
+type RetryElasticKeyGenerationParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RotateElasticKeyParams defines parameters for RotateElasticKey.
@@ -2604,6 +2619,9 @@ type ServerInterface interface {
 	// GetPublicKey Get the public part
 	// (GET /elastic-keys/{id}/public-key)
 	GetPublicKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetPublicKeyParams)
+	// RetryElasticKeyGeneration Have a key generated whose generation has failed
+	// (POST /elastic-keys/{id}/retry-generation)
+	RetryElasticKeyGeneration(w http.ResponseWriter, r *http.Request, id KeyID, params RetryElasticKeyGenerationParams)
 	// RotateElasticKey Add a version and make it primary
 	// (POST /elastic-keys/{id}/rotate)
 	RotateElasticKey(w http.ResponseWriter, r *http.Request, id KeyID, params RotateElasticKeyParams)
@@ -2862,6 +2880,12 @@ func (_ Unimplemented) SetPrimaryMaterialKey(w http.ResponseWriter, r *http.Requ
 // GetPublicKey Get the public part
 // (GET /elastic-keys/{id}/public-key)
 func (_ Unimplemented) GetPublicKey(w http.ResponseWriter, r *http.Request, id KeyID, params GetPublicKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RetryElasticKeyGeneration Have a key generated whose generation has failed
+// (POST /elastic-keys/{id}/retry-generation)
+func (_ Unimplemented) RetryElasticKeyGeneration(w http.ResponseWriter, r *http.Request, id KeyID, params RetryElasticKeyGenerationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3448,6 +3472,25 @@ func (siw *ServerInterfaceWrapper) CreateElasticKey(w http.ResponseWriter, r *ht
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Prefer", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Prefer", Err: err})
+			return
+		}
+
+		params.Prefer = &Prefer
 
 	}
 
@@ -4993,6 +5036,56 @@ func (siw *ServerInterfaceWrapper) GetPublicKey(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// RetryElasticKeyGeneration operation middleware
+func (siw *ServerInterfaceWrapper) RetryElasticKeyGeneration(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryElasticKeyGenerationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryElasticKeyGeneration(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RotateElasticKey operation middleware
 func (siw *ServerInterfaceWrapper) RotateElasticKey(w http.ResponseWriter, r *http.Request) {
 
@@ -5332,6 +5425,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Patch(options.BaseURL+"/elastic-keys/{id}", wrapper.UpdateElasticKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/elastic-keys/{id}/retry-generation", wrapper.RetryElasticKeyGeneration)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/elastic-keys/{id}/rotate", wrapper.RotateElasticKey)
 	})
 	r.Group(func(r chi.Router) {
@@ -5456,6 +5552,17 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 
 	return r
+}
+
+type GeneratingResponseHeaders struct {
+	ETag              *string
+	Location          *string
+	PreferenceApplied *string
+}
+type GeneratingJSONResponse struct {
+	Body ElasticKey
+
+	Headers GeneratingResponseHeaders
 }
 
 type NotModifiedResponseHeaders struct {
@@ -5948,6 +6055,29 @@ func (response CreateElasticKey201JSONResponse) VisitCreateElasticKeyResponse(w 
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateElasticKey202JSONResponse struct{ GeneratingJSONResponse }
+
+func (response CreateElasticKey202JSONResponse) VisitCreateElasticKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7248,6 +7378,55 @@ func (response GetPublicKeydefaultApplicationProblemPlusJSONResponse) VisitGetPu
 	return err
 }
 
+type RetryElasticKeyGenerationRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params RetryElasticKeyGenerationParams
+}
+
+type RetryElasticKeyGenerationResponseObject interface {
+	VisitRetryElasticKeyGenerationResponse(w http.ResponseWriter) error
+}
+
+type RetryElasticKeyGeneration202JSONResponse struct{ GeneratingJSONResponse }
+
+func (response RetryElasticKeyGeneration202JSONResponse) VisitRetryElasticKeyGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	if response.Headers.PreferenceApplied != nil {
+		w.Header().Set("Preference-Applied", fmt.Sprint(*response.Headers.PreferenceApplied))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryElasticKeyGenerationdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetryElasticKeyGenerationdefaultApplicationProblemPlusJSONResponse) VisitRetryElasticKeyGenerationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateElasticKeyRequestObject struct {
 	Id     KeyID `json:"id"`
 	Params RotateElasticKeyParams
@@ -7586,6 +7765,9 @@ type StrictServerInterface interface {
 	// GetPublicKey Get the public part
 	// (GET /elastic-keys/{id}/public-key)
 	GetPublicKey(ctx context.Context, request GetPublicKeyRequestObject) (GetPublicKeyResponseObject, error)
+	// RetryElasticKeyGeneration Have a key generated whose generation has failed
+	// (POST /elastic-keys/{id}/retry-generation)
+	RetryElasticKeyGeneration(ctx context.Context, request RetryElasticKeyGenerationRequestObject) (RetryElasticKeyGenerationResponseObject, error)
 	// RotateElasticKey Add a version and make it primary
 	// (POST /elastic-keys/{id}/rotate)
 	RotateElasticKey(ctx context.Context, request RotateElasticKeyRequestObject) (RotateElasticKeyResponseObject, error)
@@ -8792,6 +8974,33 @@ func (sh *strictHandler) GetPublicKey(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetPublicKeyResponseObject); ok {
 		if err := validResponse.VisitGetPublicKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryElasticKeyGeneration operation middleware
+func (sh *strictHandler) RetryElasticKeyGeneration(w http.ResponseWriter, r *http.Request, id KeyID, params RetryElasticKeyGenerationParams) {
+	var request RetryElasticKeyGenerationRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryElasticKeyGeneration(ctx, request.(RetryElasticKeyGenerationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryElasticKeyGeneration")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryElasticKeyGenerationResponseObject); ok {
+		if err := validResponse.VisitRetryElasticKeyGenerationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

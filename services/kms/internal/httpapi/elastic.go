@@ -16,11 +16,18 @@ func (h *Operations) CreateElasticKey(ctx context.Context, request CreateElastic
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.keys.Create(ctx, who, newKey(*request.Body))
+	ask := newKey(*request.Body)
+	ask.Async = prefersAsync(apivalue.Of(request.Params.Prefer))
+	key, err := h.keys.Create(ctx, who, ask)
 	if err != nil {
 		return nil, err
 	}
 	about(ctx, key.ID, key.PrimaryVersion)
+	if key.Status == keyring.ElasticPendingGenerate {
+		answer := generating(key)
+		answer.Headers.PreferenceApplied = apivalue.Optional(respondAsync)
+		return CreateElasticKey202JSONResponse{answer}, nil
+	}
 	return CreateElasticKey201JSONResponse{
 		Body: elasticKey(key),
 		Headers: CreateElasticKey201ResponseHeaders{

@@ -62,6 +62,8 @@ var domain = map[string]keyring.Operation{
 	"getElasticKey":    keyring.OpRead,
 	"rotateElasticKey": keyring.OpRotate,
 
+	"retryElasticKeyGeneration": keyring.OpRotate,
+
 	// Life of keys and versions.
 	"updateElasticKey":               keyring.OpUpdate,
 	"enableElasticKey":               keyring.OpState,

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
@@ -94,10 +95,11 @@ type Keyring struct {
 	fence     func(ctx context.Context) error
 	log       *slog.Logger
 	release   string
-	inline    int
+	inline    atomic.Int64
 	cache     *materialCache
 	uses      *useCounter
 	tally     *tally
+	awaited   chan awaited // keys to be generated
 }
 
 // New returns a Keyring; an error names what Config lacks.
@@ -124,10 +126,7 @@ func New(cfg Config) (*Keyring, error) {
 	if cfg.InlineLimit == 0 {
 		cfg.InlineLimit = DefaultInline
 	}
-	if cfg.InlineLimit < 0 || cfg.InlineLimit > MaxInline {
-		return nil, fmt.Errorf("keyring: InlineLimit is 1 to %d", MaxInline)
-	}
-	return &Keyring{
+	k := &Keyring{
 		store:     cfg.Store,
 		barrier:   cfg.Barrier,
 		generator: cfg.Generator,
@@ -143,11 +142,24 @@ func New(cfg Config) (*Keyring, error) {
 		fence:     cfg.Fence,
 		log:       cfg.Log,
 		release:   cfg.Release,
-		inline:    cfg.InlineLimit,
 		cache:     newMaterialCache(cfg.CacheKeys, cfg.CacheAge, cfg.Now),
 		uses:      newUseCounter(cfg.Store),
 		tally:     newTally(),
-	}, nil
+		awaited:   make(chan awaited, maxAwaited),
+	}
+	if err := k.LimitInline(cfg.InlineLimit); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// LimitInline sets how many bytes one request may have worked on, 1 to MaxInline, from now on.
+func (k *Keyring) LimitInline(bytes int) error {
+	if bytes < 1 || bytes > MaxInline {
+		return fmt.Errorf("keyring: InlineLimit is 1 to %d", MaxInline)
+	}
+	k.inline.Store(int64(bytes))
+	return nil
 }
 
 // Forget drops and zeroes every unwrapped key, as sealing must.

@@ -25,6 +25,11 @@ func (k *Keyring) Maintain(ctx context.Context, tenants Tenants) error {
 	if err := k.store.Testify(ctx, k.steady.Known()); err != nil {
 		return err
 	}
+	return k.eachTenant(ctx, tenants, k.maintain)
+}
+
+// eachTenant does something for every tenant. What fails for one stops no other.
+func (k *Keyring) eachTenant(ctx context.Context, tenants Tenants, do func(ctx context.Context, tenant string) error) error {
 	var failures []error
 	for after := ""; ; {
 		list, err := tenants(ctx, after, tenantPage)
@@ -33,7 +38,7 @@ func (k *Keyring) Maintain(ctx context.Context, tenants Tenants) error {
 		}
 		for _, tenant := range list {
 			after = tenant
-			if err := k.maintain(ctx, tenant); err != nil {
+			if err := do(ctx, tenant); err != nil {
 				failures = append(failures, fmt.Errorf("keys of tenant %s: %w", tenant, err))
 			}
 			if ctx.Err() != nil {
@@ -70,7 +75,8 @@ func (k *Keyring) maintain(ctx context.Context, tenant string) error {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	now := k.instant()
+	return errors.Join(append(failures, k.store.Sweep(ctx, tenant, now, now.Add(-importJobKept)))...)
 }
 
 // perform does one duty for a tenant, page by page. What has failed stays due; pages grow by it, so that it hides nothing.

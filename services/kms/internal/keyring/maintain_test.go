@@ -31,6 +31,8 @@ type house struct {
 	barrier *barrier.Barrier
 	log     *bytes.Buffer
 
+	generator keyring.Generator
+
 	mu      sync.Mutex
 	elapsed time.Duration   // guarded by mu
 	events  []keyring.Event // guarded by mu
@@ -91,10 +93,16 @@ func tenantsAB(_ context.Context, after string, _ int) ([]string, error) {
 
 func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()
+	eachHouseBy(t, func(t *testing.T) keyring.Generator { return newGenerator(t) }, test)
+}
+
+// eachHouseBy is eachHouse with a generator of the test's choice.
+func eachHouseBy(t *testing.T, generator func(*testing.T) keyring.Generator, test func(t *testing.T, h *house)) {
+	t.Helper()
 	set, err := sqlstore.Migrations()
 	require.NoError(t, err)
 	dbtest.Each(t, []database.Set{database.PlatformMigrations(), set}, func(t *testing.T, db *database.DB) {
-		h := &house{db: db, store: sqlstore.New(db), log: &bytes.Buffer{}}
+		h := &house{db: db, store: sqlstore.New(db), log: &bytes.Buffer{}, generator: generator(t)}
 		keys, err := barrierstore.New(db)
 		require.NoError(t, err)
 		h.barrier, err = barrier.New(barrier.Config{Store: keys, Now: h.wall})
@@ -103,7 +111,7 @@ func eachHouse(t *testing.T, test func(t *testing.T, h *house)) {
 		steady, err := keyring.NewSteady(keyring.SteadyConfig{Wall: h.wall, Elapsed: h.since})
 		require.NoError(t, err)
 		h.Keyring, err = keyring.New(keyring.Config{
-			Store: h.store, Barrier: h.barrier, Generator: newGenerator(t), Now: h.wall, Steady: steady, Events: h,
+			Store: h.store, Barrier: h.barrier, Generator: h.generator, Now: h.wall, Steady: steady, Events: h,
 			Log: slog.New(slog.NewTextHandler(h.log, nil)),
 		})
 		require.NoError(t, err)
@@ -360,5 +368,80 @@ func TestMaintain_DoesNothingWhileSealedAndRemembersTheTime(t *testing.T) {
 		witness, err = h.store.Witness(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, morning.Add(2*time.Hour), witness, "it never goes back")
+	})
+}
+
+// A key that is used directly rotates when it has had the uses that its owner wants, neither much before nor after.
+func TestEncrypt_ADirectKeyHasTheUsesThatItsOwnerWants(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		_, err := h.Create(t.Context(), admin("a"), keyring.NewKey{Name: "direct", Algorithm: "A256GCM/dir", Rotation: keyring.Rotation{Uses: 100}})
+		require.NoError(t, err)
+		versions := map[int64]int{}
+		for i := range 250 {
+			sealed, err := h.Encrypt(t.Context(), admin("a"), "direct", []byte("hello"), nil)
+			require.NoError(t, err)
+			versions[sealed.Version]++
+			if i%10 == 0 {
+				require.NoError(t, h.Flush(t.Context()))
+				h.maintain(t)
+			}
+		}
+		assert.Len(t, versions, 3)
+		for _, version := range []int64{1, 2} {
+			assert.LessOrEqual(t, versions[version], 100)
+			assert.GreaterOrEqual(t, versions[version], 94)
+		}
+	})
+}
+
+// The private part of a wrapping key is gone when its time is over, whether anybody asks or not; the rows stay a while.
+func TestMaintain_ForgetsWrappingKeys(t *testing.T) {
+	t.Parallel()
+	eachHouse(t, func(t *testing.T, h *house) {
+		ctx := database.WithTenant(t.Context(), "a")
+		_, err := h.Create(ctx, admin("a"), keyring.NewKey{Name: "brought", Algorithm: "ES256", Origin: keyring.OriginImported})
+		require.NoError(t, err)
+		_, _, _, err = h.CreateImportJob(ctx, admin("a"), "brought", keyring.NewImportJob{Method: "ECDH-ES+A256KW"})
+		require.NoError(t, err)
+		_, _, err = h.NewRecipient(ctx, admin("a"))
+		require.NoError(t, err)
+		count := func(query string) (n int) {
+			require.NoError(t, h.db.QueryRow(ctx, query).Scan(&n))
+			return n
+		}
+		private := `SELECT count(*) FROM import_jobs WHERE wrapped_key <> ''`
+		h.pass(keyring.ImportJobLife - time.Minute)
+		h.maintain(t)
+		assert.Equal(t, 1, count(private))
+		assert.Equal(t, 1, count(`SELECT count(*) FROM restore_recipients`))
+		h.pass(time.Minute)
+		h.maintain(t)
+		assert.Zero(t, count(private))
+		assert.Zero(t, count(`SELECT count(*) FROM restore_recipients`))
+		_, jobs, err := h.ImportJobs(ctx, admin("a"), "brought", "", 10)
+		require.NoError(t, err)
+		require.Len(t, jobs, 1)
+		assert.Equal(t, keyring.ImportJobExpired, jobs[0].Status)
+		h.pass(89 * 24 * time.Hour)
+		h.maintain(t)
+		assert.Equal(t, 1, count(`SELECT count(*) FROM import_jobs`))
+		h.pass(24 * time.Hour)
+		h.maintain(t)
+		assert.Zero(t, count(`SELECT count(*) FROM import_jobs`))
+
+		// A key that ends takes its open jobs' keys along.
+		_, _, _, err = h.CreateImportJob(ctx, admin("a"), "brought", keyring.NewImportJob{Method: "ECDH-ES+A256KW"})
+		require.NoError(t, err)
+		require.NoError(t, h.db.InTx(ctx, func(ctx context.Context) error {
+			_, err := h.db.Exec(ctx, `UPDATE import_jobs SET expires_at = expires_at + 3153600000000`)
+			return err
+		}))
+		_, err = h.ScheduleDeletion(ctx, admin("a"), "brought", keyring.MinWait)
+		require.NoError(t, err)
+		h.pass(keyring.MinWait)
+		h.maintain(t)
+		assert.Zero(t, count(private))
+		assert.Equal(t, 1, count(`SELECT count(*) FROM import_jobs`))
 	})
 }

@@ -34,6 +34,8 @@ type NewKey struct {
 	NoImport     bool
 	Policy       Policy
 	Rotation     Rotation
+	// Async has a version that takes seconds to generate made afterwards.
+	Async bool
 }
 
 // Create makes an elastic key and its version 1. Both are stored, or neither.
@@ -56,8 +58,12 @@ func (k *Keyring) Create(ctx context.Context, caller Caller, ask NewKey) (Elasti
 	if _, err := k.store.ElasticKey(ctx, caller.Tenant, Ref(ask.Name)); err == nil {
 		return ElasticKey{}, errNameTaken()
 	}
-	if key.Origin == OriginImported {
-		return key, k.insert(ctx, key, nil)
+	if key.Status != ElasticActive {
+		if err := k.insert(ctx, key, nil); err != nil {
+			return ElasticKey{}, err
+		}
+		k.await(key)
+		return key, nil
 	}
 	draft, err := k.newDraft(ctx, key)
 	if err != nil {
@@ -73,13 +79,23 @@ func (k *Keyring) newElastic(caller Caller, ask NewKey, spec alg.Spec) (ElasticK
 	key := ElasticKey{
 		Tenant: caller.Tenant, Name: ask.Name, Description: ask.Description, Tags: ask.Tags,
 		Algorithm: spec.Algorithm, KeySize: rsaBits(spec), Curve: spec.Curve, Use: spec.Use,
-		Status: ElasticActive, Origin: OriginGenerated, Exportable: ask.Exportable, Published: ask.Published,
+		Status: ElasticCreating, Origin: OriginGenerated, Exportable: ask.Exportable, Published: ask.Published,
 		VersioningAllowed: !ask.FixedVersion, ImportAllowed: ask.Origin == OriginImported || !ask.NoImport,
 		PrimaryVersion: 1, VersionCount: 1, Policy: ask.Policy, Rotation: ask.Rotation, NextRotationAt: ask.Rotation.next(k.steady.Latest()),
 		CreatedAt: now, UpdatedAt: now, Revision: 1,
 	}
 	if ask.Origin == OriginImported {
-		key.Status, key.Origin, key.PrimaryVersion, key.VersionCount = ElasticPendingImport, OriginImported, 0, 0
+		key.Origin = OriginImported
+	}
+	begin := elasticGenerated()
+	switch {
+	case key.Origin == OriginImported:
+		begin = elasticAwaitImport()
+	case ask.Async && slow(spec):
+		begin = elasticGenerate()
+	}
+	if key.Status = begin.To; key.Status != ElasticActive {
+		key.PrimaryVersion, key.VersionCount, key.NextRotationAt = 0, 0, time.Time{}
 	}
 	if q := key.Policy.Quorum; q != nil {
 		key.Policy.Quorum = &Quorum{Approvals: q.Approvals, Approvers: q.Approvers}
@@ -207,7 +223,7 @@ func (k *Keyring) newDraft(ctx context.Context, key ElasticKey) (draft, error) {
 	}
 	material, err := k.generator.Take(ctx, spec)
 	if err != nil {
-		return draft{}, fmt.Errorf("generate %s: %w", key.Algorithm, err)
+		return draft{}, &generationError{fmt.Errorf("generate %s: %w", key.Algorithm, err)}
 	}
 	version := MaterialKey{
 		Tenant: key.Tenant, ElasticKeyID: key.ID, ID: id,

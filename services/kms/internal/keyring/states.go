@@ -58,6 +58,10 @@ func elasticNotGenerated() Transition[ElasticStatus] {
 	return Transition[ElasticStatus]{"not-generated", []ElasticStatus{ElasticPendingGenerate}, ElasticGenerateFailed}
 }
 
+func elasticAwaitImport() Transition[ElasticStatus] {
+	return Transition[ElasticStatus]{"await-import", []ElasticStatus{ElasticCreating}, ElasticPendingImport}
+}
+
 func elasticImported() Transition[ElasticStatus] {
 	return Transition[ElasticStatus]{"imported", []ElasticStatus{ElasticPendingImport, ElasticImportFailed}, ElasticActive}
 }
@@ -131,7 +135,7 @@ func versionImport() Transition[VersionStatus] {
 // ElasticTransitions is the whole table for elastic keys.
 func ElasticTransitions() []Transition[ElasticStatus] {
 	return []Transition[ElasticStatus]{
-		elasticGenerate(), elasticGenerated(), elasticNotGenerated(), elasticImported(), elasticNotImported(),
+		elasticGenerate(), elasticGenerated(), elasticNotGenerated(), elasticAwaitImport(), elasticImported(), elasticNotImported(),
 		elasticEnable(), elasticDisable(), elasticSchedule(), elasticCancelDeletion(), elasticDelete(),
 	}
 }

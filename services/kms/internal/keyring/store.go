@@ -101,6 +101,13 @@ type DueStore interface {
 	Testify(ctx context.Context, at time.Time) error
 }
 
+// SweepStore clears what has had its time.
+type SweepStore interface {
+	// Sweep takes away, of a tenant, the wrapping keys of import jobs and of restore recipients that have expired by now, and the rows of
+	// import jobs that had expired by old.
+	Sweep(ctx context.Context, tenant string, now, old time.Time) error
+}
+
 // DueKind is what there is to do.
 type DueKind string
 
@@ -112,6 +119,7 @@ const (
 	DueDestruction DueKind = "destruction" // of a version
 	DueExpiry      DueKind = "expiry"      // of imported material
 	DueNotice      DueKind = "notice"      // of a rotation that is near
+	DueGeneration  DueKind = "generation"  // of a first version
 )
 
 // Due is a key or a version that something is to be done to.
@@ -128,6 +136,7 @@ type Store interface {
 	UseStore
 	AliasStore
 	DueStore
+	SweepStore
 	BackupStore
 	ReportStore
 	ImportJobStore

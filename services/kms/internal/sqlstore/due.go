@@ -28,6 +28,10 @@ const (
 		WHERE e.tenant_id = $1 AND CAST($2 AS BIGINT) > 0 AND e.status = 'active' AND (e.rotation_uses > 0 OR e.rotation_bytes > 0)
 			AND ((e.rotation_uses > 0 AND m.use_count >= e.rotation_uses) OR (e.rotation_bytes > 0 AND m.byte_count >= e.rotation_bytes))
 		ORDER BY e.id LIMIT $3`
+	selectDueGeneration = `
+		SELECT id, 0 FROM elastic_keys
+		WHERE tenant_id = $1 AND status = 'pending_generate' AND updated_at <= $2
+		ORDER BY updated_at LIMIT $3`
 	selectDueDeletion = `
 		SELECT id, 0 FROM elastic_keys
 		WHERE tenant_id = $1 AND delete_at > 0 AND delete_at <= $2 AND status = 'pending_delete'
@@ -59,6 +63,7 @@ func (s *Store) Due(ctx context.Context, tenant string, what keyring.DueKind, no
 	query, known := map[keyring.DueKind]string{
 		keyring.DueRotation: selectDueRotation, keyring.DueNotice: selectDueNotice, keyring.DueUsage: selectDueUsage,
 		keyring.DueDeletion: selectDueDeletion, keyring.DueDestruction: selectDueDestruction, keyring.DueExpiry: selectDueExpiry,
+		keyring.DueGeneration: selectDueGeneration,
 	}[what]
 	if !known {
 		return nil, fmt.Errorf("select what is due: there is no kind %q", what)

@@ -39,6 +39,7 @@ CREATE TABLE elastic_keys (
 );
 CREATE INDEX elastic_keys_by_rotation ON elastic_keys (tenant_id, next_rotation_at) WHERE next_rotation_at > 0;
 CREATE INDEX elastic_keys_by_deletion ON elastic_keys (tenant_id, delete_at) WHERE delete_at > 0;
+CREATE INDEX elastic_keys_by_generation ON elastic_keys (tenant_id, updated_at) WHERE status = 'pending_generate';
 CREATE INDEX elastic_keys_by_publication ON elastic_keys (tenant_id, id) WHERE published;
 CREATE INDEX elastic_keys_by_usage ON elastic_keys (tenant_id, id) WHERE rotation_uses > 0 OR rotation_bytes > 0;
 
@@ -87,7 +88,7 @@ CREATE TABLE restore_recipients (
     expires_at  BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX restore_recipients_by_expiry ON restore_recipients (expires_at);
+CREATE INDEX restore_recipients_by_expiry ON restore_recipients (tenant_id, expires_at);
 
 CREATE TABLE material_keys (
     tenant_id       TEXT    NOT NULL,
@@ -142,6 +143,7 @@ CREATE TABLE import_jobs (
 );
 CREATE INDEX import_jobs_by_key ON import_jobs (tenant_id, elastic_key_id, id);
 CREATE INDEX import_jobs_by_life ON import_jobs (tenant_id, expires_at) WHERE wrapped_key <> '';
+CREATE INDEX import_jobs_by_age ON import_jobs (tenant_id, expires_at);
 
 -- Keys that sign statements about a tenant's keys. The highest version signs, all of them verify.
 CREATE TABLE attestation_keys (
