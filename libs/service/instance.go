@@ -20,6 +20,7 @@ import (
 type Instance struct {
 	platform *Platform
 	config   *Config // guarded by reloading once Run has begun
+	own      any     // the whole configuration, the service's own part included; a pointer to it
 	domain   Domain
 	server   *server.Server
 	metrics  *metricsListener // nil without one
@@ -41,7 +42,7 @@ func (s Service[C]) Open(ctx context.Context, cfg C, dev bool, logOut io.Writer)
 		return nil, err
 	}
 	p := &Platform{Now: time.Now, description: s.Description, dev: dev}
-	i := &Instance{platform: p, config: base}
+	i := &Instance{platform: p, config: base, own: &cfg}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, i.close())

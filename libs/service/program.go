@@ -63,7 +63,7 @@ func (s Service[C]) start(ctx context.Context, start cli.Start) error {
 func (s Service[C]) reload(i *Instance, start cli.Start) {
 	cfg, err := s.Load(start.Source, start.Dev)
 	if err == nil {
-		err = i.Reload(common(&cfg))
+		err = s.Reload(i, cfg)
 	}
 	if err != nil {
 		i.platform.Log.Error("reload failed; what could not be taken over stays as it was", "error", err)
@@ -71,6 +71,9 @@ func (s Service[C]) reload(i *Instance, start cli.Start) {
 	}
 	i.platform.Log.Info("reloaded")
 }
+
+// Reload is Instance.Reload with the whole configuration, the service's own part included.
+func (s Service[C]) Reload(i *Instance, cfg C) error { return i.reload(common(&cfg), &cfg) }
 
 // check looks at what a configuration names: the realm and the secrets.
 func (s Service[C]) check(_ context.Context, src config.Source) error {

@@ -8,12 +8,19 @@ import (
 
 // Reload takes over what can change while the service runs: what the configuration calls live, certificates and the realm. It logs the keys
 // that have changed and need a restart. What cannot be used stays as it was.
-func (i *Instance) Reload(cfg *Config) error {
+func (i *Instance) Reload(cfg *Config) error { return i.reload(cfg, nil) }
+
+// reload is Reload with the whole configuration, as a pointer to it, where there is one.
+func (i *Instance) reload(cfg *Config, whole any) error {
 	i.reloading.Lock()
 	defer i.reloading.Unlock()
 	p := i.platform
 	var restart []string
-	for _, change := range config.Changes(i.config, cfg) {
+	before, after := any(i.config), any(cfg)
+	if whole != nil {
+		before, after = i.own, whole
+	}
+	for _, change := range config.Changes(before, after) {
 		if !change.Live {
 			restart = append(restart, change.Path)
 		}
@@ -29,5 +36,8 @@ func (i *Instance) Reload(cfg *Config) error {
 		errs = append(errs, p.file.Reload())
 	}
 	p.DB.SetMaxConnections(cfg.Database.MaxConnections)
+	if whole != nil && i.domain.Reload != nil {
+		i.domain.Reload(whole)
+	}
 	return errors.Join(errs...)
 }

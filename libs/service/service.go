@@ -65,8 +65,19 @@ type Domain struct {
 	Transient []string
 	// Forget drops opened keys; it is called when the barrier is sealed. Nil for nothing.
 	Forget func()
+	// Reload takes over what is live of the service's own part of a configuration that was read again; nil for nothing. See Reloading.
+	Reload func(whole any)
 	// Close ends what Build opened; nil for nothing.
 	Close func() error
+}
+
+// Reloading is a Domain.Reload of a service whose configuration is a C.
+func Reloading[C any](take func(cfg C)) func(whole any) {
+	return func(whole any) {
+		if cfg, ok := whole.(*C); ok {
+			take(*cfg)
+		}
+	}
 }
 
 // Common is the part of a service's configuration that the platform is built from.

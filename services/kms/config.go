@@ -27,15 +27,15 @@ type KeysConfig struct {
 	// Cache is how many opened keys are kept.
 	Cache int `koanf:"cache"`
 	// MinWaitDays is the shortest wait, 7 to 30 days, before a key is deleted or a version destroyed.
-	MinWaitDays int `koanf:"min_wait_days"`
+	MinWaitDays int `koanf:"min_wait_days" live:"true"`
 	// TenantMinWaitDays is the shortest wait of single tenants, by id, instead of min_wait_days.
-	TenantMinWaitDays map[string]int `koanf:"tenant_min_wait_days"`
+	TenantMinWaitDays map[string]int `koanf:"tenant_min_wait_days" live:"true"`
 	// MaintenanceInterval is how often one of the replicas looks for keys to be rotated, announced, deleted or destroyed.
 	MaintenanceInterval time.Duration `koanf:"maintenance_interval"`
 	// FlushInterval is how often each replica stores what keys were used for. A crash loses no more than that.
 	FlushInterval time.Duration `koanf:"flush_interval"`
 	// InlineLimit is how many bytes one request may have encrypted or signed. Files of any size are a matter of the command line.
-	InlineLimit int `koanf:"inline_limit"`
+	InlineLimit int `koanf:"inline_limit" live:"true"`
 }
 
 const day = 24 * time.Hour

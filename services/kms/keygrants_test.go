@@ -79,7 +79,7 @@ func TestKeyGrants_LetTheGranteeDoWhatTheyAreOfAndNothingElse(t *testing.T) {
 		} {
 			got := l.use(t, l.root, l.token, verb, body)
 			assert.Contains(t, []int{http.StatusForbidden, http.StatusUnauthorized, http.StatusBadRequest}, got.status, "%s: %s", verb, got.body)
-			assert.NotEqual(t, "", got.member(t, "code"), verb)
+			assert.NotEmpty(t, got.member(t, "code"), verb)
 		}
 		other := l.root.made(t, "another", nil)
 		l.root.call(t, l.token, http.MethodPost, "elastic-keys/"+other+"/encrypt", text).refused(t, http.StatusForbidden, "insufficient_scope", "another key")
@@ -159,8 +159,8 @@ func TestKeyGrants_ConstraintsAreAboutTheContextOfEveryOperationThatHasOne(t *te
 					body := ask(verb, c)
 					l.use(t, l.root, token, verb, body).refused(t, http.StatusForbidden, "policy_refused", fmt.Sprint(verb, c, constraint.of))
 					results := l.use(t, l.root, token, verb+"-batch", map[string]any{"items": []any{ask(verb, good), body, ask(verb, good)}}).done(t, http.StatusOK).results(t)
-					for i, status := range []float64{200, 403, 200} {
-						assert.EqualValues(t, status, results[i]["status"], "%s item %d", verb, i)
+					for i, status := range []int{200, 403, 200} {
+						assert.Equal(t, fmt.Sprint(status), fmt.Sprint(results[i]["status"]), "%s item %d", verb, i)
 					}
 				}
 			}

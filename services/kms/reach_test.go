@@ -109,7 +109,8 @@ var probes = map[string]func(e, own estate) []probe{
 	"listKeyGrants": func(e, own estate) []probe {
 		path := "elastic-keys/" + e.secretID + "/grants"
 		return []probe{
-			{path, nil, notFound}, {"elastic-keys/" + e.secretName + "/grants", nil, notFound},
+			{path, nil, notFound},
+			{"elastic-keys/" + e.secretName + "/grants", nil, notFound},
 			{query("elastic-keys/"+own.secretID+"/grants", "limit", "1", "cursor", e.cursors[path]), nil, "invalid_cursor"},
 		}
 	},

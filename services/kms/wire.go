@@ -3,6 +3,7 @@ package kms
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -30,10 +31,14 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	if err != nil {
 		return service.Domain{}, err
 	}
+	var settings atomic.Pointer[KeysConfig]
+	settings.Store(&cfg.Keys)
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
 		Grants: grants{p.Access}, Book: grantBook{p.GrantsOn(objectKey)}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
-		InlineLimit: cfg.Keys.InlineLimit, Waits: cfg.Keys.leastWait, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
+		InlineLimit: cfg.Keys.InlineLimit, Waits: func(ctx context.Context, tenant string) (time.Duration, error) {
+			return settings.Load().leastWait(ctx, tenant)
+		}, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
 		Release: buildinfo.Read().Version,
 	})
 	if err != nil {
@@ -53,12 +58,20 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 		Tasks: []func(context.Context){
 			func(ctx context.Context) { expire(ctx, keys) },
 			func(ctx context.Context) { flush(ctx, keys, steady, cfg.Keys.FlushInterval, p.Log) },
+			keys.GenerateAwaited,
+			func(ctx context.Context) { generate(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 			func(ctx context.Context) { maintain(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 		},
 		Values: []rewrap.Source{
 			sqlstore.NewValues(store, p.Tenants), sqlstore.NewJobValues(store, p.Tenants), sqlstore.NewAttestationValues(store, p.Tenants),
 		},
-		Forget:    keys.Forget,
+		Forget: keys.Forget,
+		Reload: service.Reloading(func(cfg Config) {
+			settings.Store(&cfg.Keys)
+			if err := keys.LimitInline(cfg.Keys.InlineLimit); err != nil {
+				p.Log.Error("a setting could not be taken over", "error", err)
+			}
+		}),
 		Rules:     rules{keys},
 		Transient: []string{keyring.PurposeRecipient},
 	}, nil

@@ -71,8 +71,8 @@ func (k *Keyring) permitNamed(ctx context.Context, caller Caller, op Operation, 
 }
 
 func (k *Keyring) checkInline(data []byte) error {
-	if len(data) > k.inline {
-		return problem.New("payload_too_large", "at most %d bytes fit one request; the command line encrypts and signs files of any size", k.inline)
+	if most := int(k.inline.Load()); len(data) > most {
+		return problem.New("payload_too_large", "at most %d bytes fit one request; the command line encrypts and signs files of any size", most)
 	}
 	return nil
 }
@@ -83,8 +83,8 @@ const maxEnvelope = 32 << 10
 
 // checkMessage refuses a message that is longer than any that has an allowed content.
 func (k *Keyring) checkMessage(text string) error {
-	if len(text) > base64.RawURLEncoding.EncodedLen(k.inline)+maxEnvelope {
-		return problem.New("payload_too_large", "messages whose content has more than %d bytes do not fit one request", k.inline)
+	if most := int(k.inline.Load()); len(text) > base64.RawURLEncoding.EncodedLen(most)+maxEnvelope {
+		return problem.New("payload_too_large", "messages whose content has more than %d bytes do not fit one request", most)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ const (
 	ImportJobLife = 24 * time.Hour
 	// MaxImportAttempts is how often material can be offered to one job. A success is the end of it, a refusal is not.
 	MaxImportAttempts = 10
+	// importJobKept is how long an import job is listed after its time. The audit trail knows it for longer.
+	importJobKept = 90 * 24 * time.Hour
 	// importTokenSize is the length of a job's token in bytes. Whoever has it, and may import, can use the job.
 	importTokenSize = 32
 	// purposeImportJob is the barrier's label for wrapping keys. It never changes.

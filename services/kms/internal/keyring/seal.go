@@ -58,7 +58,7 @@ func (k *Keyring) permitSeal(ctx context.Context, caller Caller, op Operation, r
 		if err != nil || !p.spec.DirectUse {
 			return p, err
 		}
-		granted, err := k.uses.take(ctx, p.version)
+		granted, err := k.uses.take(ctx, p.version, usesLimit(p.key))
 		if err != nil || granted {
 			return p, err
 		}

@@ -187,6 +187,7 @@ func (s *Store) bury(ctx context.Context, tenant, id string) error {
 		`DELETE FROM key_names WHERE tenant_id = $1 AND elastic_key_id = $2`,
 		`DELETE FROM key_tags WHERE tenant_id = $1 AND elastic_key_id = $2`,
 		`UPDATE elastic_keys SET name = id WHERE tenant_id = $1 AND id = $2`,
+		`UPDATE import_jobs SET wrapped_key = '' WHERE tenant_id = $1 AND elastic_key_id = $2`,
 		`UPDATE material_keys SET status = 'destroyed', wrapped_key = '', destroy_at = 0, expires_at = 0 WHERE tenant_id = $1 AND elastic_key_id = $2`,
 	} {
 		if _, err := s.db.Exec(ctx, statement, tenant, id); err != nil {
