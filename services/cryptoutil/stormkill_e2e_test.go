@@ -35,7 +35,7 @@ func TestKill_AmidImportsEndsAndRestores(t *testing.T) {
 			t.Parallel()
 			s := besiege(t, engine)
 			people := s.people(t)
-			s.storm(t, rand.New(rand.NewPCG(seed, uint64(len(engine)))), rounds, func(ctx context.Context, db *database.DB) { isWhole(t, ctx, db) }, map[string]func(t *testing.T){
+			s.storm(t, rand.New(rand.NewPCG(seed, uint64(len(engine)))), rounds, func(ctx context.Context, db *database.DB) { isWhole(ctx, t, db) }, map[string]func(t *testing.T){
 				"rotations": s.rotates,
 				"imports":   s.imports,
 				"early":     func(t *testing.T) { s.endsEarly(t, people) },
@@ -49,7 +49,7 @@ func TestKill_AmidImportsEndsAndRestores(t *testing.T) {
 }
 
 // isWhole looks at what a kill has left in the database.
-func isWhole(t *testing.T, ctx context.Context, db *database.DB) {
+func isWhole(ctx context.Context, t *testing.T, db *database.DB) {
 	t.Helper()
 	for what, query := range map[string]string{
 		"versions are numbered from 1 on, each number once": `

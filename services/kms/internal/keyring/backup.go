@@ -226,7 +226,7 @@ func (k *Keyring) keyRecord(ctx context.Context, listed ElasticKey) ([]byte, err
 			if err != nil {
 				return nil, err
 			}
-			one.JWK, err = material.MarshalPrivate()
+			one.JWK, err = version.encode(material)
 			material.Zero()
 			if err != nil {
 				return nil, fmt.Errorf("encode version %d of key %s: %w", version.Version, key.ID, err)

@@ -60,13 +60,17 @@ func Binding(key ElasticKey, version MaterialKey) barrier.Binding {
 	return pinned(key, version).binding()
 }
 
-// wrap seals a key's JWK for its row: the private one, unless there is none.
-func wrap(wrapper *barrier.Wrapper, key ElasticKey, version MaterialKey, material *jwk.Key) (string, error) {
-	encode := material.MarshalPrivate
-	if version.Origin == OriginPublic {
-		encode = material.MarshalPublic
+// encode is the whole of a version's key as a JWK: the private one, unless there is none.
+func (m MaterialKey) encode(material *jwk.Key) ([]byte, error) {
+	if m.Origin == OriginPublic {
+		return material.MarshalPublic()
 	}
-	private, err := encode()
+	return material.MarshalPrivate()
+}
+
+// wrap seals a key's JWK for its row.
+func wrap(wrapper *barrier.Wrapper, key ElasticKey, version MaterialKey, material *jwk.Key) (string, error) {
+	private, err := version.encode(material)
 	if err != nil {
 		return "", fmt.Errorf("encode key: %w", err)
 	}

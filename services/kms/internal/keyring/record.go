@@ -60,7 +60,7 @@ type versionRecord struct {
 	LastUsedAt     time.Time     `json:"last_used_at,omitzero"`
 	CreatedAt      time.Time     `json:"created_at"`
 	UpdatedAt      time.Time     `json:"updated_at"`
-	// JWK is the private key (RFC 7517), absent where the material is gone.
+	// JWK is the private key (RFC 7517), or the public one where there is no other; absent where the material is gone.
 	JWK json.RawMessage `json:"jwk,omitempty"`
 }
 

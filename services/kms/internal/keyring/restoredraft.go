@@ -18,7 +18,7 @@ type restoreDraft struct {
 }
 
 // names are those that the key is called by: none once it is deleted.
-func (d restoreDraft) names() (names []string) {
+func (d *restoreDraft) names() (names []string) {
 	if d.key.Status == ElasticDeleted {
 		return nil
 	}

@@ -104,10 +104,10 @@ func (r *restoring) bring(ctx context.Context, d restoreDraft) (reason string, p
 
 // obstacle tells what is in a key's way, or that it was restored from the same record before.
 func (r *restoring) obstacle(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
-	_, err = r.ring.store.ElasticKey(ctx, r.tenant, Ref(d.key.ID))
+	found, err := r.ring.store.ElasticKey(ctx, r.tenant, Ref(d.key.ID))
 	switch {
 	case err == nil:
-		return r.known(ctx, d)
+		return r.known(ctx, d, found)
 	case !errors.Is(err, ErrNotFound):
 		return "", false, err
 	}
@@ -118,7 +118,7 @@ func (r *restoring) obstacle(ctx context.Context, d restoreDraft) (reason string
 		found, err := r.ring.store.ElasticKey(ctx, r.tenant, Ref(name))
 		switch {
 		case err == nil && found.ID == d.key.ID: // it came to be here just now
-			return r.known(ctx, d)
+			return r.known(ctx, d, found)
 		case err == nil:
 			return "another key is called by one of its names", false, nil
 		case !errors.Is(err, ErrNotFound):
@@ -128,8 +128,11 @@ func (r *restoring) obstacle(ctx context.Context, d restoreDraft) (reason string
 	return "", false, nil
 }
 
-// known tells whether the key of this id that is here was restored from the same record.
-func (r *restoring) known(ctx context.Context, d restoreDraft) (reason string, present bool, err error) {
+// known tells whether the key of this id that was found here was restored from the same record. One that was deleted since does not come back.
+func (r *restoring) known(ctx context.Context, d restoreDraft, found ElasticKey) (reason string, present bool, err error) {
+	if found.Status == ElasticDeleted && d.key.Status != ElasticDeleted {
+		return "a key of this id was deleted here", false, nil
+	}
 	digest, err := r.ring.store.RestoredDigest(ctx, r.tenant, d.key.ID)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
