@@ -27,6 +27,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
+	github.com/cryptoutil/cryptoutil/services/jose/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -106,6 +107,8 @@ require (
 	modernc.org/sqlite v1.46.1 // indirect
 )
 
+replace github.com/cryptoutil/cryptoutil/libs/apiclient => ../../libs/apiclient
+
 replace github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
 
 replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
@@ -127,6 +130,8 @@ replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
 replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
 
 replace github.com/cryptoutil/cryptoutil/services/jose => ../../services/jose
+
+replace github.com/cryptoutil/cryptoutil/services/jose/client => ../../services/jose/client
 
 replace github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
 

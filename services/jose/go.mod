@@ -14,6 +14,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/service v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/services/jose/client v0.0.0-00010101000000-000000000000
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/google/uuid v1.6.0
 	github.com/oapi-codegen/runtime v1.8.0
@@ -28,6 +29,7 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/cryptoutil/cryptoutil/libs/apiclient v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -103,6 +105,8 @@ require (
 	modernc.org/sqlite v1.46.1 // indirect
 )
 
+replace github.com/cryptoutil/cryptoutil/libs/apiclient => ../../libs/apiclient
+
 replace github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
 
 replace github.com/cryptoutil/cryptoutil/libs/config => ../../libs/config
@@ -122,3 +126,5 @@ replace github.com/cryptoutil/cryptoutil/libs/telemetry => ../../libs/telemetry
 replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
 
 replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
+
+replace github.com/cryptoutil/cryptoutil/services/jose/client => ../../services/jose/client
