@@ -77,8 +77,12 @@ func (d *restoreDraft) checkKey(record keyRecord) (alg.Spec, error) {
 		return alg.Spec{}, bad(record, "has no name")
 	case d.key.check() != nil:
 		return alg.Spec{}, bad(record, "is not as a key can be")
-	case int64(len(record.Versions)) > d.key.VersionCount || d.key.PrimaryVersion > d.key.VersionCount:
-		return alg.Spec{}, bad(record, "has more versions than it counts")
+	case d.key.Origin != OriginGenerated && d.key.Origin != OriginImported:
+		return alg.Spec{}, bad(record, "is of an unknown origin")
+	case int64(len(record.Versions)) != d.key.VersionCount:
+		return alg.Spec{}, bad(record, "has other versions than it counts")
+	case d.key.PrimaryVersion < 0 || d.key.PrimaryVersion > d.key.VersionCount || (d.key.PrimaryVersion == 0) != (d.key.VersionCount == 0):
+		return alg.Spec{}, bad(record, "has no primary version")
 	}
 	for _, alias := range record.Aliases {
 		if deleted || checkName(alias.Name) != nil {
@@ -91,13 +95,11 @@ func (d *restoreDraft) checkKey(record keyRecord) (alg.Spec, error) {
 
 // sealAll checks the versions and seals their material.
 func (r *restoring) sealAll(d *restoreDraft, spec alg.Spec, record keyRecord) error {
-	last := int64(0)
-	for _, one := range record.Versions {
+	for i, one := range record.Versions { // whose numbers go from 1 to their count
 		version := one.material(r.tenant, d.key.ID)
-		if version.Version <= last || version.Version > d.key.VersionCount || !isUUID(version.ID) || !knownVersion(version.Status) {
+		if version.Version != int64(i)+1 || !isUUID(version.ID) || !knownVersion(version.Status) || !knownOrigin(version.Origin) {
 			return bad(record, "has versions that are none")
 		}
-		last = version.Version
 		if err := r.seal(spec, d.key, &version, one.JWK); err != nil {
 			return bad(record, err.Error())
 		}
@@ -147,6 +149,10 @@ func fits(spec alg.Spec, material *jwk.Key) bool {
 	return material.Type() == spec.KeyType && (spec.Curve == "" || material.Curve() == spec.Curve) &&
 		(spec.KeyType != alg.KeyTypeRSA && spec.KeyType != alg.KeyTypeOctet || spec.KeySize == 0 || material.Size() == spec.KeySize) &&
 		(material.Algorithm == "" || material.Algorithm == spec.KeyAlgorithm())
+}
+
+func knownOrigin(origin Origin) bool {
+	return origin == OriginGenerated || origin == OriginImported || origin == OriginPublic
 }
 
 func knownElastic(status ElasticStatus) bool {
