@@ -68,6 +68,8 @@ type Features struct {
 	Login bool `koanf:"login"`
 	// Administration is the API for users, clients, roles, grants, tenants, sessions and the audit trail.
 	Administration bool `koanf:"administration"`
+	// Reference is the API reference, which is public, under /reference.
+	Reference bool `koanf:"reference"`
 }
 
 // on tells whether a feature is switched on by its name in a document (x-feature). What has no switch is on.
@@ -292,7 +294,7 @@ func Defaults(public, admin string) Config {
 		Tenancy:   TenancyConfig{DeletionWait: 7 * 24 * time.Hour},
 		Approvals: ApprovalsConfig{Lifetime: quorum.DefaultLifetime},
 		Audit:     AuditConfig{DataPlane: audit.Aggregate},
-		Features:  Features{Login: true, Administration: true},
+		Features:  Features{Login: true, Administration: true, Reference: true},
 		Telemetry: TelemetryConfig{Config: telemetry.Defaults()},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/secrethash"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/reference"
 )
 
 // dependencies are what the server stands on.
@@ -42,7 +43,7 @@ func (i *Instance) dependencies() (server.Deps, error) {
 	if p.file != nil {
 		d.AdminAuth = auth.NewOperators(p.file, p.hashes.Registry(secrethash.LowEntropyRandom), p.Now)
 	}
-	for _, add := range []func(*server.Deps) error{i.addAdministration, i.addApprovals, i.addLogin, i.addBarrierAdmin} {
+	for _, add := range []func(*server.Deps) error{i.addAdministration, i.addApprovals, i.addLogin, i.addBarrierAdmin, i.addReference} {
 		if err := add(&d); err != nil {
 			return server.Deps{}, err
 		}
@@ -85,6 +86,19 @@ func (i *Instance) addLogin(d *server.Deps) error {
 	pages, err := login.New(login.Config{
 		Sessions: p.sessions, Passwords: p.passwords, Tokens: p.gate, Keys: p.Barrier, Title: p.description.Summary, Now: p.Now, Log: p.Log,
 	})
+	if err != nil {
+		return err
+	}
+	d.Protocols = append(d.Protocols, pages.Protocols()...)
+	return nil
+}
+
+// addReference adds what all documents say.
+func (i *Instance) addReference(d *server.Deps) error {
+	if !i.config.Features.Reference {
+		return nil
+	}
+	pages, err := reference.New(d.Product, i.platform.description.Summary, append([]server.API{d.API}, d.Platform...))
 	if err != nil {
 		return err
 	}
