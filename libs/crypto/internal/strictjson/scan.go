@@ -14,13 +14,13 @@ import (
 const maxDepth = 16
 
 var (
-	errSyntax    = errors.New("json: malformed")
-	errDepth     = errors.New("json: nested too deeply")
-	errTrailing  = errors.New("json: data after the end")
-	errUTF8      = errors.New("json: invalid UTF-8 or lone surrogate in a string")
-	errNotObject = errors.New("json: not an object")
-	errNotArray  = errors.New("json: not an array")
-	errNotString = errors.New("json: not a string")
+	errSyntax    = errors.New("malformed JSON")
+	errDepth     = errors.New("JSON nested too deeply")
+	errTrailing  = errors.New("data after the end of the JSON")
+	errUTF8      = errors.New("invalid UTF-8 or a lone surrogate in a JSON string")
+	errNotObject = errors.New("not a JSON object")
+	errNotArray  = errors.New("not a JSON array")
+	errNotString = errors.New("not a JSON string")
 )
 
 // Object reads text as one JSON object. The whole text is checked before Object returns nil. member
@@ -131,7 +131,7 @@ func (s *scanner) object(member func(name, value []byte) error) error {
 			name = unescape(name)
 		}
 		if !names.add(name) {
-			return fmt.Errorf("json: duplicate member %.64q", name)
+			return fmt.Errorf("duplicate member %.64q", name)
 		}
 		s.skipSpace()
 		if s.peek() != ':' {
