@@ -70,8 +70,8 @@ func TestAttack_SignaturesHaveOneEncoding(t *testing.T) {
 			}
 			return slices.Concat([]byte{0x30, 0x81, byte(len(inner))}, inner)
 		}
-		integer := func(v *big.Int) []byte { out, _ := asn1.Marshal(v); return out } //nolint:errcheck // of a number
-		padded := func(v *big.Int) []byte {                                          // with a zero that is not needed
+		integer := func(v *big.Int) []byte { out, _ := asn1.Marshal(v); return out }
+		padded := func(v *big.Int) []byte { // with a zero that is not needed
 			content := integer(v)[2:]
 			return slices.Concat([]byte{0x02, byte(len(content) + 1), 0}, content)
 		}
