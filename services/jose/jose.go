@@ -6,6 +6,7 @@ package jose
 import (
 	"context"
 	_ "embed"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,10 @@ func Commands(path string) []*cobra.Command {
 }
 
 // Service is the JWK Authority.
-func Service() service.Service[Config] {
+func Service() service.Service[Config] { return timed(nil) }
+
+// timed is Service with another clock for keys and tokens; nil for the platform's.
+func timed(now func() time.Time) service.Service[Config] {
 	return service.Service[Config]{
 		Description: service.Description{
 			Product: Product, Name: serviceName,
@@ -64,6 +68,11 @@ func Service() service.Service[Config] {
 			},
 		},
 		Defaults: Defaults,
-		Build:    build,
+		Build: func(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+			if now == nil {
+				return build(cfg, p, p.Now)
+			}
+			return build(cfg, p, now)
+		},
 	}
 }

@@ -59,6 +59,18 @@ func each(t *testing.T, test func(t *testing.T, s *service)) {
 	}
 }
 
+// eachPair runs test against two replicas on every engine.
+func eachPair(t *testing.T, test func(t *testing.T, first, second *service)) {
+	t.Helper()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			cfg, files := prepare(t, engine)
+			test(t, run(t, cfg, files), run(t, cfg, files))
+		})
+	}
+}
+
 // answer is a response, read whole.
 type answer struct{ servicetest.Answer }
 

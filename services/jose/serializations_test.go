@@ -235,7 +235,7 @@ func TestDecryption_EveryFailureIsOneError(t *testing.T) {
 	s, token := alone(t)
 	s.create(t, token, "wrap", "A256GCM/A256KW")
 	s.create(t, token, "other", "A256GCM/A256KW")
-	s.create(t, token, "rsa", "A256GCM/RSA-OAEP-256")
+	s.post(t, token, "keys", object{"name": "rsa", "algorithm": "A256GCM/RSA-OAEP-256", "key_size": 2048})
 	message := s.post(t, token, "jwe/encrypt", object{"key": "wrap", "plaintext": "aGk"}).Member(t, "message")
 	rsa := s.post(t, token, "jwe/encrypt", object{"key": "rsa", "plaintext": "aGk"}).Member(t, "message")
 	other := s.post(t, token, "jwe/encrypt", object{"key": "other", "plaintext": "aGk"}).Member(t, "message")

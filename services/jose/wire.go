@@ -24,8 +24,8 @@ const (
 	settleInterval = time.Minute // what has become due is written down
 )
 
-// build makes the service on the platform.
-func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+// build makes the service on the platform. now is the clock of keys and tokens.
+func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domain, error) {
 	uses, err := p.Telemetry.Meter(serviceName).Int64Counter("cryptoutil.crypto.operations", metric.WithUnit("{operation}"),
 		metric.WithDescription("Uses of private and symmetric keys"))
 	if err != nil {
@@ -38,7 +38,7 @@ func build(_ context.Context, cfg Config, p *service.Platform) (service.Domain, 
 	}
 	keys, err := authority.New(authority.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator, Events: events{p},
-		Grants: grants{p.Access}, Remote: remote, Now: p.Now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
+		Grants: grants{p.Access}, Remote: remote, Now: now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
 		Measure: func(ctx context.Context, op authority.Operation, algorithm string) {
 			uses.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(
 				attribute.String("operation", string(op)), attribute.String("algorithm", algorithm),
