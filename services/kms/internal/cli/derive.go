@@ -6,6 +6,12 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
+// The bounds of a derived secret in bytes, which the service has too.
+const (
+	minSecret = 14
+	maxSecret = 1024
+)
+
 func kdfs() []string { return []string{"hkdf-sha256", "hkdf-sha384", "hkdf-sha512"} }
 
 func (c *commands) derive() *cobra.Command {
@@ -52,6 +58,9 @@ prefer --kdf.`,
 		}
 		if err := checkVersion(*version); err != nil {
 			return err
+		}
+		if cmd.Flags().Changed("length") && (*length < minSecret || *length > maxSecret) {
+			return usage("--length must be %d to %d", minSecret, maxSecret)
 		}
 		request := client.DeriveRequest{}
 		if *length != 0 {

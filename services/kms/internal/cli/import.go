@@ -25,7 +25,7 @@ func (c *commands) importing() *cobra.Command {
 		Short: "Bring key material from elsewhere",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(c.importStart(), c.importFinish(), c.importPublic(), c.importJobs(), c.importJob())
+	cmd.AddCommand(c.importStart(), c.importFinish(), c.importMaterial(), c.importPublic(), c.importJobs(), c.importJob())
 	return cmd
 }
 
