@@ -103,11 +103,11 @@ func TestKeyOperations_ThatTakeAQuorum(t *testing.T) {
 	ben.approve(t, id)
 	assert.Equal(t, "key payroll is deleted\n", d.do(t, "", "key delete payroll --now --approval "+id))
 	assert.Contains(t, d.do(t, "", "approval get "+id), "used")
-	assert.Contains(t, d.do(t, "", "approval cancel "+asked2(t, d, quorum)), "cancelled")
+	assert.Contains(t, d.do(t, "", "approval cancel "+weakening(t, d, quorum)), "cancelled")
 }
 
-// asked2 asks for the weakening of another key's quorum.
-func asked2(t *testing.T, d desk, quorum string) string {
+// weakening asks for the weakening of another key's quorum.
+func weakening(t *testing.T, d desk, quorum string) string {
 	t.Helper()
 	d.do(t, "", "key create --name other --algorithm ES256"+quorum)
 	d.fails(t, "", "key update other --quorum 0", 1, "approval_required")

@@ -17,18 +17,19 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/testkit"
 )
 
-// typed is a command of the README and what the README says that it writes.
+// typed is a command of a page and what the page says that it writes.
 type typed struct {
-	line    int // of the README
+	page    string // its file
+	line    int    // of the page
 	command string
 	output  string
 }
 
-// tour reads the README's blocks of type console. A command begins with "$ ", goes on in lines that begin with "> ", and is followed by its
+// tour reads a page's blocks of type console. A command begins with "$ ", goes on in lines that begin with "> ", and is followed by its
 // output.
-func tour(t *testing.T) (commands []typed) {
+func tour(t *testing.T, page string) (commands []typed) {
 	t.Helper()
-	file, err := os.Open("../../README.md")
+	file, err := os.Open(filepath.Join("..", "..", page))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = file.Close() })
 	inside, output := false, false
@@ -44,10 +45,10 @@ func tour(t *testing.T) (commands []typed) {
 		case line == "```":
 			inside, output = false, false
 		case isCommand:
-			commands = append(commands, typed{line: number, command: command})
+			commands = append(commands, typed{page: page, line: number, command: command})
 			output = true
 		default:
-			require.True(t, output, "README.md:%d: output without a command", number)
+			require.True(t, output, "%s:%d: output without a command", page, number)
 			last := &commands[len(commands)-1]
 			if isMore && last.output == "" {
 				last.command += "\n" + more
@@ -56,7 +57,7 @@ func tour(t *testing.T) (commands []typed) {
 			}
 		}
 	}
-	require.False(t, inside, "README.md: a block has no end")
+	require.False(t, inside, "%s: a block has no end", page)
 	return commands
 }
 
@@ -84,39 +85,59 @@ func normalized(text string) string {
 
 func TestTour_ComesOutAsTheREADMESays(t *testing.T) {
 	t.Parallel()
-	bash := testkit.RequireTool(t, "bash")
-	for _, tool := range []string{"curl", "openssl"} {
-		testkit.RequireTool(t, tool)
-	}
-	commands := tour(t)
+	commands := tour(t, "README.md")
 	require.Greater(t, len(commands), 20)
 	require.Equal(t, "cryptoutil dev", commands[0].command)
 
 	home := t.TempDir()
-	p := launch(t, call{path: program(t, suite), args: []string{"dev", "--ephemeral-ports"}, env: environment(home)})
-	i := started(t, p, filepath.Join(home, ".local", "share", "cryptoutil"), "keys survive.\n", devWords)
-	assert.Equal(t, normalized(commands[0].output), normalized(p.stdout.String()))
+	i := devAtHome(t, home)
+	assert.Equal(t, normalized(commands[0].output), normalized(i.stdout.String()))
+	i.retype(t, home, commands[1:])
+}
 
-	// One shell runs all of them and says after each what its status was, without changing it for the next.
+func TestTour_ComesOutAsTheGuideToKeysSays(t *testing.T) {
+	t.Parallel()
+	commands := tour(t, "docs/operations/keys.md")
+	require.Greater(t, len(commands), 40)
+	home := t.TempDir()
+	dev(t, filepath.Join(home, "spare"))
+	devAtHome(t, home).retype(t, home, commands)
+}
+
+// devAtHome starts `cryptoutil dev` where it keeps its data of itself.
+func devAtHome(t *testing.T, home string) *installation {
+	t.Helper()
+	p := launch(t, call{path: program(t, suite), args: []string{"dev", "--ephemeral-ports"}, env: environment(home)})
+	return started(t, p, filepath.Join(home, ".local", "share", "cryptoutil"), "keys survive.\n", devWords)
+}
+
+// retype types commands into one shell, which says after each what its status was, without changing it for the next, and compares what comes out
+// with what the page says.
+func (i *installation) retype(t *testing.T, home string, commands []typed) {
+	t.Helper()
+	bash := testkit.RequireTool(t, "bash")
+	for _, tool := range []string{"curl", "openssl"} {
+		testkit.RequireTool(t, tool)
+	}
 	const mark = "=== status "
 	script := "exec 2>&1\n"
-	for _, c := range commands[1:] {
+	for _, c := range commands {
 		script += strings.ReplaceAll(c.command, "https://localhost:8080", i.public) +
 			"\nstatus=$?; printf '\\n" + mark + "%d\\n' $status; (exit $status)\n"
 	}
 	got := call{path: bash, args: []string{"--noprofile", "--norc", "-c", script}, env: environment(home), dir: home}.run(t)
 	require.Empty(t, got.stderr)
 	rest := got.stdout
-	for n, c := range commands[1:] {
+	for n, c := range commands {
 		output, after, found := strings.Cut(rest, "\n"+mark)
-		require.True(t, found, "README.md:%d: %s: %s", c.line, c.command, rest)
+		require.True(t, found, "%s:%d: %s: %s", c.page, c.line, c.command, rest)
 		text, rest2, _ := strings.Cut(after, "\n")
 		rest = rest2
-		assert.Equal(t, normalized(c.output), normalized(output), "README.md:%d: %s", c.line, c.command)
+		assert.Equal(t, normalized(c.output), normalized(output), "%s:%d: %s", c.page, c.line, c.command)
 		status, err := strconv.Atoi(text)
 		require.NoError(t, err)
-		if next := n + 2; next == len(commands) || commands[next].command != "echo $?" {
-			assert.Zero(t, status, "README.md:%d: %s: %s", c.line, c.command, output)
+		if n+1 == len(commands) || commands[n+1].command != "echo $?" {
+			assert.Zero(t, status, "%s:%d: %s: %s", c.page, c.line, c.command, output)
 		}
 	}
 	assert.Empty(t, rest)

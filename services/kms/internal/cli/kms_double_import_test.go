@@ -16,6 +16,7 @@ func (f *fakeKMS) importRoutes() map[string]func(*http.Request) (any, *client.Pr
 	return map[string]func(*http.Request) (any, *client.Problem){
 		"POST /elastic-keys/{id}/import-jobs":                     f.importJob,
 		"GET /elastic-keys/{id}/import-jobs":                      f.importJobs,
+		"GET /elastic-keys/{id}/import-jobs/{job}":                f.importJobOf,
 		"POST /elastic-keys/{id}/import":                          f.importKey,
 		"POST /approvals":                                         f.ask,
 		"GET /approvals":                                          f.listApprovals,
@@ -35,7 +36,18 @@ func (f *fakeKMS) importJob(r *http.Request) (any, *client.Problem) {
 	}
 	return client.ImportJob{
 		ID: "j1", Wrapping: spec.Wrapping, Status: "open", Token: new(importToken),
-		PublicKey: &client.WrappingKey{JWK: json.RawMessage(`{"kty":"RSA"}`), PEM: "-----BEGIN PUBLIC KEY-----\n"},
+		PublicKey: &client.WrappingKey{JWK: must(f.vault.recipient.MarshalPublic()), PEM: "-----BEGIN PUBLIC KEY-----\n"},
+	}, nil
+}
+
+// importJobOf is j1, which is open, or one that has expired.
+func (f *fakeKMS) importJobOf(r *http.Request) (any, *client.Problem) {
+	if r.PathValue("job") != "j1" {
+		return client.ImportJob{ID: r.PathValue("job"), Wrapping: "RSA-OAEP-256+A256KWP", Status: "expired"}, nil
+	}
+	return client.ImportJob{
+		ID: "j1", Wrapping: "ECDH-ES+A256KW", Status: "open",
+		PublicKey: &client.WrappingKey{JWK: must(f.vault.recipient.MarshalPublic()), PEM: "-----BEGIN PUBLIC KEY-----\n"},
 	}, nil
 }
 

@@ -248,7 +248,7 @@ func TestMaterial_RefusesMistakenCommandLines(t *testing.T) {
 		"unwrap --out - --format der":                                   "--format is",
 		"derive --key a --out - --kdf sha":                              "--kdf is",
 		"derive --key a --out - --version -2":                           "--version must be",
-		"derive --key a --out - --length 0":      "--length must be",
+		"derive --key a --out - --length 0":                             "--length must be",
 		"encapsulate --key a --secret-out - --format pem":               "--format is",
 		"encapsulate --key a --secret-out -":                            "cannot both be standard output",
 		"decapsulate --key a --out - --version -2":                      "--version must be",
