@@ -44,7 +44,7 @@ func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 		"kms": "approval attestation audit backup barrier batch binding client credential decapsulate decrypt derive encapsulate encrypt generate " +
 			"generate-data-key generate-random grant health import init jwks key mac migrate recipient reencrypt rekey report role seal self session " +
 			"shutdown sign start status tenant token unseal unwrap user validate verify verify-mac wrap",
-		"kms key":         "alias cancel-deletion create delete disable enable export get grant list public rotate tag update version",
+		"kms key":         "alias cancel-deletion create delete disable enable export get grant list public retry-generation rotate tag update version",
 		"kms key version": "create destroy disable enable get list mark-compromised restore set-primary",
 		"kms key alias":   "delete get list put",
 		"kms key grant":   "create get list retire revoke",

@@ -37,7 +37,7 @@ func (d desk) call(t testing.TB, in io.Reader, args ...string) outcome {
 }
 
 // do is a command that succeeds and says nothing else than its result.
-func (d desk) do(t testing.TB, in string, line string) string {
+func (d desk) do(t testing.TB, in, line string) string {
 	t.Helper()
 	got := d.call(t, strings.NewReader(in), strings.Fields(line)...)
 	require.Zero(t, got.exit, "%s: %s", line, got.stderr)
@@ -66,7 +66,10 @@ func (d desk) openssl(t testing.TB, in, line string) string {
 
 func (d desk) path(name string) string { return filepath.Join(d.folder, name) }
 
-func (d desk) read(t testing.TB, name string) string { return readFile(t, d.path(name)) }
+func (d desk) read(t testing.TB, name string) string {
+	t.Helper()
+	return readFile(t, d.path(name))
+}
 
 func (d desk) write(t testing.TB, name, content string) {
 	t.Helper()
@@ -85,6 +88,7 @@ func (d desk) absent(t testing.TB, name string) {
 	assert.NoFileExists(t, d.path(name))
 }
 
+//nolint:tparallel // its parts share one folder
 func TestKeyOperations_OfSecretsAndKeysThatComeAndGo(t *testing.T) {
 	t.Parallel()
 	d := dev(t, filepath.Join(t.TempDir(), "data")).desk(t)

@@ -20,6 +20,23 @@ func (k *KMS) CreateKey(ctx context.Context, spec CreateElasticKey) (*ElasticKey
 	})
 }
 
+// CreateKeyLater is CreateKey that does not wait where the generation takes seconds, as that of large RSA keys does: the key is pending_generate
+// then, and of use once it is active.
+func (k *KMS) CreateKeyLater(ctx context.Context, spec CreateElasticKey) (*ElasticKey, error) {
+	once := idempotencyKey()
+	return call[ElasticKey](ctx, k, fmt.Sprintf("create key %q", spec.Name), func(ctx context.Context) (*http.Response, error) {
+		return k.api.CreateElasticKey(ctx, &CreateElasticKeyParams{IdempotencyKey: &once, Prefer: new("respond-async")}, spec)
+	})
+}
+
+// RetryGeneration has a key generated whose generation has failed. It is pending_generate then.
+func (k *KMS) RetryGeneration(ctx context.Context, key string) (*ElasticKey, error) {
+	once := idempotencyKey()
+	return onKey[ElasticKey](ctx, k, "retry generation of", key, func(ctx context.Context) (*http.Response, error) {
+		return k.api.RetryElasticKeyGeneration(ctx, key, &RetryElasticKeyGenerationParams{IdempotencyKey: &once})
+	})
+}
+
 // KeyFilter selects elastic keys, and orders them; empty fields select all.
 type KeyFilter struct {
 	ID        string // a UUID

@@ -36,7 +36,7 @@ func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 	s := serve(t, ok(`{}`))
 	kms, _ := dial(t, s, nil)
 	ctx := t.Context()
-	for _, change := range []func(context.Context, string) (*client.ElasticKey, error){kms.EnableKey, kms.DisableKey, kms.CancelDeletion} {
+	for _, change := range []func(context.Context, string) (*client.ElasticKey, error){kms.EnableKey, kms.DisableKey, kms.CancelDeletion, kms.RetryGeneration} {
 		_, err := change(ctx, "payroll")
 		require.NoError(t, err)
 	}
@@ -75,6 +75,7 @@ func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 		"POST elastic-keys/payroll/enable",
 		"POST elastic-keys/payroll/disable",
 		"POST elastic-keys/payroll/cancel-deletion",
+		"POST elastic-keys/payroll/retry-generation",
 		"POST elastic-keys/payroll/schedule-deletion  {}",
 		"POST elastic-keys/payroll/material-keys/3/schedule-destruction  {}",
 		`POST elastic-keys/payroll/schedule-deletion dry_run=true {"wait_days":7}`,

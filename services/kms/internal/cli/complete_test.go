@@ -22,6 +22,7 @@ var done = map[string]struct{ method, command string }{
 	"getElasticKey":                  {"GetKey", "key get"},
 	"updateElasticKey":               {"UpdateKey", "key update"},
 	"rotateElasticKey":               {"RotateKey", "key rotate"},
+	"retryElasticKeyGeneration":      {"RetryGeneration", "key retry-generation"},
 	"enableElasticKey":               {"EnableKey", "key enable"},
 	"disableElasticKey":              {"DisableKey", "key disable"},
 	"scheduleElasticKeyDeletion":     {"ScheduleDeletion", "key delete"},

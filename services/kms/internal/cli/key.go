@@ -21,7 +21,7 @@ func (c *commands) key() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.keyCreate(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyTag(), c.keyEnable(), c.keyDisable(), c.keyDelete(), c.keyCancelDeletion(),
-		c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(), c.keyExport(), c.keyGrant(),
+		c.keyRetry(), c.keyRotate(), c.keyVersion(), c.keyAlias(), c.keyPublic(), c.keyExport(), c.keyGrant(),
 	)
 	return cmd
 }
@@ -36,11 +36,14 @@ The algorithm of a key that encrypts is ENC/ALG, such as A256GCM/A256KW,
 A256GCM/RSA-OAEP-256 or A256GCM/ECDH-ES+A256KW; that of a key that signs is a JWA
 name, such as ES256, PS256, Ed25519 or HS256.
 
+With --no-wait the command does not wait for a large RSA key to be generated: "key get" tells
+when it is active.
+
 Whether versions may leave (--exportable) and come from elsewhere (--origin imported)
 is settled here; "key update" changes all else.`,
 		Example: `  kms-server key create --name payroll --algorithm A256GCM/A256KW
   kms-server key create --name releases --algorithm ES256 --description "signs releases"
-  kms-server key create --name letters --algorithm A256GCM/RSA-OAEP-256 --key-size 4096
+  kms-server key create --name box --algorithm A256GCM/RSA-OAEP-256 --key-size 4096 --no-wait
   kms-server key create --name ledger --algorithm A256GCM/dir --rotate-every 90d --tag team=hr`,
 		Args: cobra.NoArgs,
 	}
@@ -50,6 +53,7 @@ is settled here; "key update" changes all else.`,
 		curve      = cmd.Flags().String("curve", "", "curve of an ECDH-ES key: P-256, P-384 or P-521 (default P-256)")
 		origin     = cmd.Flags().String("origin", "", "generated, or imported: the first version is brought (default generated)")
 		exportable = cmd.Flags().Bool("exportable", false, "versions may leave, wrapped for somebody; this cannot be changed later")
+		later      = cmd.Flags().Bool("no-wait", false, "do not wait for what takes seconds to generate; the key is pending_generate until it is active")
 		tags       = cmd.Flags().StringArray("tag", nil, "NAME=VALUE by which the key is found; may be given many times")
 		settings   = addSettings(cmd)
 		format     = addOutputFlag(cmd)
@@ -90,7 +94,7 @@ is settled here; "key update" changes all else.`,
 			spec.Curve = new(client.CreateElasticKeyCurve(*curve))
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			created, err := kms.CreateKey(cmd.Context(), spec)
+			created, err := creation(*later)(kms, cmd.Context(), spec)
 			if err != nil {
 				return err
 			}
@@ -101,6 +105,14 @@ is settled here; "key update" changes all else.`,
 		})
 	}
 	return cmd
+}
+
+// creation is how a key is made, with a wait for what takes seconds or without.
+func creation(later bool) func(*client.KMS, context.Context, client.CreateElasticKey) (*client.ElasticKey, error) {
+	if later {
+		return (*client.KMS).CreateKeyLater
+	}
+	return (*client.KMS).CreateKey
 }
 
 func (c *commands) keyGet() *cobra.Command {

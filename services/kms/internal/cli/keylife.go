@@ -28,6 +28,16 @@ func (c *commands) keyDisable() *cobra.Command {
 	}, (*client.KMS).DisableKey)
 }
 
+func (c *commands) keyRetry() *cobra.Command {
+	return c.keyMove(&cobra.Command{
+		Use:   "retry-generation NAME|ID",
+		Short: "Have a key generated whose generation has failed",
+		Long: `Retry-generation begins anew with a key that is generate_failed. "key get" tells when it is
+active.`,
+		Example: "  kms-server key retry-generation letters",
+	}, (*client.KMS).RetryGeneration)
+}
+
 func (c *commands) keyCancelDeletion() *cobra.Command {
 	return c.keyMove(&cobra.Command{
 		Use:     "cancel-deletion NAME|ID",

@@ -19,6 +19,7 @@ func (f *fakeKMS) lifeRoutes() map[string]func(*http.Request) (any, *client.Prob
 		"POST /elastic-keys/{id}/enable":                                       f.move(client.ElasticKeyStatusDisabled, client.ElasticKeyStatusActive),
 		"POST /elastic-keys/{id}/disable":                                      f.move(client.ElasticKeyStatusActive, client.ElasticKeyStatusDisabled),
 		"POST /elastic-keys/{id}/cancel-deletion":                              f.move(client.ElasticKeyStatusPendingDelete, client.ElasticKeyStatusDisabled),
+		"POST /elastic-keys/{id}/retry-generation":                             f.move(client.ElasticKeyStatusActive, client.ElasticKeyStatusPendingGenerate),
 		"POST /elastic-keys/{id}/schedule-deletion":                            f.scheduleDeletion,
 		"POST /elastic-keys/{id}/material-keys/{version}/schedule-destruction": f.scheduleDestruction,
 		"GET /material-keys":                                                   f.allVersions,

@@ -46,6 +46,8 @@ type fakeKMS struct {
 	imported client.ImportKey   // the last one
 	wanted   client.NewApproval // the last one
 	vault    vault
+
+	preferred string // by the last creation of a key
 }
 
 type fakeKey struct {
@@ -158,6 +160,7 @@ func (f *fakeKMS) self(*http.Request) (any, *client.Problem) {
 
 func (f *fakeKMS) create(r *http.Request) (any, *client.Problem) {
 	var spec client.CreateElasticKey
+	f.preferred = r.Header.Get("Prefer")
 	if problem := decode(r, &spec); problem != nil {
 		return nil, problem
 	}

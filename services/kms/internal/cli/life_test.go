@@ -214,3 +214,14 @@ func TestLife_RefusesMistakenCommandLines(t *testing.T) {
 	}
 	assert.Empty(t, f.asked())
 }
+
+func TestKeyCreate_NeedNotWait(t *testing.T) {
+	t.Parallel()
+	f := newFakeKMS(t)
+	s := shell{kms: f}
+	s.must(t, "", "key", "create", "--name", "soon", "--algorithm", "A256GCM/RSA-OAEP-256")
+	assert.Empty(t, f.preferred)
+	s.must(t, "", "key", "create", "--name", "later", "--algorithm", "A256GCM/RSA-OAEP-256", "--no-wait")
+	assert.Equal(t, "respond-async", f.preferred)
+	assert.Equal(t, "key later is pending_generate\n", s.must(t, "", "key", "retry-generation", "later"))
+}

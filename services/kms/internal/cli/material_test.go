@@ -272,8 +272,8 @@ func TestMaterial_RefusesMistakenCommandLines(t *testing.T) {
 		"approval request exportElasticKey a --reason r --version 1":    "takes no such",
 		"approval request deleteElasticKey a --reason r --version 1":    "takes no such",
 		"approval request destroyMaterialKey a --reason r --version -1": "--version must be",
-		"import job a":                                                  "name the key and the job",
-		"key alias get":                                                 "name one alias",
+		"import job a --format pem --output json":                       "name the key and the job",
+		"key alias get a b --output json --help=false":                  "name one alias",
 	} {
 		err := s.run(t, "", strings.Fields(line)...).err
 		require.ErrorContains(t, err, want, line)
