@@ -27,9 +27,10 @@ const (
 	// cutsVariable is how often the connections to the database are cut, seedVariable repeats the choices of a run whose log names its seed.
 	cutsVariable = "CRYPTOUTIL_TEST_CUTS"
 	seedVariable = "CRYPTOUTIL_TEST_SEED"
-	defaultCuts  = 60
+	defaultCuts  = 40
 	// betweenCuts is the longest time from one cut to the next, mostAway that of an outage.
 	betweenCuts, mostAway = 60 * time.Millisecond, 150 * time.Millisecond
+	mostRest              = 2 * time.Second
 )
 
 func setting(t *testing.T, variable string, otherwise uint64) uint64 {
@@ -45,9 +46,10 @@ func setting(t *testing.T, variable string, otherwise uint64) uint64 {
 
 // saw cuts what connects a service with its database, at random moments.
 type saw struct {
-	fault *dbtest.Fault
-	over  chan struct{} // closed when it has done its work
-	made  map[string]int
+	fault    *dbtest.Fault
+	answered func() int64  // how many requests have been
+	over     chan struct{} // closed when it has done its work
+	made     map[string]int
 }
 
 // start begins to cut; the returned function waits for the end.
@@ -58,7 +60,7 @@ func (s *saw) start(random *rand.Rand, cuts uint64) (wait func()) {
 	cutting.Go(func() {
 		defer close(s.over)
 		for range cuts {
-			time.Sleep(time.Duration(random.Int64N(int64(betweenCuts)))) //nolint:forbidigo // the moment of the cut
+			s.rest(time.Duration(random.Int64N(int64(betweenCuts))))
 			kind := []int{0, 0, 0, 1, 1, 1, 2, 2, 2, 3}[random.IntN(10)]
 			switch kind {
 			case 0:
@@ -76,6 +78,15 @@ func (s *saw) start(random *rand.Rand, cuts uint64) (wait func()) {
 		}
 	})
 	return cutting.Wait
+}
+
+// rest waits for a time, and then until something was answered: who cuts faster than a slow machine works sees nothing done, again and again.
+func (s *saw) rest(least time.Duration) {
+	before, late := s.answered(), time.Now().Add(mostRest)
+	time.Sleep(least) //nolint:forbidigo // the moment of the cut
+	for s.answered() == before && time.Now().Before(late) {
+		time.Sleep(time.Millisecond) //nolint:forbidigo // nobody tells
+	}
 }
 
 func (s *saw) ended() bool {
@@ -96,6 +107,7 @@ type sawn struct {
 	db     *database.DB // not through what is cut
 	serial atomic.Int64
 	asked  atomic.Int64 // requests
+	stands atomic.Int64 // answers that tell what became of a request
 	again  atomic.Int64 // of them repeated ones
 	claims sync.Mutex
 }
@@ -119,7 +131,9 @@ func newSawn(t *testing.T) *sawn {
 	db, err := database.Open(t.Context(), direct, dbtest.Options(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	return &sawn{service: s.as(t, own), other: s.as(t, others), saw: &saw{fault: fault}, db: db}
+	w := &sawn{service: s.as(t, own), other: s.as(t, others), saw: &saw{fault: fault}, db: db}
+	w.saw.answered = w.stands.Load
+	return w
 }
 
 // expireClaims has the requests that hold an Idempotency-Key and have no answer be older than any request can be. Who asks again waits for no
@@ -180,6 +194,7 @@ func (c stubborn) do(method, path string, body any, header ...string) (got answe
 		default:
 			require.Less(c.t, got.Status, http.StatusInternalServerError, "%s %s: %s", method, path, got.Body)
 			*c.last = time.Now()
+			c.sawn.stands.Add(1)
 			return answered, attempt > 0
 		}
 		c.sawn.again.Add(1)

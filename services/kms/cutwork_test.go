@@ -79,8 +79,10 @@ func (p persistent) MoveAlias(name, ref string) string {
 }
 
 func (p persistent) DeleteAlias(name string) string {
-	got, unsure := p.do(http.MethodDelete, "aliases/"+p.prefix+name, nil)
-	if unsure && got.status == http.StatusNotFound {
+	path := "aliases/" + p.prefix + name
+	before, _ := p.do(http.MethodGet, path, nil)
+	got, unsure := p.do(http.MethodDelete, path, nil)
+	if unsure && before.status == http.StatusOK && got.status == http.StatusNotFound {
 		return ""
 	}
 	return p.code(got)

@@ -2,7 +2,6 @@ package kms_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -96,7 +95,7 @@ func (v vault) states(t *testing.T) (names []string, messages map[string]string)
 	signer, _ := generated(t, "ES256")
 	public, err := signer.MarshalPublic()
 	require.NoError(t, err)
-	v.do(t, "elastic-keys/brought/import", map[string]any{"public_key": json.RawMessage(bare(t, public))})
+	v.do(t, "elastic-keys/brought/import", map[string]any{"public_key": bare(t, public)})
 	return []string{"full", "off", "doomed", id, "awaited", "brought"}, messages
 }
 

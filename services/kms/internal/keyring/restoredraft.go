@@ -79,10 +79,9 @@ func (d *restoreDraft) checkKey(record keyRecord) (alg.Spec, error) {
 		return alg.Spec{}, bad(record, "is not as a key can be")
 	case d.key.Origin != OriginGenerated && d.key.Origin != OriginImported:
 		return alg.Spec{}, bad(record, "is of an unknown origin")
-	case int64(len(record.Versions)) != d.key.VersionCount:
-		return alg.Spec{}, bad(record, "has other versions than it counts")
-	case d.key.PrimaryVersion < 0 || d.key.PrimaryVersion > d.key.VersionCount || (d.key.PrimaryVersion == 0) != (d.key.VersionCount == 0):
-		return alg.Spec{}, bad(record, "has no primary version")
+	}
+	if err := d.checkCount(record); err != nil {
+		return alg.Spec{}, err
 	}
 	for _, alias := range record.Aliases {
 		if deleted || checkName(alias.Name) != nil {
@@ -91,6 +90,18 @@ func (d *restoreDraft) checkKey(record keyRecord) (alg.Spec, error) {
 		d.aliases = append(d.aliases, Alias{Tenant: d.key.Tenant, Name: alias.Name, ElasticKeyID: d.key.ID, CreatedAt: alias.CreatedAt, UpdatedAt: alias.UpdatedAt})
 	}
 	return spec, nil
+}
+
+// checkCount holds what the key counts to what is there: no version ever goes, and one of them is primary.
+func (d *restoreDraft) checkCount(record keyRecord) error {
+	count, primary := d.key.VersionCount, d.key.PrimaryVersion
+	switch {
+	case int64(len(record.Versions)) != count:
+		return bad(record, "has other versions than it counts")
+	case primary < 0 || primary > count || (primary == 0) != (count == 0):
+		return bad(record, "has no primary version")
+	}
+	return nil
 }
 
 // sealAll checks the versions and seals their material.
