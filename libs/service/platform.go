@@ -83,6 +83,9 @@ type Platform struct {
 	dependencies *dependencies
 }
 
+// Installation is the identity of the installation, which all its replicas share and no other has.
+func (p *Platform) Installation() string { return p.installation }
+
 // GrantsOn are the grants on single resources of a kind, for the domain that decides about these.
 func (p *Platform) GrantsOn(kind string) *directory.ResourceGrants { return p.directory.On(kind) }
 

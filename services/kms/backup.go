@@ -3,7 +3,6 @@ package kms
 import (
 	"encoding/base64"
 	"fmt"
-	"os"
 
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/telemetry/buildinfo"
@@ -32,10 +31,7 @@ func (c BackupConfig) Validate() []config.Problem {
 	return problems
 }
 
-func (c BackupConfig) backups() keyring.Backups {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return keyring.Backups{Release: buildinfo.Read().Version, Instance: host, Recipients: c.Recipients}
+// backups are those of an installation, by the identity that all its replicas share.
+func (c BackupConfig) backups(installation string) keyring.Backups {
+	return keyring.Backups{Release: buildinfo.Read().Version, Instance: installation, Recipients: c.Recipients}
 }

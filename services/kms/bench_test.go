@@ -248,7 +248,7 @@ func newRing(b *testing.B) (*keyring.Keyring, keyring.Caller) {
 	sealer, err := barrier.New(barrier.Config{Store: keys, Now: time.Now})
 	require.NoError(b, err)
 	require.NoError(b, sealer.Unseal(b.Context(), make([]byte, barrier.UnsealKeySize), "bench"))
-	ring, err := keyring.New(keyring.Config{Store: sqlstore.New(db), Barrier: sealer, Generator: generate{}, Now: time.Now})
+	ring, err := keyring.New(keyring.Config{Store: sqlstore.New(db, sealer, nil), Barrier: sealer, Generator: generate{}, Now: time.Now})
 	require.NoError(b, err)
 	return ring, keyring.Caller{Tenant: "default", Kind: "api_token", ID: "bench", Scopes: []string{"kms:encrypt", "kms:sign", "kms:write"}}
 }

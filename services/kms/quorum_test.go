@@ -15,13 +15,18 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/auth/quorum"
 	"github.com/cryptoutil/cryptoutil/libs/database"
+	platform "github.com/cryptoutil/cryptoutil/libs/service"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
+
+	"github.com/cryptoutil/cryptoutil/services/kms"
+	"github.com/cryptoutil/cryptoutil/services/kms/internal/sqlstore"
 )
 
 // court is a service on two replicas, with people who approve and a program that asks.
 type court struct {
 	first, second *service // as an administrator with a certificate sees them
 	db            *database.DB
+	store         *sqlstore.Store // that seals what set has written
 	people        map[string]*browser
 	ids           map[string]string
 	token         string // may destroy and write
@@ -35,7 +40,10 @@ func eachCourt(t *testing.T, test func(t *testing.T, c court)) {
 			cfg, files := prepare(t, engine)
 			certificate := administer(t, &cfg)
 			c := court{people: map[string]*browser{}, ids: map[string]string{}}
-			c.first = run(t, cfg, files).as(t, certificate)
+			logs := &logBuffer{}
+			first := runProgram(t, kms.Shown(func(p *platform.Platform) { c.store = sqlstore.New(p.DB, p.Barrier, nil) }), cfg, files, logs)
+			first.logs = logs
+			c.first = first.as(t, certificate)
 			c.second = run(t, cfg, files).as(t, certificate)
 			var err error
 			c.db, err = database.Open(t.Context(), cfg.Database, dbtest.Options(t))
@@ -71,6 +79,10 @@ func (c court) set(t *testing.T, id, policy string) {
 		if err == nil {
 			_, err = c.db.Exec(ctx, `UPDATE material_keys SET status = 'destroy_scheduled', destroy_at = $2 WHERE tenant_id = 'default' AND elastic_key_id = $1 AND version = 1`, id, at)
 		}
+		return err
+	}))
+	require.NoError(t, c.store.InTx(database.WithTenant(t.Context(), "default"), func(ctx context.Context) error {
+		_, err := c.store.Reseal(ctx, "default", id)
 		return err
 	}))
 }

@@ -89,3 +89,26 @@ func TestTrail_ChangesOfRightsAreOneEventWhateverTheirScopes(t *testing.T) {
 		})
 	}
 }
+
+// What an alias is called, and what it stood for before, is in the trail; so is every state that a refused change would have needed in the answer.
+func TestTrail_NamesAliases(t *testing.T) {
+	t.Parallel()
+	eachAdministered(t, func(t *testing.T, s, _ *service) {
+		first, second := s.made(t, "first", nil), s.made(t, "second", nil)
+		s.post(t, "", "aliases", map[string]any{"name": "wages", "key": first})
+		s.call(t, "", http.MethodPatch, "aliases/wages", map[string]any{"key": second}).done(t, http.StatusOK)
+		s.call(t, "", http.MethodDelete, "aliases/wages", nil).done(t, http.StatusNoContent)
+		for action, want := range map[string]string{"alias.create": "wages", "alias.move": "wages from " + first, "alias.delete": "wages"} {
+			require.Eventually(t, func() bool {
+				got := s.ask(t, http.MethodGet, "audit/events?limit=1000&action="+action, nil)
+				return got.status == http.StatusOK && strings.Contains(string(got.body), `"`+want+`"`)
+			}, 10*time.Second, 50*time.Millisecond, action)
+		}
+		s.post(t, "", "elastic-keys/first/schedule-deletion", nil)
+		got := s.call(t, "", http.MethodPatch, "elastic-keys/first", map[string]any{"description": "x"}, "If-Match", `"2"`)
+		got.refused(t, http.StatusConflict, "invalid_state", "to be deleted")
+		for _, state := range []string{"pending_delete", "active", "disabled", "pending_import"} {
+			assert.Contains(t, got.member(t, "detail"), state)
+		}
+	})
+}

@@ -26,7 +26,8 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	if err != nil {
 		return service.Domain{}, err
 	}
-	store := sqlstore.New(p.DB)
+	alarms := newAlarms(p.Log, p.Now)
+	store := sqlstore.New(p.DB, p.Barrier, alarms.raise)
 	steady, err := by.open(ctx, p, store)
 	if err != nil {
 		return service.Domain{}, err
@@ -35,7 +36,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 	settings.Store(&cfg.Keys)
 	keys, err := keyring.New(keyring.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator,
-		Grants: grants{p.Access}, Book: grantBook{p.GrantsOn(objectKey)}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
+		Grants: grants{p.Access}, Book: grantBook{p.GrantsOn(objectKey)}, Approvals: approvals{p.Approvals}, Backups: cfg.Backup.backups(p.Installation()), Events: events{p}, Measure: measure, Now: by.wall, CacheKeys: cfg.Keys.Cache,
 		InlineLimit: cfg.Keys.InlineLimit, Waits: func(ctx context.Context, tenant string) (time.Duration, error) {
 			return settings.Load().leastWait(ctx, tenant)
 		}, Steady: steady, Fence: p.Leases.Fence, Log: p.Log,
@@ -59,6 +60,7 @@ func build(ctx context.Context, cfg Config, p *service.Platform, by clocks) (ser
 			func(ctx context.Context) { expire(ctx, keys) },
 			func(ctx context.Context) { flush(ctx, keys, steady, cfg.Keys.FlushInterval, p.Log) },
 			keys.GenerateAwaited,
+			func(ctx context.Context) { alarms.run(ctx, p) },
 			func(ctx context.Context) { generate(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 			func(ctx context.Context) { maintain(ctx, keys, p, cfg.Keys.MaintenanceInterval) },
 		},

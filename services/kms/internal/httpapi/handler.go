@@ -87,6 +87,7 @@ func Codes() problem.Table {
 		"invalid_recipient":     {Status: http.StatusBadRequest, Title: "The recipient's key is not fit"},
 		"no_private_key":        {Status: http.StatusConflict, Title: "The version is a public key alone"},
 		"invalid_backup":        {Status: http.StatusBadRequest, Title: "The backup cannot be restored"},
+		"integrity_failed":      {Status: http.StatusInternalServerError, Title: "What is stored of the key was changed"},
 		"decryption_failed":     {Status: http.StatusBadRequest, Title: "The ciphertext does not decrypt"},
 	}
 }

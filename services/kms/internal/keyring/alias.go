@@ -50,13 +50,14 @@ func (k *Keyring) MoveAlias(ctx context.Context, caller Caller, name string, rev
 	if err != nil {
 		return Alias{}, err
 	}
+	from := alias.ElasticKeyID
 	alias.ElasticKeyID, alias.Revision, alias.UpdatedAt = key.ID, revision, k.instant()
 	var moved Alias
 	err = k.store.InTx(ctx, func(ctx context.Context) error {
 		if moved, err = k.store.MoveAlias(ctx, alias); err != nil {
 			return err
 		}
-		return k.record(ctx, Event{Action: ActionMoveAlias, Key: key, Detail: name})
+		return k.record(ctx, Event{Action: ActionMoveAlias, Key: key, Detail: name + " from " + from})
 	})
 	if errors.Is(err, ErrStale) {
 		return Alias{}, ErrStale

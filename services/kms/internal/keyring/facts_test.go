@@ -41,7 +41,7 @@ func TestKeyring_AMovedOrEditedRowIsUnreadableAndNamed(t *testing.T) {
 				_, err = ring.db.Exec(t.Context(), `INSERT INTO elastic_keys
 					SELECT 'b', id, name, description, tags, algorithm, key_size, curve, key_use, status, origin, exportable, published, versioning_allowed,
 						import_allowed, primary_version, version_count, min_decrypt_version, min_encrypt_version, policy, rotation_every, rotation_uses, rotation_bytes,
-						notify_before, next_rotation_at, notified_at, delete_at, refused_uses, refused_at, created_at, updated_at, revision
+						notify_before, next_rotation_at, notified_at, delete_at, refused_uses, refused_at, created_at, updated_at, revision, seal
 					FROM elastic_keys WHERE id = $1`, key.ID)
 				require.NoError(t, err)
 				caller = admin("b")
@@ -52,6 +52,12 @@ func TestKeyring_AMovedOrEditedRowIsUnreadableAndNamed(t *testing.T) {
 				_, err = ring.db.Exec(t.Context(), `UPDATE elastic_keys SET primary_version = 2 WHERE id = $1`, key.ID)
 				require.NoError(t, err)
 			}
+			_, err = ring.Get(t.Context(), caller, ref)
+			if err == nil {
+				_, _, err = ring.Version(t.Context(), caller, ref, "1")
+			}
+			require.Equal(t, "integrity_failed", codeOf(t, err), edit.name)
+			ring.reseal(t, caller.Tenant, key.ID) // whoever could do that would still not open anything
 			if edit.name == "another use" {
 				_, err = ring.Sign(t.Context(), caller, ref, keyring.SignRequest{Payload: []byte("m"), Input: keyring.InputJWSPayload, Format: keyring.FormatJWS})
 			} else {

@@ -77,8 +77,8 @@ func (k *Keyring) CreateGrant(ctx context.Context, caller Caller, ref Ref, ask G
 		if key, err = k.store.ElasticKey(ctx, key.Tenant, Ref(key.ID)); err != nil {
 			return err
 		}
-		if !slices.Contains(grantedIn(), key.Status) {
-			return errState("the key", string(key.Status), string(OpGrant), stateList(grantedIn()))
+		if !slices.Contains(lasting(), key.Status) {
+			return errState("the key", string(key.Status), string(OpGrant), stateList(lasting()))
 		}
 		if made, err = k.book.Create(ctx, key, ask); err != nil {
 			return err
@@ -234,8 +234,8 @@ func (g Grant) title() string {
 	return fmt.Sprintf("%s: %s to %s %s", g.ID, strings.Join(texted(g.Operations), " "), g.Grantee.Kind, g.Grantee.ID)
 }
 
-// grantedIn are the states of a key that has a future.
-func grantedIn() []ElasticStatus {
+// lasting are the states of a key that is not to be deleted.
+func lasting() []ElasticStatus {
 	return []ElasticStatus{
 		ElasticActive, ElasticDisabled, ElasticPendingGenerate, ElasticGenerateFailed, ElasticPendingImport, ElasticImportFailed,
 	}

@@ -42,7 +42,7 @@ func eachLater(t *testing.T, test func(t *testing.T, ring later)) {
 		steady, err := keyring.NewSteady(keyring.SteadyConfig{Wall: now, Elapsed: elapsed})
 		require.NoError(t, err)
 		ring.Keyring, err = keyring.New(keyring.Config{
-			Store: sqlstore.New(ring.db), Barrier: ring.barrier, Generator: newGenerator(t), Now: now, Steady: steady,
+			Store: sqlstore.New(ring.db, ring.barrier, nil), Barrier: ring.barrier, Generator: newGenerator(t), Now: now, Steady: steady,
 		})
 		require.NoError(t, err)
 		test(t, later{instance: ring, ahead: ahead})
@@ -182,6 +182,9 @@ func TestImport_EditedRowsDoNotOpen(t *testing.T) {
 		_, err = ring.db.Exec(database.WithTenant(t.Context(), "a"), `UPDATE material_keys SET commitment = $2 WHERE elastic_key_id = $1`,
 			key.ID, other.ThumbprintSHA256())
 		require.NoError(t, err)
+		_, _, err = ring.Version(t.Context(), admin("a"), keyring.Ref(key.ID), "1")
+		require.Equal(t, "integrity_failed", codeOf(t, err))
+		ring.reseal(t, "a", key.ID) // whoever could do that would still not say what the material was
 		ask = offered(t, ring.Keyring, key, other)
 		ask.Version = 1
 		_, _, err = ring.Import(t.Context(), admin("a"), keyring.Ref(key.ID), ask)
@@ -208,7 +211,7 @@ func TestValues_OfJobsAndStatementsAreRewrapped(t *testing.T) {
 		before, _, err := ring.Attest(t.Context(), admin("a"), "signer", 0)
 		require.NoError(t, err)
 		require.NotEmpty(t, before)
-		store := sqlstore.New(ring.db)
+		store := sqlstore.New(ring.db, ring.barrier, nil)
 		for source, want := range map[rewrap.Source]int{sqlstore.NewJobValues(store, list): 2, sqlstore.NewAttestationValues(store, list): 1} {
 			require.NoError(t, ring.barrier.Rotate(t.Context(), "a", barrier.LevelContent))
 			seen := 0

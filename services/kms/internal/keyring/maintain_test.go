@@ -34,9 +34,10 @@ type house struct {
 	generator keyring.Generator
 
 	mu      sync.Mutex
-	elapsed time.Duration   // guarded by mu
-	events  []keyring.Event // guarded by mu
-	refuse  string          // guarded by mu: the key whose events cannot be recorded
+	elapsed time.Duration            // guarded by mu
+	events  []keyring.Event          // guarded by mu
+	alarms  []keyring.IntegrityError // guarded by mu
+	refuse  string                   // guarded by mu: the key whose events cannot be recorded
 }
 
 // Record implements keyring.Events.
@@ -102,12 +103,17 @@ func eachHouseBy(t *testing.T, generator func(*testing.T) keyring.Generator, tes
 	set, err := sqlstore.Migrations()
 	require.NoError(t, err)
 	dbtest.Each(t, []database.Set{database.PlatformMigrations(), set}, func(t *testing.T, db *database.DB) {
-		h := &house{db: db, store: sqlstore.New(db), log: &bytes.Buffer{}, generator: generator(t)}
+		h := &house{db: db, log: &bytes.Buffer{}, generator: generator(t)}
 		keys, err := barrierstore.New(db)
 		require.NoError(t, err)
 		h.barrier, err = barrier.New(barrier.Config{Store: keys, Now: h.wall})
 		require.NoError(t, err)
 		require.NoError(t, h.barrier.Unseal(t.Context(), make([]byte, barrier.UnsealKeySize), "test"))
+		h.store = sqlstore.New(db, h.barrier, func(e keyring.IntegrityError) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.alarms = append(h.alarms, e)
+		})
 		steady, err := keyring.NewSteady(keyring.SteadyConfig{Wall: h.wall, Elapsed: h.since})
 		require.NoError(t, err)
 		h.Keyring, err = keyring.New(keyring.Config{

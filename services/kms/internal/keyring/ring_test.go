@@ -83,9 +83,19 @@ func open(t *testing.T, db *database.DB, unsealKey []byte) instance {
 	sealer, err := barrier.New(barrier.Config{Store: keys, Now: time.Now})
 	require.NoError(t, err)
 	require.NoError(t, sealer.Unseal(t.Context(), unsealKey, "test"))
-	ring, err := keyring.New(keyring.Config{Store: sqlstore.New(db), Barrier: sealer, Generator: newGenerator(t), Now: time.Now})
+	ring, err := keyring.New(keyring.Config{Store: sqlstore.New(db, sealer, nil), Barrier: sealer, Generator: newGenerator(t), Now: time.Now})
 	require.NoError(t, err)
 	return instance{Keyring: ring, db: db, barrier: sealer}
+}
+
+// reseal vouches for what a test has written behind the service's back.
+func (i instance) reseal(t *testing.T, tenant, id string) {
+	t.Helper()
+	store := sqlstore.New(i.db, i.barrier, nil)
+	require.NoError(t, store.InTx(database.WithTenant(t.Context(), tenant), func(ctx context.Context) error {
+		_, err := store.Reseal(ctx, tenant, id)
+		return err
+	}))
 }
 
 // admin is a caller of a tenant who may do everything.

@@ -17,7 +17,7 @@ func (k *Keyring) Update(ctx context.Context, caller Caller, ref Ref, revision i
 		return ElasticKey{}, ErrStale
 	}
 	if key.Status == ElasticPendingDelete {
-		return ElasticKey{}, errState("the key", string(key.Status), string(OpUpdate), "anything else")
+		return ElasticKey{}, errState("the key", string(key.Status), string(OpUpdate), stateList(lasting()))
 	}
 	wanted, err := change(key)
 	if err != nil {

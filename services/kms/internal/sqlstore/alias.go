@@ -14,18 +14,22 @@ import (
 const changeName = "kms/name"
 
 const (
-	aliasColumns  = `n.tenant_id, n.name, n.elastic_key_id, n.revision, n.created_at, n.updated_at`
-	aliasReturned = `tenant_id, name, elastic_key_id, revision, created_at, updated_at` // for RETURNING
+	aliasColumns  = nameColumns + `, n.revision, n.created_at, n.updated_at`
+	aliasReturned = `tenant_id, name, elastic_key_id, alias, seal, revision, created_at, updated_at` // for RETURNING
 )
 
 // InsertAlias implements keyring.AliasStore.
 func (s *Store) InsertAlias(ctx context.Context, alias keyring.Alias) error {
-	err := s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
+	seal, err := s.sealName(alias.Tenant, alias.Name, alias.ElasticKeyID, true)
+	if err != nil {
+		return err
+	}
+	err = s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
 		result, err := s.db.Exec(ctx, `
-			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at)
-			SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, 1, CAST($4 AS BIGINT), CAST($5 AS BIGINT)
+			INSERT INTO key_names (tenant_id, name, elastic_key_id, alias, revision, created_at, updated_at, seal)
+			SELECT e.tenant_id, CAST($2 AS TEXT), e.id, TRUE, 1, CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS TEXT)
 			FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $3 AND e.status <> 'deleted'`,
-			alias.Tenant, alias.Name, alias.ElasticKeyID, database.Micros(alias.CreatedAt), database.Micros(alias.UpdatedAt))
+			alias.Tenant, alias.Name, alias.ElasticKeyID, database.Micros(alias.CreatedAt), database.Micros(alias.UpdatedAt), seal)
 		if err != nil {
 			return err
 		}
@@ -45,13 +49,17 @@ func (s *Store) InsertAlias(ctx context.Context, alias keyring.Alias) error {
 
 // MoveAlias implements keyring.AliasStore.
 func (s *Store) MoveAlias(ctx context.Context, alias keyring.Alias) (moved keyring.Alias, err error) {
+	seal, err := s.sealName(alias.Tenant, alias.Name, alias.ElasticKeyID, true)
+	if err != nil {
+		return keyring.Alias{}, err
+	}
 	err = s.db.InTx(database.WithTenant(ctx, alias.Tenant), func(ctx context.Context) error {
-		moved, err = scanAlias(s.db.QueryRow(ctx, `
-			UPDATE key_names AS n SET elastic_key_id = $4, updated_at = $5, revision = revision + 1
+		moved, err = s.scanAlias(s.db.QueryRow(ctx, `
+			UPDATE key_names AS n SET elastic_key_id = $4, updated_at = $5, revision = revision + 1, seal = $6
 			WHERE tenant_id = $1 AND name = $2 AND alias AND revision = $3
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $4 AND e.status <> 'deleted')
 			RETURNING `+aliasReturned,
-			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, database.Micros(alias.UpdatedAt)))
+			alias.Tenant, alias.Name, alias.Revision, alias.ElasticKeyID, database.Micros(alias.UpdatedAt), seal))
 		if err != nil {
 			return err
 		}
@@ -90,7 +98,7 @@ func orMissing(err error) error {
 
 // Alias implements keyring.AliasStore.
 func (s *Store) Alias(ctx context.Context, tenant, name string) (keyring.Alias, error) {
-	alias, err := scanAlias(s.db.QueryRow(database.WithTenant(ctx, tenant), `
+	alias, err := s.scanAlias(s.db.QueryRow(database.WithTenant(ctx, tenant), `
 		SELECT `+aliasColumns+` FROM key_names n WHERE n.tenant_id = $1 AND n.name = $2 AND n.alias`, tenant, name))
 	if err != nil {
 		return keyring.Alias{}, notFound(err)
@@ -109,16 +117,18 @@ func (s *Store) Aliases(ctx context.Context, tenant, elasticID, after string, li
 	if err != nil {
 		return nil, fmt.Errorf("select aliases: %w", err)
 	}
-	return database.Collect(rows, scanAlias)
+	return database.Collect(rows, s.scanAlias)
 }
 
-func scanAlias(r database.Scanner) (alias keyring.Alias, err error) {
+func (s *Store) scanAlias(r database.Scanner) (alias keyring.Alias, err error) {
 	var created, updated int64
-	if err := r.Scan(&alias.Tenant, &alias.Name, &alias.ElasticKeyID, &alias.Revision, &created, &updated); err != nil {
+	var name nameTarget
+	if err := r.Scan(append(name.columns(), &alias.Revision, &created, &updated)...); err != nil {
 		return keyring.Alias{}, fmt.Errorf("read alias: %w", err)
 	}
+	alias.Tenant, alias.Name, alias.ElasticKeyID = name.tenant, name.name, name.elasticID
 	alias.CreatedAt, alias.UpdatedAt = database.Time(created), database.Time(updated)
-	return alias, nil
+	return alias, s.named(&name)
 }
 
 // names are all that a key is called, aliases included.

@@ -16,14 +16,14 @@ func (s *Store) EveryElasticKey(ctx context.Context, tenant, after string, limit
 	if err != nil {
 		return nil, fmt.Errorf("select every elastic key: %w", err)
 	}
-	return database.Collect(rows, scanElastic)
+	return database.Collect(rows, s.scanElastic)
 }
 
 // HoldElasticKey implements keyring.BackupStore. Each statement of a transaction on PostgreSQL sees what others have committed by then; an
 // update of the row keeps them out on both engines.
 func (s *Store) HoldElasticKey(ctx context.Context, tenant, id string) (key keyring.ElasticKey, err error) {
 	err = s.db.InTx(database.WithTenant(ctx, tenant), func(ctx context.Context) error {
-		key, err = scanElastic(s.db.QueryRow(ctx, `
+		key, err = s.scanElastic(s.db.QueryRow(ctx, `
 			UPDATE elastic_keys AS e SET revision = revision WHERE tenant_id = $1 AND id = $2 RETURNING `+elasticReturned, tenant, id))
 		return err
 	})

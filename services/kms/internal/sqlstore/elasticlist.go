@@ -51,7 +51,7 @@ func (s *Store) ElasticKeys(ctx context.Context, tenant string, list keyring.Key
 	if err != nil {
 		return nil, fmt.Errorf("select elastic keys: %w", err)
 	}
-	return database.Collect(rows, scanElastic)
+	return database.Collect(rows, s.scanElastic)
 }
 
 // ternary is a condition as it is bound: -1 for one that does not matter.

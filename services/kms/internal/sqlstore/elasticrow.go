@@ -18,6 +18,7 @@ type elasticTarget struct {
 	use, status, origin, tags, policy        string
 	every, notify, next, del, created, saved int64
 	refused                                  int64 // when last
+	seal                                     string
 }
 
 func (t *elasticTarget) columns() []any {
@@ -25,7 +26,7 @@ func (t *elasticTarget) columns() []any {
 	return []any{
 		&k.Tenant, &k.ID, &k.Name, &k.Description, &t.tags, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &t.origin, &k.Exportable,
 		&k.Published, &k.VersioningAllowed, &k.ImportAllowed, &k.PrimaryVersion, &k.VersionCount, &k.MinDecryptVersion, &k.MinEncryptVersion, &t.policy,
-		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &k.Refused.Count, &t.refused, &t.created, &t.saved, &k.Revision,
+		&t.every, &k.Rotation.Uses, &k.Rotation.Bytes, &t.notify, &t.next, &t.del, &k.Refused.Count, &t.refused, &t.created, &t.saved, &k.Revision, &t.seal,
 	}
 }
 
@@ -47,12 +48,12 @@ func (t *elasticTarget) elastic() (keyring.ElasticKey, error) {
 	return *k, nil
 }
 
-func scanElastic(r database.Scanner) (keyring.ElasticKey, error) {
+func (s *Store) scanElastic(r database.Scanner) (keyring.ElasticKey, error) {
 	var target elasticTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return keyring.ElasticKey{}, fmt.Errorf("read elastic key: %w", err)
 	}
-	return target.elastic()
+	return s.elastic(&target)
 }
 
 // encodeElastic is what is stored of a key as JSON.

@@ -23,7 +23,7 @@ func follow(t *testing.T, db *database.DB) (facts *sqlstore.Facts, stop func()) 
 	t.Helper()
 	follower, err := changes.New(changes.Config{DB: db, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	require.NoError(t, err)
-	facts = sqlstore.NewFacts(sqlstore.New(db), follower, 100)
+	facts = sqlstore.NewFacts(sqlstore.New(db, secrets{}, nil), follower, 100)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { assert.NoError(t, follower.Run(ctx)) })

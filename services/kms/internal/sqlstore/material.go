@@ -12,20 +12,24 @@ import (
 
 // materialColumns are the columns of a material key, in the order of materialTarget.columns.
 const materialColumns = `m.tenant_id, m.elastic_key_id, m.version, m.id, m.status, m.origin, m.exportable, m.wrapped_key, m.commitment,
-	m.was_compromised, m.destroy_at, m.expires_at, m.use_count, m.byte_count, m.last_used_at, m.created_at, m.updated_at`
+	m.was_compromised, m.destroy_at, m.expires_at, m.use_count, m.byte_count, m.last_used_at, m.created_at, m.updated_at, m.seal`
 
 // materialReturned are the same columns for RETURNING.
 const materialReturned = `tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, commitment,
-	was_compromised, destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at`
+	was_compromised, destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at, seal`
 
 // InsertMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) InsertMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
-	_, err := s.db.Exec(database.WithTenant(ctx, key.Tenant), `
+	seal, err := s.sealMaterial(key)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.Exec(database.WithTenant(ctx, key.Tenant), `
 		INSERT INTO material_keys (tenant_id, elastic_key_id, version, id, status, origin, exportable, wrapped_key, commitment, was_compromised,
-			destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, $13, $14)`,
+			destroy_at, expires_at, use_count, byte_count, last_used_at, created_at, updated_at, seal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, $13, $14, $15)`,
 		key.Tenant, key.ElasticKeyID, key.Version, key.ID, string(key.Status), string(key.Origin), key.Exportable, key.WrappedKey, key.Commitment,
-		key.WasCompromised, database.Micros(key.DestroyAt), database.Micros(key.ExpiresAt), database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
+		key.WasCompromised, database.Micros(key.DestroyAt), database.Micros(key.ExpiresAt), database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt), seal)
 	if err != nil {
 		return fmt.Errorf("insert material key: %w", err)
 	}
@@ -44,7 +48,7 @@ func (s *Store) MaterialKeys(ctx context.Context, tenant, elasticID string, belo
 	if err != nil {
 		return nil, fmt.Errorf("select material keys: %w", err)
 	}
-	return database.Collect(rows, scanMaterial)
+	return database.Collect(rows, s.scanMaterial)
 }
 
 // AllMaterialKeys implements keyring.MaterialKeyStore.
@@ -67,14 +71,14 @@ func (s *Store) AllMaterialKeys(
 		if err := r.Scan(append(target.columns(), &listed.Primary)...); err != nil {
 			return keyring.ListedVersion{}, fmt.Errorf("read material key: %w", err)
 		}
-		listed.MaterialKey = target.material()
-		return listed, nil
+		listed.MaterialKey, err = s.material(&target)
+		return listed, err
 	})
 }
 
 // MaterialKeyByID implements keyring.MaterialKeyStore.
 func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id string) (keyring.MaterialKey, error) {
-	key, err := scanMaterial(s.db.QueryRow(database.WithTenant(ctx, tenant), `
+	key, err := s.scanMaterial(s.db.QueryRow(database.WithTenant(ctx, tenant), `
 		SELECT `+materialColumns+`
 		FROM material_keys m
 		WHERE m.tenant_id = $1 AND m.elastic_key_id = $2 AND m.id = $3`,
@@ -87,18 +91,37 @@ func (s *Store) MaterialKeyByID(ctx context.Context, tenant, elasticID, id strin
 
 // KeyVersion implements keyring.MaterialKeyStore.
 func (s *Store) KeyVersion(ctx context.Context, tenant string, ref keyring.Ref, version int64) (keyring.ElasticKey, keyring.MaterialKey, error) {
-	query, value := selectVersionByName, string(ref)
-	if id, ok := ref.ID(); ok {
-		query, value = selectVersionByID, id
-	}
+	ctx = database.WithTenant(ctx, tenant)
 	var elastic elasticTarget
 	var material materialTarget
-	err := s.db.QueryRow(database.WithTenant(ctx, tenant), query, tenant, value, version).Scan(append(elastic.columns(), material.columns()...)...)
+	var name nameTarget
+	columns := append(elastic.columns(), material.columns()...)
+	var err error
+	if id, ok := ref.ID(); ok {
+		err = s.db.QueryRow(ctx, selectVersionByID, tenant, id, version).Scan(columns...)
+	} else {
+		err = s.db.QueryRow(ctx, selectVersionByName, tenant, string(ref), version).Scan(append(columns, name.columns()...)...)
+		if err == nil {
+			err = s.named(&name)
+		}
+	}
 	if err != nil {
 		return keyring.ElasticKey{}, keyring.MaterialKey{}, notFound(err)
 	}
-	key, err := elastic.elastic()
-	return key, material.material(), err
+	return s.ring(&elastic, &material)
+}
+
+// ring is a key with one of its versions, if their rows are as the service left them.
+func (s *Store) ring(elastic *elasticTarget, material *materialTarget) (keyring.ElasticKey, keyring.MaterialKey, error) {
+	key, err := s.elastic(elastic)
+	if err != nil {
+		return keyring.ElasticKey{}, keyring.MaterialKey{}, err
+	}
+	version, err := s.material(material)
+	if err != nil {
+		return keyring.ElasticKey{}, keyring.MaterialKey{}, err
+	}
+	return key, version, nil
 }
 
 const (
@@ -108,7 +131,7 @@ const (
 		JOIN material_keys m ON m.tenant_id = e.tenant_id AND m.elastic_key_id = e.id
 		WHERE e.tenant_id = $1 AND e.id = $2 AND m.version = CASE WHEN $3 = 0 THEN e.primary_version ELSE $3 END`
 	selectVersionByName = `
-		SELECT ` + elasticColumns + `, ` + materialColumns + `
+		SELECT ` + elasticColumns + `, ` + materialColumns + `, ` + nameColumns + `
 		FROM key_names n
 		JOIN elastic_keys e ON e.tenant_id = n.tenant_id AND e.id = n.elastic_key_id
 		JOIN material_keys m ON m.tenant_id = e.tenant_id AND m.elastic_key_id = e.id
@@ -136,7 +159,7 @@ func (s *Store) moveMaterial(
 	from := states(t)
 	// A version that was compromised comes back from its scheduled destruction as what it was.
 	err = s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
-		moved, err = scanMaterial(s.db.QueryRow(ctx, `
+		moved, err = s.changeMaterial(ctx, key, `
 			UPDATE material_keys AS m
 			SET status = CASE WHEN $4 = 'disabled' AND was_compromised THEN 'compromised' ELSE $4 END,
 				was_compromised = was_compromised OR $4 = 'compromised',
@@ -147,7 +170,7 @@ func (s *Store) moveMaterial(
 				AND (CAST($12 AS BIGINT) = 0 OR (destroy_at > 0 AND destroy_at <= $12) OR (destroy_at = 0 AND expires_at > 0 AND expires_at <= $12))
 				AND EXISTS (SELECT 1 FROM elastic_keys e WHERE e.tenant_id = $1 AND e.id = $2 AND e.status <> 'deleted')
 			RETURNING `+materialReturned,
-			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), database.Micros(destroyAt), database.Micros(now), from[0], from[1], from[2], from[3], from[4], database.Micros(due)))
+			key.Tenant, key.ElasticKeyID, key.Version, string(t.To), database.Micros(destroyAt), database.Micros(now), from[0], from[1], from[2], from[3], from[4], database.Micros(due))
 		if err != nil {
 			return err
 		}
@@ -159,13 +182,12 @@ func (s *Store) moveMaterial(
 // FillMaterialKey implements keyring.MaterialKeyStore.
 func (s *Store) FillMaterialKey(ctx context.Context, key keyring.MaterialKey) error {
 	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
-		var id string
-		err := s.db.QueryRow(ctx, `
-			UPDATE material_keys
+		_, err := s.changeMaterial(ctx, key, `
+			UPDATE material_keys AS m
 			SET status = 'enabled', wrapped_key = $4, expires_at = $5, updated_at = $6
 			WHERE tenant_id = $1 AND elastic_key_id = $2 AND version = $3 AND status = 'pending_import'
-			RETURNING id`,
-			key.Tenant, key.ElasticKeyID, key.Version, key.WrappedKey, database.Micros(key.ExpiresAt), database.Micros(key.UpdatedAt)).Scan(&id)
+			RETURNING `+materialReturned,
+			key.Tenant, key.ElasticKeyID, key.Version, key.WrappedKey, database.Micros(key.ExpiresAt), database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -180,13 +202,14 @@ type materialTarget struct {
 	status, origin                   string
 	destroy, expires, created, saved int64
 	used                             int64 // when last
+	seal                             string
 }
 
 func (t *materialTarget) columns() []any {
 	k := &t.key
 	return []any{
 		&k.Tenant, &k.ElasticKeyID, &k.Version, &k.ID, &t.status, &t.origin, &k.Exportable, &k.WrappedKey, &k.Commitment,
-		&k.WasCompromised, &t.destroy, &t.expires, &k.Uses.Count, &k.Uses.Bytes, &t.used, &t.created, &t.saved,
+		&k.WasCompromised, &t.destroy, &t.expires, &k.Uses.Count, &k.Uses.Bytes, &t.used, &t.created, &t.saved, &t.seal,
 	}
 }
 
@@ -199,10 +222,10 @@ func (t *materialTarget) material() keyring.MaterialKey {
 	return *k
 }
 
-func scanMaterial(r database.Scanner) (keyring.MaterialKey, error) {
+func (s *Store) scanMaterial(r database.Scanner) (keyring.MaterialKey, error) {
 	var target materialTarget
 	if err := r.Scan(target.columns()...); err != nil {
 		return keyring.MaterialKey{}, fmt.Errorf("read material key: %w", err)
 	}
-	return target.material(), nil
+	return s.material(&target)
 }

@@ -22,17 +22,17 @@ func (s *Store) PublishedVersions(ctx context.Context, tenant string, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("select published versions: %w", err)
 	}
-	return database.Collect(rows, scanKeyVersion)
+	return database.Collect(rows, s.scanKeyVersion)
 }
 
-func scanKeyVersion(r database.Scanner) (keyring.KeyVersion, error) {
+func (s *Store) scanKeyVersion(r database.Scanner) (keyring.KeyVersion, error) {
 	var elastic elasticTarget
 	var material materialTarget
 	if err := r.Scan(append(elastic.columns(), material.columns()...)...); err != nil {
 		return keyring.KeyVersion{}, fmt.Errorf("read version with its key: %w", err)
 	}
-	key, err := elastic.elastic()
-	return keyring.KeyVersion{Key: key, Version: material.material()}, err
+	key, version, err := s.ring(&elastic, &material)
+	return keyring.KeyVersion{Key: key, Version: version}, err
 }
 
 // versionStates are those that AlgorithmUses counts, in the order of its columns.

@@ -30,14 +30,17 @@ func Migrations() (database.Set, error) {
 
 // Store is a keyring.Store on SQL. It is safe for concurrent use.
 type Store struct {
-	db *database.DB
+	db      *database.DB
+	secrets Secrets
+	alarm   func(keyring.IntegrityError)
 }
 
 var _ keyring.Store = (*Store)(nil)
 
-// New returns a Store on a migrated database.
-func New(db *database.DB) *Store {
-	return &Store{db: db}
+// New returns a Store on a migrated database. Its rows are sealed under a key of the secrets; alarm is told of each one that somebody else has
+// changed, and must be quick, nil for nobody.
+func New(db *database.DB, secrets Secrets, alarm func(keyring.IntegrityError)) *Store {
+	return &Store{db: db, secrets: secrets, alarm: alarm}
 }
 
 // InTx implements keyring.Transactor.

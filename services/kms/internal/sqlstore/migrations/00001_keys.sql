@@ -34,6 +34,7 @@ CREATE TABLE elastic_keys (
     created_at          BIGINT  NOT NULL,
     updated_at          BIGINT  NOT NULL,
     revision            BIGINT  NOT NULL,
+    seal                TEXT    NOT NULL, -- MAC of what decides about the key; so in the tables below
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, name)
 );
@@ -52,6 +53,7 @@ CREATE TABLE key_names (
     revision       BIGINT  NOT NULL,
     created_at     BIGINT  NOT NULL,
     updated_at     BIGINT  NOT NULL,
+    seal           TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, name),
     FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
 );
@@ -108,6 +110,7 @@ CREATE TABLE material_keys (
     last_used_at    BIGINT  NOT NULL,
     created_at      BIGINT  NOT NULL,
     updated_at      BIGINT  NOT NULL,
+    seal            TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, elastic_key_id, version),
     UNIQUE (tenant_id, id),
     FOREIGN KEY (tenant_id, elastic_key_id) REFERENCES elastic_keys (tenant_id, id)
