@@ -86,7 +86,7 @@ func TestLogs_HoldNothingSecret(t *testing.T) {
 			logs := s.logs.String()
 			for _, said := range []string{
 				`"msg":"request"`, `"route":"/service/api/v1/elastic-keys/{id}/encrypt"`, `"level":"DEBUG"`, `"code":"decryption_failed"`, `"msg":"request failed"`,
-				`"code":"internal_error"`, `"msg":"sealed by an operator"`, `"status":401`, `"status":413`,
+				`"code":"integrity_failed"`, `"msg":"sealed by an operator"`, `"status":401`, `"status":413`,
 			} {
 				assert.Contains(t, logs, said, "this test has something to look at")
 			}
