@@ -187,20 +187,27 @@ const (
 	ListElasticKeysParamsSortName      ListElasticKeysParamsSort = "name"
 )
 
-// AlgorithmReport defines model for AlgorithmReport.
+// AlgorithmReport Example: {"generated_at":"2026-11-02T09:30:00.000000Z","items":[{"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}]}
 type AlgorithmReport struct {
 	// GeneratedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	GeneratedAt Timestamp      `json:"generated_at"`
-	Items       []AlgorithmUse `json:"items"`
+	GeneratedAt Timestamp `json:"generated_at"`
+
+	// Items One for each algorithm, size and curve.
+	Items []AlgorithmUse `json:"items"`
 }
 
 // AlgorithmUse Example: {"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}
 type AlgorithmUse struct {
-	Algorithm string  `json:"algorithm"`
-	ByteCount int64   `json:"byte_count"`
-	Curve     *string `json:"curve,omitempty"`
+	// Algorithm As keys are created with it.
+	Algorithm string `json:"algorithm"`
+
+	// ByteCount How many bytes all versions worked on.
+	ByteCount int64 `json:"byte_count"`
+
+	// Curve Curve of an EC key.
+	Curve *string `json:"curve,omitempty"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
@@ -225,13 +232,15 @@ type AlgorithmUse struct {
 	Versions VersionCounts `json:"versions"`
 }
 
-// Alias defines model for Alias.
+// Alias Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","name":"payroll-current","updated_at":"2026-11-02T09:30:00.000000Z"}
 type Alias struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	ElasticKeyID string    `json:"elastic_key_id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
@@ -244,22 +253,31 @@ type Alias struct {
 	UpdatedAt Timestamp `json:"updated_at"`
 }
 
-// AliasPage defines model for AliasPage.
+// AliasPage Example: {"items":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","name":"payroll-current","updated_at":"2026-11-02T09:30:00.000000Z"}]}
 type AliasPage struct {
-	Items      []Alias `json:"items"`
+	// Items One page.
+	Items []Alias `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // AliasPatch Example: {"key":"payroll-2027"}
 type AliasPatch = json.RawMessage
 
-// Attestation defines model for Attestation.
+// Attestation Example: {"attestation":"eyJhbGciOiJFUzI1NiJ9.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","kid":"0198c8e0-0000-7000-8000-000000000000.1","version":1}
 type Attestation struct {
 	// Attestation Compact JWS.
-	Attestation  string `json:"attestation"`
+	Attestation string `json:"attestation"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
-	KID          string `json:"kid"`
-	Version      int64  `json:"version"`
+
+	// KID As it stands in the header of what the version makes.
+	KID string `json:"kid"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
 // Bytes base64url without padding.
@@ -283,7 +301,7 @@ type CreateAlias struct {
 	Name KeyName `json:"name"`
 }
 
-// CreateElasticKey defines model for CreateElasticKey.
+// CreateElasticKey Example: {"algorithm":"A256GCM/A256KW","description":"Salaries","name":"payroll","rotation":{"every_seconds":7776000},"tags":{"team":"payroll"}}
 type CreateElasticKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures.
 	//
@@ -291,8 +309,10 @@ type CreateElasticKey struct {
 	Algorithm string `json:"algorithm"`
 
 	// Curve Curve of an ECDH-ES key. P-256 by default.
-	Curve       *CreateElasticKeyCurve `json:"curve,omitempty"`
-	Description *string                `json:"description,omitempty"`
+	Curve *CreateElasticKeyCurve `json:"curve,omitempty"`
+
+	// Description What the key is for.
+	Description *string `json:"description,omitempty"`
 
 	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
 	Exportable *bool `json:"exportable,omitempty"`
@@ -357,18 +377,21 @@ type CreateImportJobCurve string
 // CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
 type CreateImportJobKeySize int
 
-// DecapsulateBatchRequest defines model for DecapsulateBatchRequest.
+// DecapsulateBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci"}]}
 type DecapsulateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DecapsulateRequest `json:"items"`
 }
 
-// DecapsulateBatchResponse defines model for DecapsulateBatchResponse.
+// DecapsulateBatchResponse Example: {"results":[{"shared_key":"3xqc","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DecapsulateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DecapsulateResult `json:"results"`
 }
 
 // DecapsulateRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci"}
 type DecapsulateRequest struct {
+	// Ciphertext The ML-KEM ciphertext.
 	Ciphertext Bytes `json:"ciphertext"`
 
 	// Version The primary one if it is left out.
@@ -377,6 +400,7 @@ type DecapsulateRequest struct {
 
 // DecapsulateResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
 type DecapsulateResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// SharedKey base64url without padding.
@@ -390,8 +414,13 @@ type DecapsulateResponse struct {
 
 // DecapsulateResult Example: {"shared_key":"3xqc","status":200}
 type DecapsulateResult struct {
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SharedKey base64url without padding.
 	//
@@ -405,13 +434,15 @@ type DecapsulateResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DecryptBatchRequest defines model for DecryptBatchRequest.
+// DecryptBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}]}
 type DecryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DecryptRequest `json:"items"`
 }
 
-// DecryptBatchResponse defines model for DecryptBatchResponse.
+// DecryptBatchResponse Example: {"results":[{"plaintext":"aGVsbG8","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DecryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DecryptResult `json:"results"`
 }
 
@@ -429,6 +460,7 @@ type DecryptRequest struct {
 
 // DecryptResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","plaintext":"aGVsbG8","version":2}
 type DecryptResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Plaintext base64url without padding.
@@ -442,13 +474,18 @@ type DecryptResponse struct {
 
 // DecryptResult Example: {"plaintext":"aGVsbG8","status":200}
 type DecryptResult struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
 
 	// Plaintext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Plaintext *Bytes   `json:"plaintext,omitempty"`
-	Problem   *Problem `json:"problem,omitempty"`
+	Plaintext *Bytes `json:"plaintext,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -457,7 +494,7 @@ type DecryptResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DeletionPlan defines model for DeletionPlan.
+// DeletionPlan Example: {"delete_at":"2026-12-02T09:30:00.000000Z","dry_run":true,"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","last_used_at":"2026-11-02T09:30:00.000000Z","safe":false,"status":"pending_delete","versions":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}]}
 type DeletionPlan struct {
 	// DeleteAt RFC 3339, UTC, microseconds.
 	//
@@ -465,7 +502,9 @@ type DeletionPlan struct {
 	DeleteAt Timestamp `json:"delete_at"`
 
 	// DryRun Nothing was changed.
-	DryRun       bool   `json:"dry_run"`
+	DryRun bool `json:"dry_run"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// LastUsedAt RFC 3339, UTC, microseconds.
@@ -474,20 +513,24 @@ type DeletionPlan struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 
 	// Safe No version was used in the last 30 days.
-	Safe   bool             `json:"safe"`
+	Safe bool `json:"safe"`
+
+	// Status State of a key. Only an active one does anything.
 	Status ElasticKeyStatus `json:"status"`
 
 	// Versions The newest 1,000.
 	Versions []MaterialKey `json:"versions"`
 }
 
-// DeriveBatchRequest defines model for DeriveBatchRequest.
+// DeriveBatchRequest Example: {"items":[{"info":"cGF5cm9sbA","length":32}]}
 type DeriveBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DeriveRequest `json:"items"`
 }
 
-// DeriveBatchResponse defines model for DeriveBatchResponse.
+// DeriveBatchResponse Example: {"results":[{"secret":"8vW7","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DeriveBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DeriveResult `json:"results"`
 }
 
@@ -496,8 +539,10 @@ type DeriveRequest struct {
 	// Info base64url without padding.
 	//
 	// Example: aGVsbG8
-	Info *Bytes            `json:"info,omitempty"`
-	Kdf  *DeriveRequestKdf `json:"kdf,omitempty"`
+	Info *Bytes `json:"info,omitempty"`
+
+	// Kdf Derives the secret of what was agreed on (RFC 5869); required with an ECDH key and refused with an HKDF key.
+	Kdf *DeriveRequestKdf `json:"kdf,omitempty"`
 
 	// Length In bytes.
 	Length *int `json:"length,omitempty"`
@@ -514,11 +559,12 @@ type DeriveRequest struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DeriveRequestKdf defines model for DeriveRequest.Kdf.
+// DeriveRequestKdf Derives the secret of what was agreed on (RFC 5869); required with an ECDH key and refused with an HKDF key.
 type DeriveRequestKdf string
 
 // DeriveResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","secret":"8vW7","version":2}
 type DeriveResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Secret base64url without padding.
@@ -532,8 +578,13 @@ type DeriveResponse struct {
 
 // DeriveResult Example: {"secret":"8vW7","status":200}
 type DeriveResult struct {
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Secret base64url without padding.
 	//
@@ -547,7 +598,7 @@ type DeriveResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DestructionPlan defines model for DestructionPlan.
+// DestructionPlan Example: {"destroy_at":"2026-12-02T09:30:00.000000Z","dry_run":true,"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","safe":false,"version":{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}}
 type DestructionPlan struct {
 	// DestroyAt RFC 3339, UTC, microseconds.
 	//
@@ -555,32 +606,51 @@ type DestructionPlan struct {
 	DestroyAt Timestamp `json:"destroy_at"`
 
 	// DryRun Nothing was changed.
-	DryRun       bool   `json:"dry_run"`
+	DryRun bool `json:"dry_run"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Safe The version is not primary and was not used in the last 30 days.
-	Safe    bool        `json:"safe"`
+	Safe bool `json:"safe"`
+
+	// Version A version of a key.
+	//
+	// Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}
 	Version MaterialKey `json:"version"`
 }
 
-// ElasticKey defines model for ElasticKey.
+// ElasticKey A key ring with its policy.
+//
+// Example: {"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}
 type ElasticKey struct {
+	// Algorithm As the key was created with it.
 	Algorithm string `json:"algorithm"`
 
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	CreatedAt Timestamp `json:"created_at"`
-	Curve     *string   `json:"curve,omitempty"`
+
+	// Curve Curve of an EC key.
+	Curve *string `json:"curve,omitempty"`
 
 	// DeleteAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	DeleteAt      *Timestamp `json:"delete_at,omitempty"`
-	Description   string     `json:"description"`
-	Exportable    bool       `json:"exportable"`
-	ID            string     `json:"id"`
-	ImportAllowed bool       `json:"import_allowed"`
+	DeleteAt *Timestamp `json:"delete_at,omitempty"`
+
+	// Description What the key is for.
+	Description string `json:"description"`
+
+	// Exportable Whether versions may leave, wrapped for somebody.
+	Exportable bool `json:"exportable"`
+
+	// ID UUIDv7.
+	ID string `json:"id"`
+
+	// ImportAllowed Whether versions may be imported.
+	ImportAllowed bool `json:"import_allowed"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
@@ -605,9 +675,13 @@ type ElasticKey struct {
 	Origin KeyOrigin `json:"origin"`
 
 	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
-	Policy         KeyPolicy `json:"policy"`
-	PrimaryVersion int64     `json:"primary_version"`
-	Published      bool      `json:"published"`
+	Policy KeyPolicy `json:"policy"`
+
+	// PrimaryVersion The version that encrypts and signs; 0 before the first.
+	PrimaryVersion int64 `json:"primary_version"`
+
+	// Published Whether public parts are in the tenant's JWK Set.
+	Published bool `json:"published"`
 
 	// RefusedUses Attempts to use a key that waits for its deletion.
 	//
@@ -617,8 +691,10 @@ type ElasticKey struct {
 	// Rotation When the key gets a new version by itself. What is absent does not matter.
 	//
 	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
-	Rotation Rotation         `json:"rotation"`
-	Status   ElasticKeyStatus `json:"status"`
+	Rotation Rotation `json:"rotation"`
+
+	// Status State of a key. Only an active one does anything.
+	Status ElasticKeyStatus `json:"status"`
 
 	// Tags Names and values by which keys are found. A name has no `=`.
 	//
@@ -634,29 +710,36 @@ type ElasticKey struct {
 	Use KeyUse `json:"use"`
 
 	// VersionCount Versions ever made.
-	VersionCount      int64 `json:"version_count"`
-	VersioningAllowed bool  `json:"versioning_allowed"`
+	VersionCount int64 `json:"version_count"`
+
+	// VersioningAllowed Whether the key gets further versions.
+	VersioningAllowed bool `json:"versioning_allowed"`
 }
 
-// ElasticKeyPage defines model for ElasticKeyPage.
+// ElasticKeyPage Example: {"items":[{"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}]}
 type ElasticKeyPage struct {
-	Items      []ElasticKey `json:"items"`
-	NextCursor *string      `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []ElasticKey `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // ElasticKeyPatch Example: {"description":"Salaries","rotation":{"every_seconds":7776000}}
 type ElasticKeyPatch = json.RawMessage
 
-// ElasticKeyStatus defines model for ElasticKeyStatus.
+// ElasticKeyStatus State of a key. Only an active one does anything.
 type ElasticKeyStatus string
 
-// EncapsulateBatchRequest defines model for EncapsulateBatchRequest.
+// EncapsulateBatchRequest Example: {"items":[{}]}
 type EncapsulateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []EncapsulateRequest `json:"items"`
 }
 
-// EncapsulateBatchResponse defines model for EncapsulateBatchResponse.
+// EncapsulateBatchResponse Example: {"results":[{"shared_key":"3xqc","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type EncapsulateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []EncapsulateResult `json:"results"`
 }
 
@@ -668,7 +751,9 @@ type EncapsulateResponse struct {
 	// Ciphertext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Ciphertext   Bytes  `json:"ciphertext"`
+	Ciphertext Bytes `json:"ciphertext"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// SharedKey base64url without padding.
@@ -685,9 +770,15 @@ type EncapsulateResult struct {
 	// Ciphertext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Ciphertext   *Bytes   `json:"ciphertext,omitempty"`
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *Bytes `json:"ciphertext,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SharedKey base64url without padding.
 	//
@@ -701,13 +792,15 @@ type EncapsulateResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// EncryptBatchRequest defines model for EncryptBatchRequest.
+// EncryptBatchRequest Example: {"items":[{"context":{"record":"4711"},"plaintext":"aGVsbG8"}]}
 type EncryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []EncryptRequest `json:"items"`
 }
 
-// EncryptBatchResponse defines model for EncryptBatchResponse.
+// EncryptBatchResponse Example: {"results":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type EncryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []EncryptResult `json:"results"`
 }
 
@@ -728,7 +821,9 @@ type EncryptRequest struct {
 // EncryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type EncryptResponse struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   string `json:"ciphertext"`
+	Ciphertext string `json:"ciphertext"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Version The version that was used.
@@ -738,9 +833,15 @@ type EncryptResponse struct {
 // EncryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
 type EncryptResult struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   *string  `json:"ciphertext,omitempty"`
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *string `json:"ciphertext,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -759,33 +860,42 @@ type ExportKey struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// ExportedKey defines model for ExportedKey.
+// ExportedKey Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","jwe":"eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.c2Vl.c2VjdGlvbg.Ny4x.UkZDNzUxNg","kid":"0198c8e0-0000-7000-8000-000000000000.1","version":1}
 type ExportedKey struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Jwe Compact JWE with `cty` `jwk+json`.
-	Jwe     string `json:"jwe"`
-	KID     string `json:"kid"`
-	Version int64  `json:"version"`
+	Jwe string `json:"jwe"`
+
+	// KID As it stands in the header of what the version makes.
+	KID string `json:"kid"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
-// GenerateBatchRequest defines model for GenerateBatchRequest.
+// GenerateBatchRequest Example: {"items":[{"algorithm":"ES256","context":{"record":"4711"}}]}
 type GenerateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateRequest `json:"items"`
 }
 
-// GenerateBatchResponse defines model for GenerateBatchResponse.
+// GenerateBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateResult `json:"results"`
 }
 
-// GenerateDataKeyBatchRequest defines model for GenerateDataKeyBatchRequest.
+// GenerateDataKeyBatchRequest Example: {"items":[{"bits":256,"context":{"record":"4711"}}]}
 type GenerateDataKeyBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateDataKeyRequest `json:"items"`
 }
 
-// GenerateDataKeyBatchResponse defines model for GenerateDataKeyBatchResponse.
+// GenerateDataKeyBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateDataKeyBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateDataKeyResult `json:"results"`
 }
 
@@ -801,18 +911,21 @@ type GenerateDataKeyRequest struct {
 	Context *Context `json:"context,omitempty"`
 
 	// IncludePlaintext False if it is left out.
-	IncludePlaintext *bool                          `json:"include_plaintext,omitempty"`
-	KeyPair          *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
+	IncludePlaintext *bool `json:"include_plaintext,omitempty"`
+
+	// KeyPair Kind of a key pair; not with `bits`.
+	KeyPair *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
 }
 
 // GenerateDataKeyRequestBits Length of a symmetric key; 256 if `key_pair` is not given either.
 type GenerateDataKeyRequestBits int
 
-// GenerateDataKeyRequestKeyPair defines model for GenerateDataKeyRequest.KeyPair.
+// GenerateDataKeyRequestKeyPair Kind of a key pair; not with `bits`.
 type GenerateDataKeyRequestKeyPair string
 
 // GenerateDataKeyResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateDataKeyResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// JWK The private JWK of a pair, if it was asked for.
@@ -833,13 +946,18 @@ type GenerateDataKeyResponse struct {
 
 // GenerateDataKeyResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateDataKeyResult struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
 
 	// JWK The private JWK of a pair, if it was asked for.
 	JWK *json.RawMessage `json:"jwk,omitempty"`
 
 	// Key The symmetric key, if it was asked for.
-	Key     *Bytes   `json:"key,omitempty"`
+	Key *Bytes `json:"key,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// PublicJWK The public JWK of a pair.
@@ -855,18 +973,21 @@ type GenerateDataKeyResult struct {
 	Wrapped *string `json:"wrapped,omitempty"`
 }
 
-// GenerateRandomBatchRequest defines model for GenerateRandomBatchRequest.
+// GenerateRandomBatchRequest Example: {"items":[{"bytes":32}]}
 type GenerateRandomBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateRandomRequest `json:"items"`
 }
 
-// GenerateRandomBatchResponse defines model for GenerateRandomBatchResponse.
+// GenerateRandomBatchResponse Example: {"results":[{"random":"5S4H","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateRandomBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateRandomResult `json:"results"`
 }
 
 // GenerateRandomRequest Example: {"bytes":32}
 type GenerateRandomRequest struct {
+	// Bytes How many.
 	Bytes int `json:"bytes"`
 }
 
@@ -880,6 +1001,9 @@ type GenerateRandomResponse struct {
 
 // GenerateRandomResult Example: {"random":"5S4H","status":200}
 type GenerateRandomResult struct {
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Random base64url without padding.
@@ -893,20 +1017,23 @@ type GenerateRandomResult struct {
 
 // GenerateRequest Example: {"algorithm":"ES256","context":{"record":"4711"}}
 type GenerateRequest struct {
+	// Algorithm Of the new key, as that of an elastic key.
 	Algorithm string `json:"algorithm"`
 
 	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
 	//
 	//
 	// Example: {"record":"4711"}
-	Context *Context              `json:"context,omitempty"`
-	Curve   *GenerateRequestCurve `json:"curve,omitempty"`
+	Context *Context `json:"context,omitempty"`
+
+	// Curve Curve of an ECDH-ES key. P-256 by default.
+	Curve *GenerateRequestCurve `json:"curve,omitempty"`
 
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *GenerateRequestKeySize `json:"key_size,omitempty"`
 }
 
-// GenerateRequestCurve defines model for GenerateRequest.Curve.
+// GenerateRequestCurve Curve of an ECDH-ES key. P-256 by default.
 type GenerateRequestCurve string
 
 // GenerateRequestKeySize Bits of an RSA modulus. 3072 by default.
@@ -914,7 +1041,10 @@ type GenerateRequestKeySize int
 
 // GenerateResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm Of the new key.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// PublicJWK Not with a symmetric key.
@@ -929,9 +1059,16 @@ type GenerateResponse struct {
 
 // GenerateResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateResult struct {
-	Algorithm    *string  `json:"algorithm,omitempty"`
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// Algorithm Of the new key.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// PublicJWK Not with a symmetric key.
 	PublicJWK *json.RawMessage `json:"public_jwk,omitempty"`
@@ -964,25 +1101,32 @@ type GrantConstraints struct {
 	ContextIncludes *Context `json:"context_includes,omitempty"`
 }
 
-// GrantMaker Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+// GrantMaker Who made a grant.
+//
+// Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
 type GrantMaker struct {
+	// Kind Whom the subject names.
 	Kind GrantMakerKind `json:"kind"`
 
 	// Subject Who made the grant; an id of the realm that he comes from.
 	Subject string `json:"subject"`
 }
 
-// GrantMakerKind defines model for GrantMaker.Kind.
+// GrantMakerKind Whom the subject names.
 type GrantMakerKind string
 
-// GrantPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+// GrantPrincipal Somebody, or everybody with a role.
+//
+// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 type GrantPrincipal struct {
 	// ID Id; of a role also its name.
-	ID   string             `json:"id"`
+	ID string `json:"id"`
+
+	// Kind Whom the id names.
 	Kind GrantPrincipalKind `json:"kind"`
 }
 
-// GrantPrincipalKind defines model for GrantPrincipal.Kind.
+// GrantPrincipalKind Whom the id names.
 type GrantPrincipalKind string
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -993,22 +1137,30 @@ type ImportJob struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	Curve        *string   `json:"curve,omitempty"`
-	ElasticKeyID string    `json:"elastic_key_id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Curve Of an EC wrapping key.
+	Curve *string `json:"curve,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt Timestamp `json:"expires_at"`
-	ID        string    `json:"id"`
+
+	// ID UUIDv7.
+	ID string `json:"id"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
 
 	// PublicKey The public key that material is wrapped for. Only while the job is open.
-	PublicKey *WrappingKey    `json:"public_key,omitempty"`
-	Status    ImportJobStatus `json:"status"`
+	PublicKey *WrappingKey `json:"public_key,omitempty"`
+
+	// Status Only an open job takes material.
+	Status ImportJobStatus `json:"status"`
 
 	// Token 256 random bits that an import names. Only in the answer that made the job.
 	Token *string `json:"token,omitempty"`
@@ -1022,13 +1174,16 @@ type ImportJob struct {
 	Wrapping WrappingMethod `json:"wrapping"`
 }
 
-// ImportJobPage defines model for ImportJobPage.
+// ImportJobPage Example: {"items":[{"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}]}
 type ImportJobPage struct {
-	Items      []ImportJob `json:"items"`
-	NextCursor *string     `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []ImportJob `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// ImportJobStatus defines model for ImportJobStatus.
+// ImportJobStatus Only an open job takes material.
 type ImportJobStatus string
 
 // ImportKey Either `job` and `wrapped_material`, or `public_key`.
@@ -1065,16 +1220,22 @@ type KeyGrant struct {
 	// Example: 2026-11-02T09:30:00.000000Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// CreatedBy Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
-	CreatedBy    GrantMaker `json:"created_by"`
-	ElasticKeyID string     `json:"elastic_key_id"`
+	// CreatedBy Who made a grant.
+	//
+	// Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+	CreatedBy GrantMaker `json:"created_by"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
 
-	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// Grantee Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	Grantee GrantPrincipal `json:"grantee"`
 
 	// ID UUIDv7.
@@ -1083,14 +1244,19 @@ type KeyGrant struct {
 	// Operations What the grant is of. One made at `/grants` may be of operations that manage.
 	Operations []string `json:"operations"`
 
-	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// RetiringPrincipal Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
-// KeyGrantPage defines model for KeyGrantPage.
+// KeyGrantPage Example: {"items":[{"constraints":{"context_includes":{"record":"4711"}},"created_at":"2026-11-02T09:30:00.123456Z","created_by":{"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"},"elastic_key_id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"id":"019ac3f0-9a11-7d02-8a53-0c1f6a2b9e11","operations":["encrypt","decrypt"]}]}
 type KeyGrantPage struct {
-	Items      []KeyGrant `json:"items"`
-	NextCursor *string    `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []KeyGrant `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -1128,13 +1294,15 @@ type KeySet = json.RawMessage
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
 
-// MacBatchRequest defines model for MacBatchRequest.
+// MacBatchRequest Example: {"items":[{"payload":"aGVsbG8"}]}
 type MacBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []MacRequest `json:"items"`
 }
 
-// MacBatchResponse defines model for MacBatchResponse.
+// MacBatchResponse Example: {"results":[{"mac":"p5Nv","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type MacBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []MacResult `json:"results"`
 }
 
@@ -1148,7 +1316,10 @@ type MacRequest struct {
 
 // MacResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","mac":"p5Nv","version":2}
 type MacResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm JWA name of the MAC.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Mac base64url without padding.
@@ -1162,13 +1333,20 @@ type MacResponse struct {
 
 // MacResult Example: {"mac":"p5Nv","status":200}
 type MacResult struct {
-	Algorithm    *string `json:"algorithm,omitempty"`
+	// Algorithm JWA name of the MAC.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
 
 	// Mac base64url without padding.
 	//
 	// Example: aGVsbG8
-	Mac     *Bytes   `json:"mac,omitempty"`
+	Mac *Bytes `json:"mac,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
@@ -1178,7 +1356,9 @@ type MacResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// MaterialKey defines model for MaterialKey.
+// MaterialKey A version of a key.
+//
+// Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}
 type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
@@ -1188,23 +1368,33 @@ type MaterialKey struct {
 	// DestroyAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	DestroyAt    *Timestamp `json:"destroy_at,omitempty"`
-	ElasticKeyID string     `json:"elastic_key_id"`
+	DestroyAt *Timestamp `json:"destroy_at,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	ExpiresAt  *Timestamp `json:"expires_at,omitempty"`
-	Exportable bool       `json:"exportable"`
-	ID         string     `json:"id"`
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Exportable Whether versions may leave, wrapped for somebody.
+	Exportable bool `json:"exportable"`
+
+	// ID UUIDv7.
+	ID string `json:"id"`
 
 	// KID As it stands in the header of what the version makes.
 	KID string `json:"kid"`
 
 	// Origin Where a key or version comes from; `imported_public` is a public key alone.
-	Origin  Origin            `json:"origin"`
-	Primary bool              `json:"primary"`
-	Status  MaterialKeyStatus `json:"status"`
+	Origin Origin `json:"origin"`
+
+	// Primary Whether it is the version that encrypts and signs.
+	Primary bool `json:"primary"`
+
+	// Status State of a version.
+	Status MaterialKeyStatus `json:"status"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
 	//
@@ -1214,17 +1404,22 @@ type MaterialKey struct {
 	// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
 	//
 	// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
-	Uses    Uses  `json:"uses"`
+	Uses Uses `json:"uses"`
+
+	// Version Version number, from 1.
 	Version int64 `json:"version"`
 }
 
-// MaterialKeyPage defines model for MaterialKeyPage.
+// MaterialKeyPage Example: {"items":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}]}
 type MaterialKeyPage struct {
-	Items      []MaterialKey `json:"items"`
-	NextCursor *string       `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []MaterialKey `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MaterialKeyStatus defines model for MaterialKeyStatus.
+// MaterialKeyStatus State of a version.
 type MaterialKeyStatus string
 
 // NewBackup Example: {"recipients":[{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
@@ -1247,7 +1442,9 @@ type NewKeyGrant struct {
 	// Example: 2030-01-01T00:00:00.000000Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// Grantee Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	Grantee GrantPrincipal `json:"grantee"`
 
 	// Operations Operations that use the key, as `encrypt`, and `read`.
@@ -1255,58 +1452,85 @@ type NewKeyGrant struct {
 	// Example: ["encrypt","decrypt"]
 	Operations []string `json:"operations"`
 
-	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// RetiringPrincipal Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
 type Origin string
 
-// Problem defines model for Problem.
+// Problem What went wrong (RFC 9457).
+//
+// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 type Problem struct {
-	Code      string         `json:"code"`
-	Detail    string         `json:"detail,omitempty"`
-	Errors    []FieldProblem `json:"errors,omitempty"`
-	RequestID string         `json:"request_id"`
-	Status    int            `json:"status"`
-	Title     string         `json:"title"`
-	Type      string         `json:"type"`
+	// Code Stable; programs go by it.
+	Code string `json:"code"`
+
+	// Detail What is wrong with this request.
+	Detail string `json:"detail,omitempty"`
+
+	// Errors The faults, where there are several or where they have a place.
+	Errors []FieldProblem `json:"errors,omitempty"`
+
+	// RequestID Names the request in logs and in the audit trail.
+	RequestID string `json:"request_id"`
+
+	// Status The HTTP status.
+	Status int `json:"status"`
+
+	// Title What the code means.
+	Title string `json:"title"`
+
+	// Type `urn:cryptoutil:problem:` and the code.
+	Type string `json:"type"`
 }
 
 // FieldProblem defines model for Problem.errors.
 type FieldProblem struct {
+	// Detail What is wrong with this request.
 	Detail string `json:"detail"`
 
 	// Pointer JSON pointer (RFC 6901).
 	Pointer string `json:"pointer"`
 }
 
-// PublicKey defines model for PublicKey.
+// PublicKey Example: {"jwk":{"alg":"ES256","crv":"P-256","kid":"0198c8e0-0000-7000-8000-000000000000.2","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},"kid":"0198c8e0-0000-7000-8000-000000000000.2","pem":"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE...\n-----END PUBLIC KEY-----\n","version":2}
 type PublicKey struct {
 	// JWK RFC 7517.
 	JWK json.RawMessage `json:"jwk"`
-	KID string          `json:"kid"`
+
+	// KID As it stands in the header of what the version makes.
+	KID string `json:"kid"`
 
 	// PEM SubjectPublicKeyInfo (RFC 5280) in PEM.
-	PEM     string `json:"pem"`
-	Version int64  `json:"version"`
+	PEM string `json:"pem"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
 // Quorum How many of whom must approve destruction before its time, and export.
 //
 // Example: {"approvals":2,"approvers":["alice","bob","carol"]}
 type Quorum struct {
-	Approvals int      `json:"approvals"`
+	// Approvals How many must approve.
+	Approvals int `json:"approvals"`
+
+	// Approvers Ids of those who may approve. Whoever asks does not count.
 	Approvers []string `json:"approvers"`
 }
 
-// ReencryptBatchRequest defines model for ReencryptBatchRequest.
+// ReencryptBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}]}
 type ReencryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []ReencryptRequest `json:"items"`
 }
 
-// ReencryptBatchResponse defines model for ReencryptBatchResponse.
+// ReencryptBatchResponse Example: {"results":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type ReencryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []ReencryptResult `json:"results"`
 }
 
@@ -1331,7 +1555,9 @@ type ReencryptRequest struct {
 // ReencryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","source_version":1,"version":2}
 type ReencryptResponse struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   string `json:"ciphertext"`
+	Ciphertext string `json:"ciphertext"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// SourceVersion The version that the message was under.
@@ -1344,9 +1570,15 @@ type ReencryptResponse struct {
 // ReencryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
 type ReencryptResult struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   *string  `json:"ciphertext,omitempty"`
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *string `json:"ciphertext,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SourceVersion The version that the message was under.
 	SourceVersion *int64 `json:"source_version,omitempty"`
@@ -1362,6 +1594,7 @@ type ReencryptResult struct {
 //
 // Example: {"count":0}
 type RefusedUses struct {
+	// Count How often.
 	Count int64 `json:"count"`
 
 	// LastRefusedAt RFC 3339, UTC, microseconds.
@@ -1372,8 +1605,13 @@ type RefusedUses struct {
 
 // RestoreConflict Example: {"key_id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","name":"payroll","reason":"another key is called by one of its names"}
 type RestoreConflict struct {
-	KeyID  string `json:"key_id"`
-	Name   string `json:"name"`
+	// KeyID UUID of the key.
+	KeyID string `json:"key_id"`
+
+	// Name Name of the key in the backup.
+	Name string `json:"name"`
+
+	// Reason Why it was not restored, in words.
 	Reason string `json:"reason"`
 }
 
@@ -1383,7 +1621,9 @@ type RestoreRecipient struct {
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt Timestamp `json:"expires_at"`
-	ID        string    `json:"id"`
+
+	// ID UUIDv7.
+	ID string `json:"id"`
 
 	// JWK RFC 7517.
 	JWK json.RawMessage `json:"jwk"`
@@ -1391,13 +1631,20 @@ type RestoreRecipient struct {
 
 // RestoreReport Example: {"backup_created_at":"2026-11-02T09:30:00.000000Z","conflicts":[],"dry_run":false,"from_instance":"i","from_tenant":"default","keys":1,"present":0,"restored":1,"skipped":0,"versions":2}
 type RestoreReport struct {
+	// BackupCreatedAt When the backup was made: RFC 3339, UTC.
 	BackupCreatedAt string `json:"backup_created_at"`
 
 	// Conflicts The first hundred of them.
-	Conflicts    []RestoreConflict `json:"conflicts"`
-	DryRun       bool              `json:"dry_run"`
-	FromInstance string            `json:"from_instance"`
-	FromTenant   string            `json:"from_tenant"`
+	Conflicts []RestoreConflict `json:"conflicts"`
+
+	// DryRun Nothing was changed.
+	DryRun bool `json:"dry_run"`
+
+	// FromInstance The installation that made the backup.
+	FromInstance string `json:"from_instance"`
+
+	// FromTenant The tenant that the backup was made of.
+	FromTenant string `json:"from_tenant"`
 
 	// Keys In the backup.
 	Keys int `json:"keys"`
@@ -1438,22 +1685,28 @@ type ScheduleEnd struct {
 	WaitDays *int `json:"wait_days,omitempty"`
 }
 
-// SignBatchRequest defines model for SignBatchRequest.
+// SignBatchRequest Example: {"items":[{"payload":"aGVsbG8"}]}
 type SignBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []SignRequest `json:"items"`
 }
 
-// SignBatchResponse defines model for SignBatchResponse.
+// SignBatchResponse Example: {"results":[{"signature":"eyJhbGciOiJFUzI1NiI","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type SignBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []SignResult `json:"results"`
 }
 
 // SignRequest Example: {"payload":"aGVsbG8"}
 type SignRequest struct {
-	// Format Example: jws
+	// Format What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+	//
+	// Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
 
-	// Input Example: jws_payload
+	// Input What the payload is: the message, its digest, or the payload of a JWS.
+	//
+	// Example: jws_payload
 	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload base64url without padding.
@@ -1467,7 +1720,10 @@ type SignRequest struct {
 
 // SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}
 type SignResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm JWA name of the signature.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
@@ -1479,9 +1735,16 @@ type SignResponse struct {
 
 // SignResult Example: {"signature":"eyJhbGciOiJFUzI1NiI","status":200}
 type SignResult struct {
-	Algorithm    *string  `json:"algorithm,omitempty"`
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// Algorithm JWA name of the signature.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
 	Signature *string `json:"signature,omitempty"`
@@ -1493,10 +1756,14 @@ type SignResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// SignatureFormat Example: jws
+// SignatureFormat What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+//
+// Example: jws
 type SignatureFormat string
 
-// SignatureInput Example: jws_payload
+// SignatureInput What the payload is: the message, its digest, or the payload of a JWS.
+//
+// Example: jws_payload
 type SignatureInput string
 
 // Tags Names and values by which keys are found. A name has no `=`.
@@ -1509,13 +1776,15 @@ type Tags map[string]string
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
 
-// UnwrapBatchRequest defines model for UnwrapBatchRequest.
+// UnwrapBatchRequest Example: {"items":[{"context":{"record":"4711"},"wrapped":"eyJhbGciOiJBMjU2S1ci"}]}
 type UnwrapBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []UnwrapRequest `json:"items"`
 }
 
-// UnwrapBatchResponse defines model for UnwrapBatchResponse.
+// UnwrapBatchResponse Example: {"results":[{"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type UnwrapBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []UnwrapResult `json:"results"`
 }
 
@@ -1533,6 +1802,7 @@ type UnwrapRequest struct {
 
 // UnwrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type UnwrapResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// JWK RFC 7517.
@@ -1549,6 +1819,7 @@ type UnwrapResponse struct {
 
 // UnwrapResult Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200}
 type UnwrapResult struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
 
 	// JWK RFC 7517.
@@ -1557,7 +1828,11 @@ type UnwrapResult struct {
 	// Key base64url without padding.
 	//
 	// Example: aGVsbG8
-	Key     *Bytes   `json:"key,omitempty"`
+	Key *Bytes `json:"key,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
@@ -1571,7 +1846,10 @@ type UnwrapResult struct {
 //
 // Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
 type Uses struct {
+	// Bytes How many bytes it worked on.
 	Bytes int64 `json:"bytes"`
+
+	// Count How often.
 	Count int64 `json:"count"`
 
 	// LastUsedAt RFC 3339, UTC, microseconds.
@@ -1580,23 +1858,27 @@ type Uses struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 }
 
-// VerifyBatchRequest defines model for VerifyBatchRequest.
+// VerifyBatchRequest Example: {"items":[{"signature":"eyJhbGciOiJFUzI1NiI"}]}
 type VerifyBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []VerifyRequest `json:"items"`
 }
 
-// VerifyBatchResponse defines model for VerifyBatchResponse.
+// VerifyBatchResponse Example: {"results":[{"status":200,"valid":true},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type VerifyBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []VerifyResult `json:"results"`
 }
 
-// VerifyMacBatchRequest defines model for VerifyMacBatchRequest.
+// VerifyMacBatchRequest Example: {"items":[{"mac":"p5Nv","payload":"aGVsbG8"}]}
 type VerifyMacBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []VerifyMacRequest `json:"items"`
 }
 
-// VerifyMacBatchResponse defines model for VerifyMacBatchResponse.
+// VerifyMacBatchResponse Example: {"results":[{"status":200,"valid":true},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type VerifyMacBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []VerifyMacResult `json:"results"`
 }
 
@@ -1616,8 +1898,11 @@ type VerifyMacRequest struct {
 
 // VerifyMacResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","valid":true,"version":2}
 type VerifyMacResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
-	Valid        bool   `json:"valid"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid bool `json:"valid"`
 
 	// Version The version that was used.
 	Version int64 `json:"version"`
@@ -1625,12 +1910,19 @@ type VerifyMacResponse struct {
 
 // VerifyMacResult Example: {"status":200,"valid":true}
 type VerifyMacResult struct {
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
-	Status int   `json:"status"`
-	Valid  *bool `json:"valid,omitempty"`
+	Status int `json:"status"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid *bool `json:"valid,omitempty"`
 
 	// Version The version that was used.
 	Version *int64 `json:"version,omitempty"`
@@ -1638,10 +1930,14 @@ type VerifyMacResult struct {
 
 // VerifyRequest Example: {"signature":"eyJhbGciOiJFUzI1NiI"}
 type VerifyRequest struct {
-	// Format Example: jws
+	// Format What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+	//
+	// Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
 
-	// Input Example: jws_payload
+	// Input What the payload is: the message, its digest, or the payload of a JWS.
+	//
+	// Example: jws_payload
 	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload What was signed. Needed with a bare signature; with a JWS it must equal the JWS payload if given.
@@ -1663,7 +1959,9 @@ type VerifyResponse struct {
 	//
 	// Example: aGVsbG8
 	Payload *Bytes `json:"payload,omitempty"`
-	Valid   bool   `json:"valid"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid bool `json:"valid"`
 
 	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
@@ -1674,12 +1972,18 @@ type VerifyResult struct {
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
-	Payload *Bytes   `json:"payload,omitempty"`
+	Payload *Bytes `json:"payload,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
-	Status int   `json:"status"`
-	Valid  *bool `json:"valid,omitempty"`
+	Status int `json:"status"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid *bool `json:"valid,omitempty"`
 
 	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
@@ -1689,21 +1993,34 @@ type VerifyResult struct {
 //
 // Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
 type VersionCounts struct {
-	Compromised      int64 `json:"compromised"`
+	// Compromised How many.
+	Compromised int64 `json:"compromised"`
+
+	// DestroyScheduled How many.
 	DestroyScheduled int64 `json:"destroy_scheduled"`
-	Destroyed        int64 `json:"destroyed"`
-	Disabled         int64 `json:"disabled"`
-	Enabled          int64 `json:"enabled"`
-	PendingImport    int64 `json:"pending_import"`
+
+	// Destroyed How many.
+	Destroyed int64 `json:"destroyed"`
+
+	// Disabled How many.
+	Disabled int64 `json:"disabled"`
+
+	// Enabled How many.
+	Enabled int64 `json:"enabled"`
+
+	// PendingImport How many.
+	PendingImport int64 `json:"pending_import"`
 }
 
-// WrapBatchRequest defines model for WrapBatchRequest.
+// WrapBatchRequest Example: {"items":[{"context":{"record":"4711"}}]}
 type WrapBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []WrapRequest `json:"items"`
 }
 
-// WrapBatchResponse defines model for WrapBatchResponse.
+// WrapBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type WrapBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []WrapResult `json:"results"`
 }
 
@@ -1726,6 +2043,7 @@ type WrapRequest struct {
 
 // WrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type WrapResponse struct {
+	// ElasticKeyID UUID of the elastic key.
 	ElasticKeyID string `json:"elastic_key_id"`
 
 	// Version The version that was used.
@@ -1737,8 +2055,13 @@ type WrapResponse struct {
 
 // WrapResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type WrapResult struct {
-	ElasticKeyID *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyID UUID of the elastic key.
+	ElasticKeyID *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -1797,7 +2120,9 @@ type Prefer = string
 // Version defines model for Version.
 type Version = string
 
-// Generating defines model for Generating.
+// Generating A key ring with its policy.
+//
+// Example: {"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}
 type Generating = ElasticKey
 
 // ListAliasesParams defines parameters for ListAliases.
@@ -2370,7 +2695,7 @@ type ClientInterface interface {
 	// GetAttestationKeys Get the keys that verify statements
 	//
 	// The tenant's JWK Set (RFC 7517 section 5), empty before the first statement. Anybody reads the same set at
-	// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`.
+	// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`. Codes: those that any operation answers.
 	//
 	// Corresponds with GET /attestation-keys (the `GetAttestationKeys` operationId).
 	GetAttestationKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2448,6 +2773,8 @@ type ClientInterface interface {
 	CreateElasticKey(ctx context.Context, params *CreateElasticKeyParams, body CreateElasticKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetElasticKey Get an elastic key
+	//
+	// Codes: `not_found`.
 	//
 	// Corresponds with GET /elastic-keys/{id} (the `GetElasticKey` operationId).
 	GetElasticKey(ctx context.Context, id KeyID, params *GetElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2988,7 +3315,7 @@ type ClientInterface interface {
 
 	// GetImportJob Get an import job
 	//
-	// With the wrapping key while the job is open.
+	// With the wrapping key while the job is open. Codes: `not_found`.
 	//
 	// Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
 	GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3048,6 +3375,8 @@ type ClientInterface interface {
 	CreateMaterialKey(ctx context.Context, id KeyID, params *CreateMaterialKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetMaterialKey Get one version
+	//
+	// Codes: `not_found`.
 	//
 	// Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
 	GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3466,7 +3795,7 @@ type ClientInterface interface {
 	//
 	// The public parts of all enabled versions of active keys that are `published` (RFC 7517 section 5), the newest first, at most 1,000.
 	// Anybody reads the same set at `/t/{tenant}/kms/jwks.json`, for the default tenant also at `/kms/jwks.json`, with `ETag` and
-	// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again.
+	// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again. Codes: those that any operation answers.
 	//
 	// Corresponds with GET /jwks (the `GetKeySet` operationId).
 	GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3482,6 +3811,7 @@ type ClientInterface interface {
 	//
 	// For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
 	// primary can still read, how much they were used and when last. Uses of the last seconds may be missing. The list is whole.
+	// Codes: those that any operation answers.
 	//
 	// Corresponds with GET /reports/algorithms (the `ReportAlgorithms` operationId).
 	ReportAlgorithms(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3621,7 +3951,7 @@ func (c *Client) UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx context.Co
 // GetAttestationKeys Get the keys that verify statements
 //
 // The tenant's JWK Set (RFC 7517 section 5), empty before the first statement. Anybody reads the same set at
-// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`.
+// `/t/{tenant}/kms/attestation-keys.json`, for the default tenant also at `/kms/attestation-keys.json`. Codes: those that any operation answers.
 //
 // Corresponds with GET /attestation-keys (the `GetAttestationKeys` operationId).
 func (c *Client) GetAttestationKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3779,6 +4109,8 @@ func (c *Client) CreateElasticKey(ctx context.Context, params *CreateElasticKeyP
 }
 
 // GetElasticKey Get an elastic key
+//
+// Codes: `not_found`.
 //
 // Corresponds with GET /elastic-keys/{id} (the `GetElasticKey` operationId).
 func (c *Client) GetElasticKey(ctx context.Context, id KeyID, params *GetElasticKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4829,7 +5161,7 @@ func (c *Client) CreateImportJob(ctx context.Context, id KeyID, params *CreateIm
 
 // GetImportJob Get an import job
 //
-// With the wrapping key while the job is open.
+// With the wrapping key while the job is open. Codes: `not_found`.
 //
 // Corresponds with GET /elastic-keys/{id}/import-jobs/{job} (the `GetImportJob` operationId).
 func (c *Client) GetImportJob(ctx context.Context, id KeyID, job string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4959,6 +5291,8 @@ func (c *Client) CreateMaterialKey(ctx context.Context, id KeyID, params *Create
 }
 
 // GetMaterialKey Get one version
+//
+// Codes: `not_found`.
 //
 // Corresponds with GET /elastic-keys/{id}/material-keys/{version} (the `GetMaterialKey` operationId).
 func (c *Client) GetMaterialKey(ctx context.Context, id KeyID, version Version, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5797,7 +6131,7 @@ func (c *Client) GenerateRandomBatch(ctx context.Context, body GenerateRandomBat
 //
 // The public parts of all enabled versions of active keys that are `published` (RFC 7517 section 5), the newest first, at most 1,000.
 // Anybody reads the same set at `/t/{tenant}/kms/jwks.json`, for the default tenant also at `/kms/jwks.json`, with `ETag` and
-// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again.
+// `Cache-Control: public, max-age=60`: who meets a `kid` that the kept set lacks fetches it again. Codes: those that any operation answers.
 //
 // Corresponds with GET /jwks (the `GetKeySet` operationId).
 func (c *Client) GetKeySet(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5833,6 +6167,7 @@ func (c *Client) ListAllMaterialKeys(ctx context.Context, params *ListAllMateria
 //
 // For each algorithm and size of keys that are not deleted: how many keys and versions there are, how many versions that are not
 // primary can still read, how much they were used and when last. Uses of the last seconds may be missing. The list is whole.
+// Codes: those that any operation answers.
 //
 // Corresponds with GET /reports/algorithms (the `ReportAlgorithms` operationId).
 func (c *Client) ReportAlgorithms(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {

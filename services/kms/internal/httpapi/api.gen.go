@@ -527,20 +527,27 @@ func (e ListElasticKeysParamsSort) Valid() bool {
 	}
 }
 
-// AlgorithmReport defines model for AlgorithmReport.
+// AlgorithmReport Example: {"generated_at":"2026-11-02T09:30:00.000000Z","items":[{"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}]}
 type AlgorithmReport struct {
 	// GeneratedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	GeneratedAt Timestamp      `json:"generated_at"`
-	Items       []AlgorithmUse `json:"items"`
+	GeneratedAt Timestamp `json:"generated_at"`
+
+	// Items One for each algorithm, size and curve.
+	Items []AlgorithmUse `json:"items"`
 }
 
 // AlgorithmUse Example: {"algorithm":"A256GCM/RSA-OAEP-256","byte_count":90112,"key_size":2048,"keys":2,"last_used_at":"2026-11-02T09:30:00.000000Z","old_versions_reading":1,"use_count":1712,"versions":{"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}}
 type AlgorithmUse struct {
-	Algorithm string  `json:"algorithm"`
-	ByteCount int64   `json:"byte_count"`
-	Curve     *string `json:"curve,omitempty"`
+	// Algorithm As keys are created with it.
+	Algorithm string `json:"algorithm"`
+
+	// ByteCount How many bytes all versions worked on.
+	ByteCount int64 `json:"byte_count"`
+
+	// Curve Curve of an EC key.
+	Curve *string `json:"curve,omitempty"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
@@ -565,13 +572,15 @@ type AlgorithmUse struct {
 	Versions VersionCounts `json:"versions"`
 }
 
-// Alias defines model for Alias.
+// Alias Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","name":"payroll-current","updated_at":"2026-11-02T09:30:00.000000Z"}
 type Alias struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	ElasticKeyId string    `json:"elastic_key_id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
@@ -584,22 +593,31 @@ type Alias struct {
 	UpdatedAt Timestamp `json:"updated_at"`
 }
 
-// AliasPage defines model for AliasPage.
+// AliasPage Example: {"items":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","name":"payroll-current","updated_at":"2026-11-02T09:30:00.000000Z"}]}
 type AliasPage struct {
-	Items      []Alias `json:"items"`
+	// Items One page.
+	Items []Alias `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // AliasPatch Example: {"key":"payroll-2027"}
 type AliasPatch = json.RawMessage
 
-// Attestation defines model for Attestation.
+// Attestation Example: {"attestation":"eyJhbGciOiJFUzI1NiJ9.eyJ2ZXJzaW9uIjoxfQ.c2lnbmF0dXJl","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","kid":"0198c8e0-0000-7000-8000-000000000000.1","version":1}
 type Attestation struct {
 	// Attestation Compact JWS.
-	Attestation  string `json:"attestation"`
+	Attestation string `json:"attestation"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
-	Kid          string `json:"kid"`
-	Version      int64  `json:"version"`
+
+	// Kid As it stands in the header of what the version makes.
+	Kid string `json:"kid"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
 // Bytes base64url without padding.
@@ -623,7 +641,7 @@ type CreateAlias struct {
 	Name KeyName `json:"name"`
 }
 
-// CreateElasticKey defines model for CreateElasticKey.
+// CreateElasticKey Example: {"algorithm":"A256GCM/A256KW","description":"Salaries","name":"payroll","rotation":{"every_seconds":7776000},"tags":{"team":"payroll"}}
 type CreateElasticKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures.
 	//
@@ -631,8 +649,10 @@ type CreateElasticKey struct {
 	Algorithm string `json:"algorithm"`
 
 	// Curve Curve of an ECDH-ES key. P-256 by default.
-	Curve       *CreateElasticKeyCurve `json:"curve,omitempty"`
-	Description *string                `json:"description,omitempty"`
+	Curve *CreateElasticKeyCurve `json:"curve,omitempty"`
+
+	// Description What the key is for.
+	Description *string `json:"description,omitempty"`
 
 	// Exportable Whether versions may leave, wrapped for somebody. It cannot be changed later.
 	Exportable *bool `json:"exportable,omitempty"`
@@ -697,18 +717,21 @@ type CreateImportJobCurve string
 // CreateImportJobKeySize Bits of the RSA modulus, for RSA-OAEP-256+A256KWP. 3072 by default.
 type CreateImportJobKeySize int
 
-// DecapsulateBatchRequest defines model for DecapsulateBatchRequest.
+// DecapsulateBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci"}]}
 type DecapsulateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DecapsulateRequest `json:"items"`
 }
 
-// DecapsulateBatchResponse defines model for DecapsulateBatchResponse.
+// DecapsulateBatchResponse Example: {"results":[{"shared_key":"3xqc","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DecapsulateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DecapsulateResult `json:"results"`
 }
 
 // DecapsulateRequest Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci"}
 type DecapsulateRequest struct {
+	// Ciphertext The ML-KEM ciphertext.
 	Ciphertext Bytes `json:"ciphertext"`
 
 	// Version The primary one if it is left out.
@@ -717,6 +740,7 @@ type DecapsulateRequest struct {
 
 // DecapsulateResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","shared_key":"3xqc","version":2}
 type DecapsulateResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// SharedKey base64url without padding.
@@ -730,8 +754,13 @@ type DecapsulateResponse struct {
 
 // DecapsulateResult Example: {"shared_key":"3xqc","status":200}
 type DecapsulateResult struct {
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SharedKey base64url without padding.
 	//
@@ -745,13 +774,15 @@ type DecapsulateResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DecryptBatchRequest defines model for DecryptBatchRequest.
+// DecryptBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}]}
 type DecryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DecryptRequest `json:"items"`
 }
 
-// DecryptBatchResponse defines model for DecryptBatchResponse.
+// DecryptBatchResponse Example: {"results":[{"plaintext":"aGVsbG8","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DecryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DecryptResult `json:"results"`
 }
 
@@ -769,6 +800,7 @@ type DecryptRequest struct {
 
 // DecryptResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","plaintext":"aGVsbG8","version":2}
 type DecryptResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Plaintext base64url without padding.
@@ -782,13 +814,18 @@ type DecryptResponse struct {
 
 // DecryptResult Example: {"plaintext":"aGVsbG8","status":200}
 type DecryptResult struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
 
 	// Plaintext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Plaintext *Bytes   `json:"plaintext,omitempty"`
-	Problem   *Problem `json:"problem,omitempty"`
+	Plaintext *Bytes `json:"plaintext,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -797,7 +834,7 @@ type DecryptResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DeletionPlan defines model for DeletionPlan.
+// DeletionPlan Example: {"delete_at":"2026-12-02T09:30:00.000000Z","dry_run":true,"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","last_used_at":"2026-11-02T09:30:00.000000Z","safe":false,"status":"pending_delete","versions":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}]}
 type DeletionPlan struct {
 	// DeleteAt RFC 3339, UTC, microseconds.
 	//
@@ -805,7 +842,9 @@ type DeletionPlan struct {
 	DeleteAt Timestamp `json:"delete_at"`
 
 	// DryRun Nothing was changed.
-	DryRun       bool   `json:"dry_run"`
+	DryRun bool `json:"dry_run"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// LastUsedAt RFC 3339, UTC, microseconds.
@@ -814,20 +853,24 @@ type DeletionPlan struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 
 	// Safe No version was used in the last 30 days.
-	Safe   bool             `json:"safe"`
+	Safe bool `json:"safe"`
+
+	// Status State of a key. Only an active one does anything.
 	Status ElasticKeyStatus `json:"status"`
 
 	// Versions The newest 1,000.
 	Versions []MaterialKey `json:"versions"`
 }
 
-// DeriveBatchRequest defines model for DeriveBatchRequest.
+// DeriveBatchRequest Example: {"items":[{"info":"cGF5cm9sbA","length":32}]}
 type DeriveBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []DeriveRequest `json:"items"`
 }
 
-// DeriveBatchResponse defines model for DeriveBatchResponse.
+// DeriveBatchResponse Example: {"results":[{"secret":"8vW7","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type DeriveBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []DeriveResult `json:"results"`
 }
 
@@ -836,8 +879,10 @@ type DeriveRequest struct {
 	// Info base64url without padding.
 	//
 	// Example: aGVsbG8
-	Info *Bytes            `json:"info,omitempty"`
-	Kdf  *DeriveRequestKdf `json:"kdf,omitempty"`
+	Info *Bytes `json:"info,omitempty"`
+
+	// Kdf Derives the secret of what was agreed on (RFC 5869); required with an ECDH key and refused with an HKDF key.
+	Kdf *DeriveRequestKdf `json:"kdf,omitempty"`
 
 	// Length In bytes.
 	Length *int `json:"length,omitempty"`
@@ -854,11 +899,12 @@ type DeriveRequest struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DeriveRequestKdf defines model for DeriveRequest.Kdf.
+// DeriveRequestKdf Derives the secret of what was agreed on (RFC 5869); required with an ECDH key and refused with an HKDF key.
 type DeriveRequestKdf string
 
 // DeriveResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","secret":"8vW7","version":2}
 type DeriveResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Secret base64url without padding.
@@ -872,8 +918,13 @@ type DeriveResponse struct {
 
 // DeriveResult Example: {"secret":"8vW7","status":200}
 type DeriveResult struct {
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Secret base64url without padding.
 	//
@@ -887,7 +938,7 @@ type DeriveResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// DestructionPlan defines model for DestructionPlan.
+// DestructionPlan Example: {"destroy_at":"2026-12-02T09:30:00.000000Z","dry_run":true,"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","safe":false,"version":{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}}
 type DestructionPlan struct {
 	// DestroyAt RFC 3339, UTC, microseconds.
 	//
@@ -895,32 +946,51 @@ type DestructionPlan struct {
 	DestroyAt Timestamp `json:"destroy_at"`
 
 	// DryRun Nothing was changed.
-	DryRun       bool   `json:"dry_run"`
+	DryRun bool `json:"dry_run"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Safe The version is not primary and was not used in the last 30 days.
-	Safe    bool        `json:"safe"`
+	Safe bool `json:"safe"`
+
+	// Version A version of a key.
+	//
+	// Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}
 	Version MaterialKey `json:"version"`
 }
 
-// ElasticKey defines model for ElasticKey.
+// ElasticKey A key ring with its policy.
+//
+// Example: {"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}
 type ElasticKey struct {
+	// Algorithm As the key was created with it.
 	Algorithm string `json:"algorithm"`
 
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	CreatedAt Timestamp `json:"created_at"`
-	Curve     *string   `json:"curve,omitempty"`
+
+	// Curve Curve of an EC key.
+	Curve *string `json:"curve,omitempty"`
 
 	// DeleteAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	DeleteAt      *Timestamp `json:"delete_at,omitempty"`
-	Description   string     `json:"description"`
-	Exportable    bool       `json:"exportable"`
-	Id            string     `json:"id"`
-	ImportAllowed bool       `json:"import_allowed"`
+	DeleteAt *Timestamp `json:"delete_at,omitempty"`
+
+	// Description What the key is for.
+	Description string `json:"description"`
+
+	// Exportable Whether versions may leave, wrapped for somebody.
+	Exportable bool `json:"exportable"`
+
+	// Id UUIDv7.
+	Id string `json:"id"`
+
+	// ImportAllowed Whether versions may be imported.
+	ImportAllowed bool `json:"import_allowed"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
@@ -945,9 +1015,13 @@ type ElasticKey struct {
 	Origin KeyOrigin `json:"origin"`
 
 	// Policy What, beyond scopes and grants, may be done with the key and by whom. A list that is absent leaves its matter to them.
-	Policy         KeyPolicy `json:"policy"`
-	PrimaryVersion int64     `json:"primary_version"`
-	Published      bool      `json:"published"`
+	Policy KeyPolicy `json:"policy"`
+
+	// PrimaryVersion The version that encrypts and signs; 0 before the first.
+	PrimaryVersion int64 `json:"primary_version"`
+
+	// Published Whether public parts are in the tenant's JWK Set.
+	Published bool `json:"published"`
 
 	// RefusedUses Attempts to use a key that waits for its deletion.
 	//
@@ -957,8 +1031,10 @@ type ElasticKey struct {
 	// Rotation When the key gets a new version by itself. What is absent does not matter.
 	//
 	// Example: {"every_seconds":7776000,"notify_before_seconds":604800}
-	Rotation Rotation         `json:"rotation"`
-	Status   ElasticKeyStatus `json:"status"`
+	Rotation Rotation `json:"rotation"`
+
+	// Status State of a key. Only an active one does anything.
+	Status ElasticKeyStatus `json:"status"`
 
 	// Tags Names and values by which keys are found. A name has no `=`.
 	//
@@ -974,29 +1050,36 @@ type ElasticKey struct {
 	Use KeyUse `json:"use"`
 
 	// VersionCount Versions ever made.
-	VersionCount      int64 `json:"version_count"`
-	VersioningAllowed bool  `json:"versioning_allowed"`
+	VersionCount int64 `json:"version_count"`
+
+	// VersioningAllowed Whether the key gets further versions.
+	VersioningAllowed bool `json:"versioning_allowed"`
 }
 
-// ElasticKeyPage defines model for ElasticKeyPage.
+// ElasticKeyPage Example: {"items":[{"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}]}
 type ElasticKeyPage struct {
-	Items      []ElasticKey `json:"items"`
-	NextCursor *string      `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []ElasticKey `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // ElasticKeyPatch Example: {"description":"Salaries","rotation":{"every_seconds":7776000}}
 type ElasticKeyPatch = json.RawMessage
 
-// ElasticKeyStatus defines model for ElasticKeyStatus.
+// ElasticKeyStatus State of a key. Only an active one does anything.
 type ElasticKeyStatus string
 
-// EncapsulateBatchRequest defines model for EncapsulateBatchRequest.
+// EncapsulateBatchRequest Example: {"items":[{}]}
 type EncapsulateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []EncapsulateRequest `json:"items"`
 }
 
-// EncapsulateBatchResponse defines model for EncapsulateBatchResponse.
+// EncapsulateBatchResponse Example: {"results":[{"shared_key":"3xqc","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type EncapsulateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []EncapsulateResult `json:"results"`
 }
 
@@ -1008,7 +1091,9 @@ type EncapsulateResponse struct {
 	// Ciphertext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Ciphertext   Bytes  `json:"ciphertext"`
+	Ciphertext Bytes `json:"ciphertext"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// SharedKey base64url without padding.
@@ -1025,9 +1110,15 @@ type EncapsulateResult struct {
 	// Ciphertext base64url without padding.
 	//
 	// Example: aGVsbG8
-	Ciphertext   *Bytes   `json:"ciphertext,omitempty"`
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *Bytes `json:"ciphertext,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SharedKey base64url without padding.
 	//
@@ -1041,13 +1132,15 @@ type EncapsulateResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// EncryptBatchRequest defines model for EncryptBatchRequest.
+// EncryptBatchRequest Example: {"items":[{"context":{"record":"4711"},"plaintext":"aGVsbG8"}]}
 type EncryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []EncryptRequest `json:"items"`
 }
 
-// EncryptBatchResponse defines model for EncryptBatchResponse.
+// EncryptBatchResponse Example: {"results":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type EncryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []EncryptResult `json:"results"`
 }
 
@@ -1068,7 +1161,9 @@ type EncryptRequest struct {
 // EncryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type EncryptResponse struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   string `json:"ciphertext"`
+	Ciphertext string `json:"ciphertext"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Version The version that was used.
@@ -1078,9 +1173,15 @@ type EncryptResponse struct {
 // EncryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
 type EncryptResult struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   *string  `json:"ciphertext,omitempty"`
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *string `json:"ciphertext,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -1099,33 +1200,42 @@ type ExportKey struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// ExportedKey defines model for ExportedKey.
+// ExportedKey Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","jwe":"eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.c2Vl.c2VjdGlvbg.Ny4x.UkZDNzUxNg","kid":"0198c8e0-0000-7000-8000-000000000000.1","version":1}
 type ExportedKey struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Jwe Compact JWE with `cty` `jwk+json`.
-	Jwe     string `json:"jwe"`
-	Kid     string `json:"kid"`
-	Version int64  `json:"version"`
+	Jwe string `json:"jwe"`
+
+	// Kid As it stands in the header of what the version makes.
+	Kid string `json:"kid"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
-// GenerateBatchRequest defines model for GenerateBatchRequest.
+// GenerateBatchRequest Example: {"items":[{"algorithm":"ES256","context":{"record":"4711"}}]}
 type GenerateBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateRequest `json:"items"`
 }
 
-// GenerateBatchResponse defines model for GenerateBatchResponse.
+// GenerateBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateResult `json:"results"`
 }
 
-// GenerateDataKeyBatchRequest defines model for GenerateDataKeyBatchRequest.
+// GenerateDataKeyBatchRequest Example: {"items":[{"bits":256,"context":{"record":"4711"}}]}
 type GenerateDataKeyBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateDataKeyRequest `json:"items"`
 }
 
-// GenerateDataKeyBatchResponse defines model for GenerateDataKeyBatchResponse.
+// GenerateDataKeyBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateDataKeyBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateDataKeyResult `json:"results"`
 }
 
@@ -1141,18 +1251,21 @@ type GenerateDataKeyRequest struct {
 	Context *Context `json:"context,omitempty"`
 
 	// IncludePlaintext False if it is left out.
-	IncludePlaintext *bool                          `json:"include_plaintext,omitempty"`
-	KeyPair          *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
+	IncludePlaintext *bool `json:"include_plaintext,omitempty"`
+
+	// KeyPair Kind of a key pair; not with `bits`.
+	KeyPair *GenerateDataKeyRequestKeyPair `json:"key_pair,omitempty"`
 }
 
 // GenerateDataKeyRequestBits Length of a symmetric key; 256 if `key_pair` is not given either.
 type GenerateDataKeyRequestBits int
 
-// GenerateDataKeyRequestKeyPair defines model for GenerateDataKeyRequest.KeyPair.
+// GenerateDataKeyRequestKeyPair Kind of a key pair; not with `bits`.
 type GenerateDataKeyRequestKeyPair string
 
 // GenerateDataKeyResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateDataKeyResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Jwk The private JWK of a pair, if it was asked for.
@@ -1173,13 +1286,18 @@ type GenerateDataKeyResponse struct {
 
 // GenerateDataKeyResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateDataKeyResult struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
 
 	// Jwk The private JWK of a pair, if it was asked for.
 	Jwk *json.RawMessage `json:"jwk,omitempty"`
 
 	// Key The symmetric key, if it was asked for.
-	Key     *Bytes   `json:"key,omitempty"`
+	Key *Bytes `json:"key,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// PublicJwk The public JWK of a pair.
@@ -1195,18 +1313,21 @@ type GenerateDataKeyResult struct {
 	Wrapped *string `json:"wrapped,omitempty"`
 }
 
-// GenerateRandomBatchRequest defines model for GenerateRandomBatchRequest.
+// GenerateRandomBatchRequest Example: {"items":[{"bytes":32}]}
 type GenerateRandomBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []GenerateRandomRequest `json:"items"`
 }
 
-// GenerateRandomBatchResponse defines model for GenerateRandomBatchResponse.
+// GenerateRandomBatchResponse Example: {"results":[{"random":"5S4H","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type GenerateRandomBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []GenerateRandomResult `json:"results"`
 }
 
 // GenerateRandomRequest Example: {"bytes":32}
 type GenerateRandomRequest struct {
+	// Bytes How many.
 	Bytes int `json:"bytes"`
 }
 
@@ -1220,6 +1341,9 @@ type GenerateRandomResponse struct {
 
 // GenerateRandomResult Example: {"random":"5S4H","status":200}
 type GenerateRandomResult struct {
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Random base64url without padding.
@@ -1233,20 +1357,23 @@ type GenerateRandomResult struct {
 
 // GenerateRequest Example: {"algorithm":"ES256","context":{"record":"4711"}}
 type GenerateRequest struct {
+	// Algorithm Of the new key, as that of an elastic key.
 	Algorithm string `json:"algorithm"`
 
 	// Context Names and values that decryption must repeat. The protected header carries `ctx`, the SHA-256 of their RFC 8785 form.
 	//
 	//
 	// Example: {"record":"4711"}
-	Context *Context              `json:"context,omitempty"`
-	Curve   *GenerateRequestCurve `json:"curve,omitempty"`
+	Context *Context `json:"context,omitempty"`
+
+	// Curve Curve of an ECDH-ES key. P-256 by default.
+	Curve *GenerateRequestCurve `json:"curve,omitempty"`
 
 	// KeySize Bits of an RSA modulus. 3072 by default.
 	KeySize *GenerateRequestKeySize `json:"key_size,omitempty"`
 }
 
-// GenerateRequestCurve defines model for GenerateRequest.Curve.
+// GenerateRequestCurve Curve of an ECDH-ES key. P-256 by default.
 type GenerateRequestCurve string
 
 // GenerateRequestKeySize Bits of an RSA modulus. 3072 by default.
@@ -1254,7 +1381,10 @@ type GenerateRequestKeySize int
 
 // GenerateResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm Of the new key.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// PublicJwk Not with a symmetric key.
@@ -1269,9 +1399,16 @@ type GenerateResponse struct {
 
 // GenerateResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type GenerateResult struct {
-	Algorithm    *string  `json:"algorithm,omitempty"`
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// Algorithm Of the new key.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// PublicJwk Not with a symmetric key.
 	PublicJwk *json.RawMessage `json:"public_jwk,omitempty"`
@@ -1304,25 +1441,32 @@ type GrantConstraints struct {
 	ContextIncludes *Context `json:"context_includes,omitempty"`
 }
 
-// GrantMaker Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+// GrantMaker Who made a grant.
+//
+// Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
 type GrantMaker struct {
+	// Kind Whom the subject names.
 	Kind GrantMakerKind `json:"kind"`
 
 	// Subject Who made the grant; an id of the realm that he comes from.
 	Subject string `json:"subject"`
 }
 
-// GrantMakerKind defines model for GrantMaker.Kind.
+// GrantMakerKind Whom the subject names.
 type GrantMakerKind string
 
-// GrantPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+// GrantPrincipal Somebody, or everybody with a role.
+//
+// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 type GrantPrincipal struct {
 	// Id Id; of a role also its name.
-	Id   string             `json:"id"`
+	Id string `json:"id"`
+
+	// Kind Whom the id names.
 	Kind GrantPrincipalKind `json:"kind"`
 }
 
-// GrantPrincipalKind defines model for GrantPrincipal.Kind.
+// GrantPrincipalKind Whom the id names.
 type GrantPrincipalKind string
 
 // ImportJob Example: {"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}
@@ -1333,22 +1477,30 @@ type ImportJob struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	CreatedAt    Timestamp `json:"created_at"`
-	Curve        *string   `json:"curve,omitempty"`
-	ElasticKeyId string    `json:"elastic_key_id"`
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Curve Of an EC wrapping key.
+	Curve *string `json:"curve,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt Timestamp `json:"expires_at"`
-	Id        string    `json:"id"`
+
+	// Id UUIDv7.
+	Id string `json:"id"`
 
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
 
 	// PublicKey The public key that material is wrapped for. Only while the job is open.
-	PublicKey *WrappingKey    `json:"public_key,omitempty"`
-	Status    ImportJobStatus `json:"status"`
+	PublicKey *WrappingKey `json:"public_key,omitempty"`
+
+	// Status Only an open job takes material.
+	Status ImportJobStatus `json:"status"`
 
 	// Token 256 random bits that an import names. Only in the answer that made the job.
 	Token *string `json:"token,omitempty"`
@@ -1362,13 +1514,16 @@ type ImportJob struct {
 	Wrapping WrappingMethod `json:"wrapping"`
 }
 
-// ImportJobPage defines model for ImportJobPage.
+// ImportJobPage Example: {"items":[{"attempts":1,"created_at":"2026-11-02T09:30:00.000000Z","curve":"P-256","elastic_key_id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01","expires_at":"2026-11-03T09:30:00.000000Z","id":"019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05","status":"used","version":1,"wrapping":"ECDH-ES+A256KW"}]}
 type ImportJobPage struct {
-	Items      []ImportJob `json:"items"`
-	NextCursor *string     `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []ImportJob `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// ImportJobStatus defines model for ImportJobStatus.
+// ImportJobStatus Only an open job takes material.
 type ImportJobStatus string
 
 // ImportKey Either `job` and `wrapped_material`, or `public_key`.
@@ -1405,16 +1560,22 @@ type KeyGrant struct {
 	// Example: 2026-11-02T09:30:00.000000Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// CreatedBy Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
-	CreatedBy    GrantMaker `json:"created_by"`
-	ElasticKeyId string     `json:"elastic_key_id"`
+	// CreatedBy Who made a grant.
+	//
+	// Example: {"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"}
+	CreatedBy GrantMaker `json:"created_by"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
 
-	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// Grantee Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	Grantee GrantPrincipal `json:"grantee"`
 
 	// Id UUIDv7.
@@ -1423,14 +1584,19 @@ type KeyGrant struct {
 	// Operations What the grant is of. One made at `/grants` may be of operations that manage.
 	Operations []string `json:"operations"`
 
-	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// RetiringPrincipal Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
-// KeyGrantPage defines model for KeyGrantPage.
+// KeyGrantPage Example: {"items":[{"constraints":{"context_includes":{"record":"4711"}},"created_at":"2026-11-02T09:30:00.123456Z","created_by":{"kind":"user","subject":"019ac3f0-7b21-7c3a-9b1d-2f4a5b6c7d8e"},"elastic_key_id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","grantee":{"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"},"id":"019ac3f0-9a11-7d02-8a53-0c1f6a2b9e11","operations":["encrypt","decrypt"]}]}
 type KeyGrantPage struct {
-	Items      []KeyGrant `json:"items"`
-	NextCursor *string    `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []KeyGrant `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // KeyName Unique in its tenant; never shaped like a UUID.
@@ -1468,13 +1634,15 @@ type KeySet = json.RawMessage
 // KeyUse What the key is for. A key never does two of them; sign and verify take both sign and mac keys.
 type KeyUse string
 
-// MacBatchRequest defines model for MacBatchRequest.
+// MacBatchRequest Example: {"items":[{"payload":"aGVsbG8"}]}
 type MacBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []MacRequest `json:"items"`
 }
 
-// MacBatchResponse defines model for MacBatchResponse.
+// MacBatchResponse Example: {"results":[{"mac":"p5Nv","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type MacBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []MacResult `json:"results"`
 }
 
@@ -1488,7 +1656,10 @@ type MacRequest struct {
 
 // MacResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","mac":"p5Nv","version":2}
 type MacResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm JWA name of the MAC.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Mac base64url without padding.
@@ -1502,13 +1673,20 @@ type MacResponse struct {
 
 // MacResult Example: {"mac":"p5Nv","status":200}
 type MacResult struct {
-	Algorithm    *string `json:"algorithm,omitempty"`
+	// Algorithm JWA name of the MAC.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
 
 	// Mac base64url without padding.
 	//
 	// Example: aGVsbG8
-	Mac     *Bytes   `json:"mac,omitempty"`
+	Mac *Bytes `json:"mac,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
@@ -1518,7 +1696,9 @@ type MacResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// MaterialKey defines model for MaterialKey.
+// MaterialKey A version of a key.
+//
+// Example: {"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}
 type MaterialKey struct {
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
@@ -1528,23 +1708,33 @@ type MaterialKey struct {
 	// DestroyAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	DestroyAt    *Timestamp `json:"destroy_at,omitempty"`
-	ElasticKeyId string     `json:"elastic_key_id"`
+	DestroyAt *Timestamp `json:"destroy_at,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId string `json:"elastic_key_id"`
 
 	// ExpiresAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
-	ExpiresAt  *Timestamp `json:"expires_at,omitempty"`
-	Exportable bool       `json:"exportable"`
-	Id         string     `json:"id"`
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Exportable Whether versions may leave, wrapped for somebody.
+	Exportable bool `json:"exportable"`
+
+	// Id UUIDv7.
+	Id string `json:"id"`
 
 	// Kid As it stands in the header of what the version makes.
 	Kid string `json:"kid"`
 
 	// Origin Where a key or version comes from; `imported_public` is a public key alone.
-	Origin  Origin            `json:"origin"`
-	Primary bool              `json:"primary"`
-	Status  MaterialKeyStatus `json:"status"`
+	Origin Origin `json:"origin"`
+
+	// Primary Whether it is the version that encrypts and signs.
+	Primary bool `json:"primary"`
+
+	// Status State of a version.
+	Status MaterialKeyStatus `json:"status"`
 
 	// UpdatedAt RFC 3339, UTC, microseconds.
 	//
@@ -1554,17 +1744,22 @@ type MaterialKey struct {
 	// Uses What a version has done, to within a second. A key that is used directly may count too many after a crash.
 	//
 	// Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
-	Uses    Uses  `json:"uses"`
+	Uses Uses `json:"uses"`
+
+	// Version Version number, from 1.
 	Version int64 `json:"version"`
 }
 
-// MaterialKeyPage defines model for MaterialKeyPage.
+// MaterialKeyPage Example: {"items":[{"created_at":"2026-11-02T09:30:00.000000Z","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000001","kid":"0198c8e0-0000-7000-8000-000000000000.2","origin":"generated","primary":true,"status":"enabled","updated_at":"2026-11-02T09:30:00.000000Z","uses":{"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"},"version":2}]}
 type MaterialKeyPage struct {
-	Items      []MaterialKey `json:"items"`
-	NextCursor *string       `json:"next_cursor,omitempty"`
+	// Items One page.
+	Items []MaterialKey `json:"items"`
+
+	// NextCursor `cursor` of the next page; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
-// MaterialKeyStatus defines model for MaterialKeyStatus.
+// MaterialKeyStatus State of a version.
 type MaterialKeyStatus string
 
 // NewBackup Example: {"recipients":[{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}
@@ -1587,7 +1782,9 @@ type NewKeyGrant struct {
 	// Example: 2030-01-01T00:00:00.000000Z
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Grantee Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// Grantee Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	Grantee GrantPrincipal `json:"grantee"`
 
 	// Operations Operations that use the key, as `encrypt`, and `read`.
@@ -1595,55 +1792,82 @@ type NewKeyGrant struct {
 	// Example: ["encrypt","decrypt"]
 	Operations []string `json:"operations"`
 
-	// RetiringPrincipal Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
+	// RetiringPrincipal Somebody, or everybody with a role.
+	//
+	// Example: {"id":"019ac3f0-8f6e-7c3a-9b1d-2f4a5b6c7d8e","kind":"client"}
 	RetiringPrincipal *GrantPrincipal `json:"retiring_principal,omitempty"`
 }
 
 // Origin Where a key or version comes from; `imported_public` is a public key alone.
 type Origin string
 
-// Problem defines model for Problem.
+// Problem What went wrong (RFC 9457).
+//
+// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 type Problem struct {
-	Code   string  `json:"code"`
+	// Code Stable; programs go by it.
+	Code string `json:"code"`
+
+	// Detail What is wrong with this request.
 	Detail *string `json:"detail,omitempty"`
+
+	// Errors The faults, where there are several or where they have a place.
 	Errors *[]struct {
+		// Detail What is wrong with this request.
 		Detail string `json:"detail"`
 
 		// Pointer JSON pointer (RFC 6901).
 		Pointer string `json:"pointer"`
 	} `json:"errors,omitempty"`
+
+	// RequestId Names the request in logs and in the audit trail.
 	RequestId string `json:"request_id"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
-	Type      string `json:"type"`
+
+	// Status The HTTP status.
+	Status int `json:"status"`
+
+	// Title What the code means.
+	Title string `json:"title"`
+
+	// Type `urn:cryptoutil:problem:` and the code.
+	Type string `json:"type"`
 }
 
-// PublicKey defines model for PublicKey.
+// PublicKey Example: {"jwk":{"alg":"ES256","crv":"P-256","kid":"0198c8e0-0000-7000-8000-000000000000.2","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},"kid":"0198c8e0-0000-7000-8000-000000000000.2","pem":"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE...\n-----END PUBLIC KEY-----\n","version":2}
 type PublicKey struct {
 	// Jwk RFC 7517.
 	Jwk json.RawMessage `json:"jwk"`
-	Kid string          `json:"kid"`
+
+	// Kid As it stands in the header of what the version makes.
+	Kid string `json:"kid"`
 
 	// Pem SubjectPublicKeyInfo (RFC 5280) in PEM.
-	Pem     string `json:"pem"`
-	Version int64  `json:"version"`
+	Pem string `json:"pem"`
+
+	// Version Version number, from 1.
+	Version int64 `json:"version"`
 }
 
 // Quorum How many of whom must approve destruction before its time, and export.
 //
 // Example: {"approvals":2,"approvers":["alice","bob","carol"]}
 type Quorum struct {
-	Approvals int      `json:"approvals"`
+	// Approvals How many must approve.
+	Approvals int `json:"approvals"`
+
+	// Approvers Ids of those who may approve. Whoever asks does not count.
 	Approvers []string `json:"approvers"`
 }
 
-// ReencryptBatchRequest defines model for ReencryptBatchRequest.
+// ReencryptBatchRequest Example: {"items":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","context":{"record":"4711"}}]}
 type ReencryptBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []ReencryptRequest `json:"items"`
 }
 
-// ReencryptBatchResponse defines model for ReencryptBatchResponse.
+// ReencryptBatchResponse Example: {"results":[{"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type ReencryptBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []ReencryptResult `json:"results"`
 }
 
@@ -1668,7 +1892,9 @@ type ReencryptRequest struct {
 // ReencryptResponse Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","source_version":1,"version":2}
 type ReencryptResponse struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   string `json:"ciphertext"`
+	Ciphertext string `json:"ciphertext"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// SourceVersion The version that the message was under.
@@ -1681,9 +1907,15 @@ type ReencryptResponse struct {
 // ReencryptResult Example: {"ciphertext":"eyJhbGciOiJBMjU2S1ci","status":200}
 type ReencryptResult struct {
 	// Ciphertext Compact JWE.
-	Ciphertext   *string  `json:"ciphertext,omitempty"`
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	Ciphertext *string `json:"ciphertext,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// SourceVersion The version that the message was under.
 	SourceVersion *int64 `json:"source_version,omitempty"`
@@ -1699,6 +1931,7 @@ type ReencryptResult struct {
 //
 // Example: {"count":0}
 type RefusedUses struct {
+	// Count How often.
 	Count int64 `json:"count"`
 
 	// LastRefusedAt RFC 3339, UTC, microseconds.
@@ -1709,8 +1942,13 @@ type RefusedUses struct {
 
 // RestoreConflict Example: {"key_id":"01930f2e-7c4b-7d7a-8a53-0c1f6a2b9e11","name":"payroll","reason":"another key is called by one of its names"}
 type RestoreConflict struct {
-	KeyId  string `json:"key_id"`
-	Name   string `json:"name"`
+	// KeyId UUID of the key.
+	KeyId string `json:"key_id"`
+
+	// Name Name of the key in the backup.
+	Name string `json:"name"`
+
+	// Reason Why it was not restored, in words.
 	Reason string `json:"reason"`
 }
 
@@ -1720,7 +1958,9 @@ type RestoreRecipient struct {
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
 	ExpiresAt Timestamp `json:"expires_at"`
-	Id        string    `json:"id"`
+
+	// Id UUIDv7.
+	Id string `json:"id"`
 
 	// Jwk RFC 7517.
 	Jwk json.RawMessage `json:"jwk"`
@@ -1728,13 +1968,20 @@ type RestoreRecipient struct {
 
 // RestoreReport Example: {"backup_created_at":"2026-11-02T09:30:00.000000Z","conflicts":[],"dry_run":false,"from_instance":"i","from_tenant":"default","keys":1,"present":0,"restored":1,"skipped":0,"versions":2}
 type RestoreReport struct {
+	// BackupCreatedAt When the backup was made: RFC 3339, UTC.
 	BackupCreatedAt string `json:"backup_created_at"`
 
 	// Conflicts The first hundred of them.
-	Conflicts    []RestoreConflict `json:"conflicts"`
-	DryRun       bool              `json:"dry_run"`
-	FromInstance string            `json:"from_instance"`
-	FromTenant   string            `json:"from_tenant"`
+	Conflicts []RestoreConflict `json:"conflicts"`
+
+	// DryRun Nothing was changed.
+	DryRun bool `json:"dry_run"`
+
+	// FromInstance The installation that made the backup.
+	FromInstance string `json:"from_instance"`
+
+	// FromTenant The tenant that the backup was made of.
+	FromTenant string `json:"from_tenant"`
 
 	// Keys In the backup.
 	Keys int `json:"keys"`
@@ -1775,22 +2022,28 @@ type ScheduleEnd struct {
 	WaitDays *int `json:"wait_days,omitempty"`
 }
 
-// SignBatchRequest defines model for SignBatchRequest.
+// SignBatchRequest Example: {"items":[{"payload":"aGVsbG8"}]}
 type SignBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []SignRequest `json:"items"`
 }
 
-// SignBatchResponse defines model for SignBatchResponse.
+// SignBatchResponse Example: {"results":[{"signature":"eyJhbGciOiJFUzI1NiI","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type SignBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []SignResult `json:"results"`
 }
 
 // SignRequest Example: {"payload":"aGVsbG8"}
 type SignRequest struct {
-	// Format Example: jws
+	// Format What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+	//
+	// Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
 
-	// Input Example: jws_payload
+	// Input What the payload is: the message, its digest, or the payload of a JWS.
+	//
+	// Example: jws_payload
 	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload base64url without padding.
@@ -1804,7 +2057,10 @@ type SignRequest struct {
 
 // SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}
 type SignResponse struct {
-	Algorithm    string `json:"algorithm"`
+	// Algorithm JWA name of the signature.
+	Algorithm string `json:"algorithm"`
+
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
@@ -1816,9 +2072,16 @@ type SignResponse struct {
 
 // SignResult Example: {"signature":"eyJhbGciOiJFUzI1NiI","status":200}
 type SignResult struct {
-	Algorithm    *string  `json:"algorithm,omitempty"`
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// Algorithm JWA name of the signature.
+	Algorithm *string `json:"algorithm,omitempty"`
+
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Signature Compact JWS, or the bare signature as base64url.
 	Signature *string `json:"signature,omitempty"`
@@ -1830,10 +2093,14 @@ type SignResult struct {
 	Version *int64 `json:"version,omitempty"`
 }
 
-// SignatureFormat Example: jws
+// SignatureFormat What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+//
+// Example: jws
 type SignatureFormat string
 
-// SignatureInput Example: jws_payload
+// SignatureInput What the payload is: the message, its digest, or the payload of a JWS.
+//
+// Example: jws_payload
 type SignatureInput string
 
 // Tags Names and values by which keys are found. A name has no `=`.
@@ -1846,13 +2113,15 @@ type Tags map[string]string
 // Example: 2026-11-02T09:30:00.000000Z
 type Timestamp = string
 
-// UnwrapBatchRequest defines model for UnwrapBatchRequest.
+// UnwrapBatchRequest Example: {"items":[{"context":{"record":"4711"},"wrapped":"eyJhbGciOiJBMjU2S1ci"}]}
 type UnwrapBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []UnwrapRequest `json:"items"`
 }
 
-// UnwrapBatchResponse defines model for UnwrapBatchResponse.
+// UnwrapBatchResponse Example: {"results":[{"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type UnwrapBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []UnwrapResult `json:"results"`
 }
 
@@ -1870,6 +2139,7 @@ type UnwrapRequest struct {
 
 // UnwrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2}
 type UnwrapResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Jwk RFC 7517.
@@ -1886,6 +2156,7 @@ type UnwrapResponse struct {
 
 // UnwrapResult Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","status":200}
 type UnwrapResult struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
 
 	// Jwk RFC 7517.
@@ -1894,7 +2165,11 @@ type UnwrapResult struct {
 	// Key base64url without padding.
 	//
 	// Example: aGVsbG8
-	Key     *Bytes   `json:"key,omitempty"`
+	Key *Bytes `json:"key,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
@@ -1908,7 +2183,10 @@ type UnwrapResult struct {
 //
 // Example: {"bytes":64,"count":2,"last_used_at":"2026-11-02T09:30:00.000000Z"}
 type Uses struct {
+	// Bytes How many bytes it worked on.
 	Bytes int64 `json:"bytes"`
+
+	// Count How often.
 	Count int64 `json:"count"`
 
 	// LastUsedAt RFC 3339, UTC, microseconds.
@@ -1917,23 +2195,27 @@ type Uses struct {
 	LastUsedAt *Timestamp `json:"last_used_at,omitempty"`
 }
 
-// VerifyBatchRequest defines model for VerifyBatchRequest.
+// VerifyBatchRequest Example: {"items":[{"signature":"eyJhbGciOiJFUzI1NiI"}]}
 type VerifyBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []VerifyRequest `json:"items"`
 }
 
-// VerifyBatchResponse defines model for VerifyBatchResponse.
+// VerifyBatchResponse Example: {"results":[{"status":200,"valid":true},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type VerifyBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []VerifyResult `json:"results"`
 }
 
-// VerifyMacBatchRequest defines model for VerifyMacBatchRequest.
+// VerifyMacBatchRequest Example: {"items":[{"mac":"p5Nv","payload":"aGVsbG8"}]}
 type VerifyMacBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []VerifyMacRequest `json:"items"`
 }
 
-// VerifyMacBatchResponse defines model for VerifyMacBatchResponse.
+// VerifyMacBatchResponse Example: {"results":[{"status":200,"valid":true},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type VerifyMacBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []VerifyMacResult `json:"results"`
 }
 
@@ -1953,8 +2235,11 @@ type VerifyMacRequest struct {
 
 // VerifyMacResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","valid":true,"version":2}
 type VerifyMacResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
-	Valid        bool   `json:"valid"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid bool `json:"valid"`
 
 	// Version The version that was used.
 	Version int64 `json:"version"`
@@ -1962,12 +2247,19 @@ type VerifyMacResponse struct {
 
 // VerifyMacResult Example: {"status":200,"valid":true}
 type VerifyMacResult struct {
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
-	Status int   `json:"status"`
-	Valid  *bool `json:"valid,omitempty"`
+	Status int `json:"status"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid *bool `json:"valid,omitempty"`
 
 	// Version The version that was used.
 	Version *int64 `json:"version,omitempty"`
@@ -1975,10 +2267,14 @@ type VerifyMacResult struct {
 
 // VerifyRequest Example: {"signature":"eyJhbGciOiJFUzI1NiI"}
 type VerifyRequest struct {
-	// Format Example: jws
+	// Format What the signature is: a compact JWS, or the bare signature as `r` and `s` (IEEE P1363), as DER, or as the algorithm makes it.
+	//
+	// Example: jws
 	Format *SignatureFormat `json:"format,omitempty"`
 
-	// Input Example: jws_payload
+	// Input What the payload is: the message, its digest, or the payload of a JWS.
+	//
+	// Example: jws_payload
 	Input *SignatureInput `json:"input,omitempty"`
 
 	// Payload What was signed. Needed with a bare signature; with a JWS it must equal the JWS payload if given.
@@ -2000,7 +2296,9 @@ type VerifyResponse struct {
 	//
 	// Example: aGVsbG8
 	Payload *Bytes `json:"payload,omitempty"`
-	Valid   bool   `json:"valid"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid bool `json:"valid"`
 
 	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
@@ -2011,12 +2309,18 @@ type VerifyResult struct {
 	// Payload base64url without padding.
 	//
 	// Example: aGVsbG8
-	Payload *Bytes   `json:"payload,omitempty"`
+	Payload *Bytes `json:"payload,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
 	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
-	Status int   `json:"status"`
-	Valid  *bool `json:"valid,omitempty"`
+	Status int `json:"status"`
+
+	// Valid Whether it is what the version makes of the content.
+	Valid *bool `json:"valid,omitempty"`
 
 	// Version The version that was used; none if the signature names none of the key.
 	Version *int64 `json:"version,omitempty"`
@@ -2026,21 +2330,34 @@ type VerifyResult struct {
 //
 // Example: {"compromised":0,"destroy_scheduled":0,"destroyed":1,"disabled":0,"enabled":3,"pending_import":0}
 type VersionCounts struct {
-	Compromised      int64 `json:"compromised"`
+	// Compromised How many.
+	Compromised int64 `json:"compromised"`
+
+	// DestroyScheduled How many.
 	DestroyScheduled int64 `json:"destroy_scheduled"`
-	Destroyed        int64 `json:"destroyed"`
-	Disabled         int64 `json:"disabled"`
-	Enabled          int64 `json:"enabled"`
-	PendingImport    int64 `json:"pending_import"`
+
+	// Destroyed How many.
+	Destroyed int64 `json:"destroyed"`
+
+	// Disabled How many.
+	Disabled int64 `json:"disabled"`
+
+	// Enabled How many.
+	Enabled int64 `json:"enabled"`
+
+	// PendingImport How many.
+	PendingImport int64 `json:"pending_import"`
 }
 
-// WrapBatchRequest defines model for WrapBatchRequest.
+// WrapBatchRequest Example: {"items":[{"context":{"record":"4711"}}]}
 type WrapBatchRequest struct {
+	// Items Requests, each as it would be alone.
 	Items []WrapRequest `json:"items"`
 }
 
-// WrapBatchResponse defines model for WrapBatchResponse.
+// WrapBatchResponse Example: {"results":[{"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"},{"problem":{"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"},"status":400}]}
 type WrapBatchResponse struct {
+	// Results What came of each item, in their order.
 	Results []WrapResult `json:"results"`
 }
 
@@ -2063,6 +2380,7 @@ type WrapRequest struct {
 
 // WrapResponse Example: {"elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","version":2,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type WrapResponse struct {
+	// ElasticKeyId UUID of the elastic key.
 	ElasticKeyId string `json:"elastic_key_id"`
 
 	// Version The version that was used.
@@ -2074,8 +2392,13 @@ type WrapResponse struct {
 
 // WrapResult Example: {"status":200,"wrapped":"eyJhbGciOiJBMjU2S1ci"}
 type WrapResult struct {
-	ElasticKeyId *string  `json:"elastic_key_id,omitempty"`
-	Problem      *Problem `json:"problem,omitempty"`
+	// ElasticKeyId UUID of the elastic key.
+	ElasticKeyId *string `json:"elastic_key_id,omitempty"`
+
+	// Problem What went wrong (RFC 9457).
+	//
+	// Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
+	Problem *Problem `json:"problem,omitempty"`
 
 	// Status As the status of a request.
 	Status int `json:"status"`
@@ -2152,7 +2475,9 @@ type RawVersion = string
 // Version defines model for Version.
 type Version = string
 
-// Generating defines model for Generating.
+// Generating A key ring with its policy.
+//
+// Example: {"algorithm":"A256GCM/A256KW","created_at":"2026-11-02T09:30:00.000000Z","description":"Salaries","exportable":false,"id":"0198c8e0-0000-7000-8000-000000000000","import_allowed":true,"min_decrypt_version":0,"min_encrypt_version":0,"name":"payroll","next_rotation_at":"2027-01-31T09:30:00.000000Z","origin":"generated","policy":{},"primary_version":2,"published":false,"rotation":{"every_seconds":7776000},"status":"active","tags":{"team":"payroll"},"updated_at":"2026-11-02T09:30:00.000000Z","use":"encrypt","version_count":2,"versioning_allowed":true}
 type Generating = ElasticKey
 
 // ListAliasesParams defines parameters for ListAliases.
