@@ -51,6 +51,13 @@ func (c *Caller) HTTP() *http.Client { return c.http }
 // Authorize adds the credential to a request, and who is calling.
 func (c *Caller) Authorize(ctx context.Context, r *http.Request) error { return c.authorize(ctx, r) }
 
+// Patient is c with a timeout of at least d.
+func (c *Caller) Patient(d time.Duration) *Caller {
+	patient := *c
+	patient.timeout = max(c.timeout, d)
+	return &patient
+}
+
 // Close closes the connections that no call uses.
 func (c *Caller) Close() { c.http.CloseIdleConnections() }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // CreateAlias gives a key a further name.
 func (k *KMS) CreateAlias(ctx context.Context, alias, key string) (*Alias, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[Alias](ctx, k, fmt.Sprintf("create alias %q", alias), func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateAlias(ctx, &CreateAliasParams{IdempotencyKey: &once}, CreateAlias{Name: alias, Key: key})
 	})
@@ -37,14 +39,14 @@ func (k *KMS) MoveAlias(ctx context.Context, alias, key string, again int) (*Ali
 	write := func(ctx context.Context, tag string, patch json.RawMessage) (*http.Response, error) {
 		return k.api.UpdateAliasWithApplicationMergePatchPlusJSONBody(ctx, alias, &UpdateAliasParams{IfMatch: &tag}, patch)
 	}
-	return update(ctx, k, fmt.Sprintf("move alias %q", alias), again, read, func(Alias) (Patch, error) { return Patch{"key": key}, nil }, write)
+	return apiclient.Update(ctx, k.caller, fmt.Sprintf("move alias %q", alias), again, read, func(Alias) (Patch, error) { return Patch{"key": key}, nil }, write)
 }
 
 // ListAliases yields the aliases of a key, of all keys if it is "", in order of name.
 // It ends after the first error.
 func (k *KMS) ListAliases(ctx context.Context, key string) iter.Seq2[Alias, error] {
-	params := ListAliasesParams{Limit: new(pageSize), Key: given(key)}
-	return pages(func(cursor *string) ([]Alias, *string, error) {
+	params := ListAliasesParams{Limit: new(apiclient.PageSize), Key: apiclient.Given(key)}
+	return apiclient.Pages(func(cursor *string) ([]Alias, *string, error) {
 		params.Cursor = cursor
 		page, err := call[AliasPage](ctx, k, "list aliases", func(ctx context.Context) (*http.Response, error) {
 			return k.api.ListAliases(ctx, &params)
@@ -62,7 +64,7 @@ func (k *KMS) DeleteAlias(ctx context.Context, alias string) error {
 	if err := checkAlias(alias); err != nil {
 		return err
 	}
-	_, err := call[nothing](ctx, k, fmt.Sprintf("delete alias %q", alias), func(ctx context.Context) (*http.Response, error) {
+	_, err := call[apiclient.Nothing](ctx, k, fmt.Sprintf("delete alias %q", alias), func(ctx context.Context) (*http.Response, error) {
 		return k.api.DeleteAlias(ctx, alias)
 	})
 	return err
@@ -70,7 +72,7 @@ func (k *KMS) DeleteAlias(ctx context.Context, alias string) error {
 
 // checkAlias refuses what would name another path than an alias's.
 func checkAlias(alias string) error {
-	if checkKey(alias) != nil {
+	if apiclient.CheckRef(alias) != nil {
 		return fmt.Errorf("%q is no alias", alias)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 	"github.com/oapi-codegen/runtime"
 )
 
@@ -1464,37 +1465,7 @@ type Origin string
 // Problem What went wrong (RFC 9457).
 //
 // Example: {"code":"validation_failed","detail":"a member is not base64url","errors":[{"detail":"must be base64url without padding (RFC 4648 section 5)","pointer":"/plaintext"}],"request_id":"0198c8e0-0000-7000-8000-000000000002","status":400,"title":"The request does not fit the operation","type":"urn:cryptoutil:problem:validation_failed"}
-type Problem struct {
-	// Code Stable; programs go by it.
-	Code string `json:"code"`
-
-	// Detail What is wrong with this request.
-	Detail string `json:"detail,omitempty"`
-
-	// Errors The faults, where there are several or where they have a place.
-	Errors []FieldProblem `json:"errors,omitempty"`
-
-	// RequestID Names the request in logs and in the audit trail.
-	RequestID string `json:"request_id"`
-
-	// Status The HTTP status.
-	Status int `json:"status"`
-
-	// Title What the code means.
-	Title string `json:"title"`
-
-	// Type `urn:cryptoutil:problem:` and the code.
-	Type string `json:"type"`
-}
-
-// FieldProblem defines model for Problem.errors.
-type FieldProblem struct {
-	// Detail What is wrong with this request.
-	Detail string `json:"detail"`
-
-	// Pointer JSON pointer (RFC 6901).
-	Pointer string `json:"pointer"`
-}
+type Problem = apiclient.Problem
 
 // PublicKey Example: {"jwk":{"alg":"ES256","crv":"P-256","kid":"0198c8e0-0000-7000-8000-000000000000.2","kty":"EC","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},"kid":"0198c8e0-0000-7000-8000-000000000000.2","pem":"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE...\n-----END PUBLIC KEY-----\n","version":2}
 type PublicKey struct {

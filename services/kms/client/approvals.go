@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // NewApproval asks the quorum in a key's policy to approve one operation.
@@ -68,8 +70,8 @@ func (k *KMS) RequestApproval(ctx context.Context, ask NewApproval) (*ApprovalRe
 // ListApprovals yields the requests that the caller made or may approve, in order of
 // creation; state "" selects all. It ends after the first error.
 func (k *KMS) ListApprovals(ctx context.Context, state string) iter.Seq2[ApprovalRequest, error] {
-	return pages(func(cursor *string) ([]ApprovalRequest, *string, error) {
-		query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	return apiclient.Pages(func(cursor *string) ([]ApprovalRequest, *string, error) {
+		query := url.Values{"limit": {strconv.Itoa(apiclient.PageSize)}}
 		if state != "" {
 			query.Set("state", state)
 		}
@@ -105,7 +107,7 @@ func (k *KMS) CancelApproval(ctx context.Context, id string) (*ApprovalRequest, 
 }
 
 func (k *KMS) onApproval(ctx context.Context, verb, method, id, action string) (*ApprovalRequest, error) {
-	if checkKey(id) != nil {
+	if apiclient.CheckRef(id) != nil {
 		return nil, fmt.Errorf("%q is no id of a request for approval", id)
 	}
 	return approval[ApprovalRequest](ctx, k, fmt.Sprintf("%s approval %q", verb, id), method, "approvals/"+url.PathEscape(id)+action, nil)
@@ -113,7 +115,7 @@ func (k *KMS) onApproval(ctx context.Context, verb, method, id, action string) (
 
 // approval performs an operation of the platform, which the service's own document does not have.
 func approval[T any](ctx context.Context, k *KMS, operation, method, path string, body []byte) (*T, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[T](ctx, k, operation, func(ctx context.Context) (*http.Response, error) {
 		request, err := http.NewRequestWithContext(ctx, method, k.api.Server+path, bytes.NewReader(body))
 		if err != nil {
@@ -135,17 +137,17 @@ func approval[T any](ctx context.Context, k *KMS, operation, method, path string
 // DeleteNow ends a key that waits for its deletion at once, with the id of an approval
 // of "deleteElasticKey" that the caller asked for.
 func (k *KMS) DeleteNow(ctx context.Context, key, approved string) (*ElasticKey, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return onKey[ElasticKey](ctx, k, "delete", key, func(ctx context.Context) (*http.Response, error) {
-		return k.api.DeleteElasticKey(ctx, key, &DeleteElasticKeyParams{IdempotencyKey: &once, Approval: given(approved)})
+		return k.api.DeleteElasticKey(ctx, key, &DeleteElasticKeyParams{IdempotencyKey: &once, Approval: apiclient.Given(approved)})
 	})
 }
 
 // DestroyNow ends a version that waits for its destruction at once, with the id of an
 // approval of "destroyMaterialKey" that the caller asked for.
 func (k *KMS) DestroyNow(ctx context.Context, key string, version int64, approved string) (*MaterialKey, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return onVersion[MaterialKey](ctx, k, "destroy", key, version, func(ctx context.Context, number string) (*http.Response, error) {
-		return k.api.DestroyMaterialKey(ctx, key, number, &DestroyMaterialKeyParams{IdempotencyKey: &once, Approval: given(approved)})
+		return k.api.DestroyMaterialKey(ctx, key, number, &DestroyMaterialKeyParams{IdempotencyKey: &once, Approval: apiclient.Given(approved)})
 	})
 }

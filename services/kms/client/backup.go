@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/backup"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
@@ -25,17 +25,17 @@ const (
 // private key has the key. It takes a fresh authentication, and the id of an approval of "backupElasticKey" where the key has a quorum and
 // the service's configuration does not name the recipients. What dst has got must be thrown away when there is an error.
 func (k *KMS) BackupKey(ctx context.Context, key, approved string, recipients []json.RawMessage, dst io.Writer) error {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return err
 	}
-	return k.download(ctx, fmt.Sprintf("back up key %q", key), dst, func(ctx context.Context) (*http.Response, error) {
-		return k.api.BackupElasticKey(ctx, key, &BackupElasticKeyParams{Approval: given(approved)}, NewBackup{Recipients: recipients})
+	return apiclient.Download(ctx, k.caller, fmt.Sprintf("back up key %q", key), dst, func(ctx context.Context) (*http.Response, error) {
+		return k.api.BackupElasticKey(ctx, key, &BackupElasticKeyParams{Approval: apiclient.Given(approved)}, NewBackup{Recipients: recipients})
 	})
 }
 
 // BackupTenant is [KMS.BackupKey] for all keys of the caller's tenant.
 func (k *KMS) BackupTenant(ctx context.Context, recipients []json.RawMessage, dst io.Writer) error {
-	return k.download(ctx, "back up the tenant", dst, func(ctx context.Context) (*http.Response, error) {
+	return apiclient.Download(ctx, k.caller, "back up the tenant", dst, func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateBackup(ctx, NewBackup{Recipients: recipients})
 	})
 }
@@ -43,7 +43,7 @@ func (k *KMS) BackupTenant(ctx context.Context, recipients []json.RawMessage, ds
 // CreateRestoreRecipient makes a key in the service that a backup is encrypted to for one restore within 24 hours. [KMS.Restore] does that by
 // itself.
 func (k *KMS) CreateRestoreRecipient(ctx context.Context) (*RestoreRecipient, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[RestoreRecipient](ctx, k, "create restore recipient", func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateRestoreRecipient(ctx, &CreateRestoreRecipientParams{IdempotencyKey: &once})
 	})
@@ -62,13 +62,11 @@ type RestoreOptions struct {
 // RestoreSealed restores a backup that is encrypted to a recipient of the service. The same backup may be sent again: what it brought
 // is then reported as before.
 func (k *KMS) RestoreSealed(ctx context.Context, recipient string, sealed []byte, options RestoreOptions) (*RestoreReport, error) {
-	params := RestoreBackupParams{Recipient: recipient, DryRun: given(options.DryRun), FromTenant: given(options.FromTenant)}
+	params := RestoreBackupParams{Recipient: recipient, DryRun: apiclient.Given(options.DryRun), FromTenant: apiclient.Given(options.FromTenant)}
 	if options.Skip {
 		params.OnConflict = new(RestoreBackupParamsOnConflict("skip"))
 	}
-	patient := *k
-	patient.timeout = max(k.timeout, restoreTimeout)
-	return call[RestoreReport](ctx, &patient, "restore", func(ctx context.Context) (*http.Response, error) {
+	return apiclient.Call[RestoreReport](ctx, k.caller.Patient(restoreTimeout), "restore", func(ctx context.Context) (*http.Response, error) {
 		return k.api.RestoreBackupWithBody(ctx, &params, "application/octet-stream", bytes.NewReader(sealed))
 	})
 }
@@ -130,68 +128,4 @@ func add(total, part *RestoreReport) {
 	total.Present += part.Present
 	total.Skipped += part.Skipped
 	total.Conflicts = append(total.Conflicts, part.Conflicts...)
-}
-
-// download performs an operation whose answer is a file of any size. It is repeated only as long as dst has got nothing. The timeout bounds how
-// long nothing comes.
-func (k *KMS) download(ctx context.Context, operation string, dst io.Writer, send func(context.Context) (*http.Response, error)) error {
-	for done := 1; ; done++ {
-		begun, header, err := k.receive(ctx, dst, send)
-		if err == nil {
-			return nil
-		}
-		wait, again := k.retry.next(done, err, retryAfter(header))
-		if begun || !again || ctx.Err() != nil {
-			return fmt.Errorf("%s: %w", operation, err)
-		}
-		if stopped := k.retry.pause(ctx, wait); stopped != nil {
-			return fmt.Errorf("%s: %w, after: %w", operation, stopped, err)
-		}
-	}
-}
-
-// receive is one attempt of a download. begun tells that dst has got something.
-func (k *KMS) receive(ctx context.Context, dst io.Writer, send func(context.Context) (*http.Response, error)) (begun bool, header http.Header, err error) {
-	bounded, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(k.timeout, func() { cancel(context.DeadlineExceeded) })
-	defer silence.Stop()
-
-	answer, err := send(bounded)
-	if err != nil {
-		return false, nil, fmt.Errorf("%w: %w", errNoAnswer, because(bounded, err))
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-		if err != nil {
-			return false, nil, fmt.Errorf("%w: read body: %w", errNoAnswer, because(bounded, err))
-		}
-		return false, answer.Header, problemFrom(answer, body)
-	}
-	buffer := make([]byte, 64<<10)
-	for {
-		silence.Reset(k.timeout)
-		n, err := answer.Body.Read(buffer)
-		if n > 0 {
-			begun = true
-			if _, err := dst.Write(buffer[:n]); err != nil {
-				return begun, nil, err
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return begun, answer.Header, nil
-		case err != nil:
-			return begun, nil, fmt.Errorf("%w: the answer breaks off: %w", errNoAnswer, because(bounded, err))
-		}
-	}
-}
-
-// because is the cause of an end that the error only tells as such.
-func because(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", cause, err)
-	}
-	return err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 const (
@@ -77,7 +79,7 @@ func (k *KMS) Batch(ctx context.Context, key string, operation Operation, items 
 	}
 	name := fmt.Sprintf("batch of %s", operation)
 	if operation != OpGenerateRandom {
-		if err := checkKey(key); err != nil {
+		if err := apiclient.CheckRef(key); err != nil {
 			return nil, err
 		}
 		name += fmt.Sprintf(" with key %q", key)

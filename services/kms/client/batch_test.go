@@ -53,7 +53,7 @@ func serveEcho(t *testing.T) *server {
 func TestBatch_IsCutIntoRequestsAndKeepsItsOrder(t *testing.T) {
 	t.Parallel()
 	s := serveEcho(t)
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	for _, size := range []int{0, 1, 999, 1000, 1001, 2500} {
 		before := len(s.requests())
 		items := make([]client.EncryptRequest, size)
@@ -83,7 +83,7 @@ func TestBatch_IsCutIntoRequestsAndKeepsItsOrder(t *testing.T) {
 func TestBatch_IsCutByItsBytesToo(t *testing.T) {
 	t.Parallel()
 	s := serveEcho(t)
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	large := json.RawMessage(`{"plaintext":"` + strings.Repeat("A", 3<<20) + `"}`)
 	over := json.RawMessage(`{"plaintext":"` + strings.Repeat("A", 8<<20) + `"}`)
 	small := json.RawMessage(`{"plaintext":  "c21hbGw"}`)
@@ -105,14 +105,14 @@ func TestBatch_IsCutByItsBytesToo(t *testing.T) {
 func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 	t.Parallel()
 	done := ok(`{"results":[` + strings.Repeat(`{"status":200,"valid":true},`, 999) + `{"status":200,"valid":false}]}`)
-	kms, _ := dial(t, serve(t, done, refuse(http.StatusConflict, "invalid_state")), nil)
+	kms := dial(t, serve(t, done, refuse(http.StatusConflict, "invalid_state")), nil)
 	outcomes, err := kms.VerifyBatch(t.Context(), "k", make([]client.VerifyRequest, 1001))
 	require.ErrorContains(t, err, "invalid_state")
 	require.Len(t, outcomes, 1000)
 	assert.True(t, outcomes[0].Value.Valid)
 	assert.False(t, outcomes[999].Value.Valid)
 
-	kms, _ = dial(t, serve(t, ok(`{"results":[{"status":200}]}`)), nil)
+	kms = dial(t, serve(t, ok(`{"results":[{"status":200}]}`)), nil)
 	_, err = kms.MacBatch(t.Context(), "k", make([]client.MacRequest, 2))
 	require.ErrorContains(t, err, "1 results of 2 items")
 	_, err = kms.Batch(t.Context(), "k", "export", nil)
@@ -120,7 +120,7 @@ func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 	_, err = kms.EncapsulateBatch(t.Context(), "k", -1)
 	require.Error(t, err)
 	for _, result := range []string{`{"status":500}`, `{"status":"x"}`, `{"status":200,"mac":7}`} {
-		kms, _ = dial(t, serve(t, ok(`{"results":[`+result+`]}`)), nil)
+		kms = dial(t, serve(t, ok(`{"results":[`+result+`]}`)), nil)
 		outcomes, err := kms.MacBatch(t.Context(), "k", make([]client.MacRequest, 1))
 		require.NoError(t, err)
 		require.Error(t, outcomes[0].Err, result)
@@ -131,7 +131,7 @@ func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 func TestBatch_OfEveryOperation(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{"results":[{"status":200}]}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	for n, operation := range client.Operations() {
 		_, err := kms.Batch(t.Context(), "k", operation, []json.RawMessage{json.RawMessage(`{}`)})
 		require.NoError(t, err)

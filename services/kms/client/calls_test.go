@@ -30,7 +30,7 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 			ok(keyJSON)(w, r)
 		}
 	})
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	ctx := t.Context()
 
 	created, err := kms.CreateKey(ctx, client.CreateElasticKey{
@@ -77,7 +77,7 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 func TestCalls_EncryptAndVerifyEmptyBytes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{"ciphertext":"a.b.c.d.e","valid":false}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	_, err := kms.Encrypt(t.Context(), "payroll", nil, nil)
 	require.NoError(t, err)
 	verdict, err := kms.Verify(t.Context(), "payroll", client.VerifyRequest{Signature: "AA", Payload: new("")})
@@ -94,7 +94,7 @@ func TestListKeys_FollowsTheCursorWithTheSameFilter(t *testing.T) {
 		ok(`{"items":[`+keyJSON+`,`+keyJSON+`],"next_cursor":"one"}`),
 		ok(`{"items":[],"next_cursor":"two"}`),
 		ok(`{"items":[`+keyJSON+`]}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	count := 0
 	for key, err := range kms.ListKeys(t.Context(), client.KeyFilter{Algorithm: "A256GCM/A256KW", Status: client.ElasticKeyStatusActive}) {
 		require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestListKeys_FollowsTheCursorWithTheSameFilter(t *testing.T) {
 func TestListKeys_FetchesNoPageThatIsNotWanted(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{"items":[`+keyJSON+`],"next_cursor":"one"}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	for _, err := range kms.ListKeys(t.Context(), client.KeyFilter{Name: "payroll"}) {
 		require.NoError(t, err)
 		break
@@ -127,7 +127,7 @@ func TestListKeys_FetchesNoPageThatIsNotWanted(t *testing.T) {
 func TestListVersions_EndsWithTheFirstError(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{"items":[`+versionJSON+`],"next_cursor":"one"}`), refuse(404, "not_found"))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	var versions []int64
 	var last error
 	for version, err := range kms.ListVersions(t.Context(), "payroll") {
@@ -139,7 +139,7 @@ func TestListVersions_EndsWithTheFirstError(t *testing.T) {
 	require.ErrorAs(t, last, new(*client.Problem))
 
 	s = serve(t, ok(`{"items":[],"next_cursor":"one"}`))
-	kms, _ = dial(t, s, nil)
+	kms = dial(t, s, nil)
 	for _, err := range kms.ListVersions(t.Context(), "payroll") {
 		require.ErrorContains(t, err, "the same cursor twice")
 	}
@@ -149,7 +149,7 @@ func TestListVersions_EndsWithTheFirstError(t *testing.T) {
 func TestCalls_RefuseWhatIsNoKey(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, key := range []string{"", ".", ".."} {
 		_, err := kms.GetKey(ctx, key)
@@ -178,7 +178,7 @@ func TestCalls_RefuseWhatIsNoKey(t *testing.T) {
 
 func TestCalls_RefuseIncompleteAnswers(t *testing.T) {
 	t.Parallel()
-	kms, _ := dial(t, serve(t, ok(`{"plaintext":"not base64!"}`)), nil)
+	kms := dial(t, serve(t, ok(`{"plaintext":"not base64!"}`)), nil)
 	ctx := t.Context()
 	_, err := kms.Encrypt(ctx, "k", nil, nil)
 	require.ErrorContains(t, err, "holds no ciphertext")
@@ -187,7 +187,7 @@ func TestCalls_RefuseIncompleteAnswers(t *testing.T) {
 	_, err = kms.Sign(ctx, "k", client.SignRequest{})
 	require.ErrorContains(t, err, "holds no signature")
 
-	kms, _ = dial(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	kms = dial(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, endless{}, 17<<20)
 	}), nil)
 	_, err = kms.GetKey(ctx, "k")
@@ -212,7 +212,7 @@ func TestProblem_TellsWhatTheServiceSaid(t *testing.T) {
 		_, _ = io.WriteString(w, `{"type":"urn:cryptoutil:problem:validation_failed","title":"Validation failed","status":400,"detail":"the body does not fit",`+
 			`"code":"validation_failed","request_id":"r-7","errors":[{"pointer":"/name","detail":"too long"},{"pointer":"/curve","detail":"unknown"}],"new_member":1}`)
 	})
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	_, err := kms.CreateKey(t.Context(), client.CreateElasticKey{Name: "payroll"})
 	var problem *client.Problem
 	require.ErrorAs(t, err, &problem)
@@ -239,7 +239,7 @@ func TestProblem_StandsForAnswersWithoutDocument(t *testing.T) {
 			_, _ = io.WriteString(w, `{}`)
 		},
 	} {
-		kms, _ := dial(t, serve(t, answer), nil)
+		kms := dial(t, serve(t, answer), nil)
 		_, err := kms.GetKey(t.Context(), "k")
 		var problem *client.Problem
 		require.ErrorAs(t, err, &problem, name)

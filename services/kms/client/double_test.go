@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -10,9 +9,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
@@ -73,32 +70,17 @@ func roots(s *httptest.Server) *x509.CertPool {
 	return pool
 }
 
-// clock notes the pauses between attempts instead of waiting.
-type clock struct {
-	mu     sync.Mutex
-	pauses []time.Duration
-}
-
-func (c *clock) pause(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pauses = append(c.pauses, d)
-	return ctx.Err()
-}
-
-// dial returns a client of s, which change may alter, and the clock of its pauses.
-func dial(t *testing.T, s *server, change func(*client.Config)) (*client.KMS, *clock) {
+// dial returns a client of s, which change may alter. It repeats at once.
+func dial(t *testing.T, s *server, change func(*client.Config)) *client.KMS {
 	t.Helper()
-	config := client.Config{URL: s.URL, Roots: roots(s.Server), Token: "cu_at_t_1_secret"}
+	config := client.Config{URL: s.URL, Roots: roots(s.Server), Token: "cu_at_t_1_secret", Backoff: 1}
 	if change != nil {
 		change(&config)
 	}
 	kms, err := client.New(config)
 	require.NoError(t, err)
 	t.Cleanup(kms.Close)
-	c := new(clock)
-	kms.Pause(c.pause)
-	return kms, c
+	return kms
 }
 
 // ok answers 200 with this JSON.
@@ -137,15 +119,3 @@ const keyJSON = `{"id":"018f0000-0000-7000-8000-000000000001","name":"payroll","
 
 const versionJSON = `{"id":"018f0000-0000-7000-8000-000000000002","elastic_key_id":"018f0000-0000-7000-8000-000000000001","version":2,"kid":"k.2",` +
 	`"status":"enabled","primary":true,"created_at":"2026-11-02T09:30:00.000000Z"}`
-
-func assertPauses(t *testing.T, c *clock, bounds ...time.Duration) {
-	t.Helper()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if assert.Len(t, c.pauses, len(bounds)) {
-		for i, bound := range bounds {
-			assert.GreaterOrEqual(t, c.pauses[i], bound/2)
-			assert.LessOrEqual(t, c.pauses[i], bound)
-		}
-	}
-}

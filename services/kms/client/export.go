@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // Export says what leaves, and to whom.
@@ -18,9 +20,9 @@ type Export struct {
 // Export returns a version of a key that was made exportable, as a compact JWE to the recipient whose content is the private JWK. It takes a fresh
 // authentication: see [Config] Certificate.
 func (k *KMS) Export(ctx context.Context, key string, what Export) (*ExportedKey, error) {
-	request := ExportKey{Recipient: what.Recipient, Version: given(what.Version)}
+	request := ExportKey{Recipient: what.Recipient, Version: apiclient.Given(what.Version)}
 	answer, err := onKey[ExportedKey](ctx, k, "export", key, func(ctx context.Context) (*http.Response, error) {
-		return k.api.ExportElasticKey(ctx, key, &ExportElasticKeyParams{Approval: given(what.Approval)}, request)
+		return k.api.ExportElasticKey(ctx, key, &ExportElasticKeyParams{Approval: apiclient.Given(what.Approval)}, request)
 	})
 	if err == nil && answer.Jwe == "" {
 		return nil, missing("export", key, "JWE")
@@ -31,7 +33,7 @@ func (k *KMS) Export(ctx context.Context, key string, what Export) (*ExportedKey
 // Attest returns a signed statement about a version of the key, the primary one if it is 0. Package attestation verifies it, without the service.
 func (k *KMS) Attest(ctx context.Context, key string, version int64) (*Attestation, error) {
 	answer, err := onKey[Attestation](ctx, k, "attest", key, func(ctx context.Context) (*http.Response, error) {
-		return k.api.AttestKey(ctx, key, &AttestKeyParams{Version: given(version)})
+		return k.api.AttestKey(ctx, key, &AttestKeyParams{Version: apiclient.Given(version)})
 	})
 	if err == nil && answer.Attestation == "" {
 		return nil, missing("attest", key, "statement")

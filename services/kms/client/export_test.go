@@ -3,13 +3,9 @@ package client
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
-
-// Pause replaces how k waits between attempts.
-func (k *KMS) Pause(pause func(context.Context, time.Duration) error) { k.retry.pause = pause }
 
 // RestoreParts is Restore with parts of about size bytes.
 func (k *KMS) RestoreParts(

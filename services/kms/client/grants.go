@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // CreateGrant lets somebody do operations with the key without having their scopes: within a second, on every replica. It takes a fresh
 // authentication: see [Config] Certificate.
 func (k *KMS) CreateGrant(ctx context.Context, key string, spec NewKeyGrant) (*KeyGrant, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return onKey[KeyGrant](ctx, k, "create grant on", key, func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateKeyGrant(ctx, key, &CreateKeyGrantParams{IdempotencyKey: &once}, spec)
 	})
@@ -18,8 +20,8 @@ func (k *KMS) CreateGrant(ctx context.Context, key string, spec NewKeyGrant) (*K
 
 // ListGrants yields the grants on the key, in order of creation. It ends after the first error.
 func (k *KMS) ListGrants(ctx context.Context, key string) iter.Seq2[KeyGrant, error] {
-	params := ListKeyGrantsParams{Limit: new(pageSize)}
-	return pages(func(cursor *string) ([]KeyGrant, *string, error) {
+	params := ListKeyGrantsParams{Limit: new(apiclient.PageSize)}
+	return apiclient.Pages(func(cursor *string) ([]KeyGrant, *string, error) {
 		params.Cursor = cursor
 		page, err := onKey[KeyGrantPage](ctx, k, "list grants on", key, func(ctx context.Context) (*http.Response, error) {
 			return k.api.ListKeyGrants(ctx, key, &params)
@@ -40,7 +42,7 @@ func (k *KMS) GetGrant(ctx context.Context, key, grant string) (*KeyGrant, error
 
 // RevokeGrant takes a grant back. Where an answer was lost, the error may be a [*Problem] with the code not_found although it did so.
 func (k *KMS) RevokeGrant(ctx context.Context, key, grant string) error {
-	_, err := onGrant[nothing](ctx, k, "revoke", key, grant, func(ctx context.Context) (*http.Response, error) {
+	_, err := onGrant[apiclient.Nothing](ctx, k, "revoke", key, grant, func(ctx context.Context) (*http.Response, error) {
 		return k.api.RevokeKeyGrant(ctx, key, grant)
 	})
 	return err
@@ -48,8 +50,8 @@ func (k *KMS) RevokeGrant(ctx context.Context, key, grant string) error {
 
 // RetireGrant gives up a grant that the caller has, or may retire.
 func (k *KMS) RetireGrant(ctx context.Context, key, grant string) error {
-	once := idempotencyKey()
-	_, err := onGrant[nothing](ctx, k, "retire", key, grant, func(ctx context.Context) (*http.Response, error) {
+	once := apiclient.IdempotencyKey()
+	_, err := onGrant[apiclient.Nothing](ctx, k, "retire", key, grant, func(ctx context.Context) (*http.Response, error) {
 		return k.api.RetireKeyGrant(ctx, key, grant, &RetireKeyGrantParams{IdempotencyKey: &once})
 	})
 	return err
@@ -57,10 +59,10 @@ func (k *KMS) RetireGrant(ctx context.Context, key, grant string) error {
 
 // onGrant performs an operation on a grant.
 func onGrant[T any](ctx context.Context, k *KMS, verb, key, grant string, send func(context.Context) (*http.Response, error)) (*T, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
-	if checkKey(grant) != nil {
+	if apiclient.CheckRef(grant) != nil {
 		return nil, fmt.Errorf("%q is no id of a grant", grant)
 	}
 	return call[T](ctx, k, fmt.Sprintf("%s grant %q on key %q", verb, grant, key), send)

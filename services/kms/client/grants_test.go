@@ -17,7 +17,7 @@ func TestGrants_AreTheOperationsOfTheContract(t *testing.T) {
 	one := ok(grant)
 	script := []http.HandlerFunc{one, one, ok(`{"items":[` + grant + `],"next_cursor":"one"}`), ok(`{"items":[` + grant + `]}`), noContent}
 	s := serve(t, script...)
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	ctx := t.Context()
 	made, err := kms.CreateGrant(ctx, "k", client.NewKeyGrant{Grantee: client.GrantPrincipal{Kind: "client", ID: "c1"}, Operations: []string{"encrypt"}})
 	require.NoError(t, err)

@@ -2,19 +2,16 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-)
 
-// pageSize is how many items one request of a list asks for: the service's maximum.
-const pageSize = 1000
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
+)
 
 // CreateKey creates an elastic key with its first version.
 func (k *KMS) CreateKey(ctx context.Context, spec CreateElasticKey) (*ElasticKey, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[ElasticKey](ctx, k, fmt.Sprintf("create key %q", spec.Name), func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateElasticKey(ctx, &CreateElasticKeyParams{IdempotencyKey: &once}, spec)
 	})
@@ -23,7 +20,7 @@ func (k *KMS) CreateKey(ctx context.Context, spec CreateElasticKey) (*ElasticKey
 // CreateKeyLater is CreateKey that does not wait where the generation takes seconds, as that of large RSA keys does: the key is pending_generate
 // then, and of use once it is active.
 func (k *KMS) CreateKeyLater(ctx context.Context, spec CreateElasticKey) (*ElasticKey, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[ElasticKey](ctx, k, fmt.Sprintf("create key %q", spec.Name), func(ctx context.Context) (*http.Response, error) {
 		return k.api.CreateElasticKey(ctx, &CreateElasticKeyParams{IdempotencyKey: &once, Prefer: new("respond-async")}, spec)
 	})
@@ -31,7 +28,7 @@ func (k *KMS) CreateKeyLater(ctx context.Context, spec CreateElasticKey) (*Elast
 
 // RetryGeneration has a key generated whose generation has failed. It is pending_generate then.
 func (k *KMS) RetryGeneration(ctx context.Context, key string) (*ElasticKey, error) {
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return onKey[ElasticKey](ctx, k, "retry generation of", key, func(ctx context.Context) (*http.Response, error) {
 		return k.api.RetryElasticKeyGeneration(ctx, key, &RetryElasticKeyGenerationParams{IdempotencyKey: &once})
 	})
@@ -55,17 +52,17 @@ type KeyFilter struct {
 // are needed. It ends after the first error.
 func (k *KMS) ListKeys(ctx context.Context, filter KeyFilter) iter.Seq2[ElasticKey, error] {
 	params := ListElasticKeysParams{
-		Limit:             new(pageSize),
-		Sort:              given(filter.Sort),
-		ID:                given(filter.ID),
-		Tag:               given(filter.Tag),
+		Limit:             new(apiclient.PageSize),
+		Sort:              apiclient.Given(filter.Sort),
+		ID:                apiclient.Given(filter.ID),
+		Tag:               apiclient.Given(filter.Tag),
 		VersioningAllowed: filter.VersioningAllowed,
 		ImportAllowed:     filter.ImportAllowed,
-		Name:              given(filter.Name),
-		Algorithm:         given(filter.Algorithm),
-		Status:            given(filter.Status),
+		Name:              apiclient.Given(filter.Name),
+		Algorithm:         apiclient.Given(filter.Algorithm),
+		Status:            apiclient.Given(filter.Status),
 	}
-	return pages(func(cursor *string) ([]ElasticKey, *string, error) {
+	return apiclient.Pages(func(cursor *string) ([]ElasticKey, *string, error) {
 		params.Cursor = cursor
 		page, err := call[ElasticKeyPage](ctx, k, "list keys", func(ctx context.Context) (*http.Response, error) {
 			return k.api.ListElasticKeys(ctx, &params)
@@ -79,7 +76,7 @@ func (k *KMS) ListKeys(ctx context.Context, filter KeyFilter) iter.Seq2[ElasticK
 
 // GetKey returns the elastic key with this name or UUID.
 func (k *KMS) GetKey(ctx context.Context, key string) (*ElasticKey, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
 	return call[ElasticKey](ctx, k, fmt.Sprintf("get key %q", key), func(ctx context.Context) (*http.Response, error) {
@@ -89,10 +86,10 @@ func (k *KMS) GetKey(ctx context.Context, key string) (*ElasticKey, error) {
 
 // RotateKey adds a version to the key and makes it primary.
 func (k *KMS) RotateKey(ctx context.Context, key string) (*MaterialKey, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
-	once := idempotencyKey()
+	once := apiclient.IdempotencyKey()
 	return call[MaterialKey](ctx, k, fmt.Sprintf("rotate key %q", key), func(ctx context.Context) (*http.Response, error) {
 		return k.api.RotateElasticKey(ctx, key, &RotateElasticKeyParams{IdempotencyKey: &once})
 	})
@@ -101,58 +98,10 @@ func (k *KMS) RotateKey(ctx context.Context, key string) (*MaterialKey, error) {
 // PublicKey returns the public part of a version of the key; version 0 is the
 // primary one.
 func (k *KMS) PublicKey(ctx context.Context, key string, version int64) (*PublicKey, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
 	return call[PublicKey](ctx, k, fmt.Sprintf("get public key of %q", key), func(ctx context.Context) (*http.Response, error) {
-		return k.api.GetPublicKey(ctx, key, &GetPublicKeyParams{Version: given(version)})
+		return k.api.GetPublicKey(ctx, key, &GetPublicKeyParams{Version: apiclient.Given(version)})
 	})
-}
-
-// pages yields the items of one page after the other. fetch gets the cursor of the
-// page, nil for the first, and returns that of the next, nil after the last.
-func pages[T any](fetch func(cursor *string) ([]T, *string, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var cursor *string
-		for {
-			items, next, err := fetch(cursor)
-			if err == nil && next != nil && cursor != nil && *next == *cursor {
-				err = errors.New("the list does not end: the service answered the same cursor twice")
-			}
-			if err != nil {
-				var none T
-				yield(none, err)
-				return
-			}
-			for _, item := range items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if next == nil {
-				return
-			}
-			cursor = next
-		}
-	}
-}
-
-// checkKey refuses what would name another path than a key's.
-func checkKey(key string) error {
-	if key == "" || key == "." || key == ".." {
-		return fmt.Errorf("%q is neither the name nor the id of a key", key)
-	}
-	return nil
-}
-
-// idempotencyKey returns a value that no other call uses: 128 random bits or more.
-func idempotencyKey() string { return rand.Text() }
-
-// given returns v for a parameter, nil where it is the zero value.
-func given[T comparable](v T) *T {
-	var zero T
-	if v == zero {
-		return nil
-	}
-	return &v
 }

@@ -34,7 +34,7 @@ func noContent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Stat
 func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, change := range []func(context.Context, string) (*client.ElasticKey, error){kms.EnableKey, kms.DisableKey, kms.CancelDeletion, kms.RetryGeneration} {
 		_, err := change(ctx, "payroll")
@@ -96,7 +96,7 @@ func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 func TestUpdateKey_ChangesOnlyWhatItRead(t *testing.T) {
 	t.Parallel()
 	s := serve(t, tagged(`"7"`, keyJSON))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	_, err := kms.UpdateKey(t.Context(), "payroll", 0, func(key client.ElasticKey) (client.Patch, error) {
 		return client.Patch{"description": key.Name + "!", "rotation": nil}, nil
 	})
@@ -110,7 +110,7 @@ func TestUpdateKey_ChangesOnlyWhatItRead(t *testing.T) {
 
 	_, err = kms.UpdateKey(t.Context(), "payroll", 0, func(client.ElasticKey) (client.Patch, error) { return nil, errors.New("no") })
 	require.EqualError(t, err, "no")
-	kms, _ = dial(t, serve(t, ok(keyJSON)), nil)
+	kms = dial(t, serve(t, ok(keyJSON)), nil)
 	_, err = kms.UpdateKey(t.Context(), "payroll", 0, func(client.ElasticKey) (client.Patch, error) { return client.Patch{}, nil })
 	require.ErrorContains(t, err, "no ETag")
 }
@@ -121,7 +121,7 @@ func TestUpdateKey_TriesAgainOnlyIfAsked(t *testing.T) {
 	for again, want := range map[int]int{0: 2, 1: 4, 2: 6, 9: 6} {
 		script := []http.HandlerFunc{tagged(`"1"`, keyJSON), stale, tagged(`"2"`, keyJSON), stale, tagged(`"3"`, keyJSON), ok(keyJSON)}
 		s := serve(t, script...)
-		kms, _ := dial(t, s, nil)
+		kms := dial(t, s, nil)
 		asked := 0
 		_, err := kms.UpdateKey(t.Context(), "payroll", again, func(client.ElasticKey) (client.Patch, error) {
 			asked++
@@ -139,7 +139,7 @@ func TestUpdateKey_TriesAgainOnlyIfAsked(t *testing.T) {
 		}
 	}
 	s := serve(t, tagged(`"1"`, keyJSON), refuse(http.StatusConflict, "invalid_state"))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	_, err := kms.UpdateKey(t.Context(), "payroll", 5, func(client.ElasticKey) (client.Patch, error) { return client.Patch{"tags": nil}, nil })
 	require.ErrorContains(t, err, "invalid_state")
 	assert.Len(t, s.requests(), 2, "only what somebody else changed is tried again")
@@ -149,7 +149,7 @@ func TestAliases_AreMovedListedAndDeleted(t *testing.T) {
 	t.Parallel()
 	const alias = `{"name":"current","elastic_key_id":"x","created_at":"a","updated_at":"b"}`
 	s := serve(t, tagged(`"4"`, alias), ok(alias), ok(`{"items":[`+alias+`],"next_cursor":"one"}`), ok(`{"items":[`+alias+`]}`), noContent)
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	moved, err := kms.MoveAlias(t.Context(), "current", "payroll-2027", 0)
 	require.NoError(t, err)
 	assert.Equal(t, "x", moved.ElasticKeyID)
@@ -172,7 +172,7 @@ func TestAliases_AreMovedListedAndDeleted(t *testing.T) {
 func TestListKeys_PassesEveryFilter(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{"items":[]}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	filter := client.KeyFilter{
 		ID: "i", Name: "n", Algorithm: "a", Status: "s", Tag: "t=v", VersioningAllowed: new(false), ImportAllowed: new(true),
 		Sort: client.ListElasticKeysParamsSortMinusName,
@@ -190,7 +190,7 @@ func TestListKeys_PassesEveryFilter(t *testing.T) {
 func TestLife_RefusesWhatIsNoKeyVersionOrAlias(t *testing.T) {
 	t.Parallel()
 	s := serve(t, ok(`{}`))
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, name := range []string{"", ".", ".."} {
 		_, err := kms.EnableKey(ctx, name)
@@ -234,7 +234,7 @@ func TestCertificate_IsTheCredential(t *testing.T) {
 		ok(keyJSON)(w, r)
 	})
 	s.TLS.ClientAuth = tls.RequestClientCert
-	kms, _ := dial(t, s, func(c *client.Config) { c.Token, c.Certificate = "", pair })
+	kms := dial(t, s, func(c *client.Config) { c.Token, c.Certificate = "", pair })
 	_, err = kms.GetKey(t.Context(), "payroll")
 	require.NoError(t, err)
 	assert.Equal(t, "admin", shown)

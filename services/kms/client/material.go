@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // DataKeySpec says what data key is to be made. The zero value is a symmetric key of 256 bits that only the KMS can open.
@@ -23,8 +25,8 @@ type DataKeySpec struct {
 // in the answer only if spec asks for it: in Key for a symmetric one, in JWK for a pair.
 func (k *KMS) GenerateDataKey(ctx context.Context, key string, spec DataKeySpec) (*GenerateDataKeyResponse, error) {
 	request := GenerateDataKeyRequest{
-		Bits: given(GenerateDataKeyRequestBits(spec.Bits)), KeyPair: given(GenerateDataKeyRequestKeyPair(spec.KeyPair)),
-		IncludePlaintext: given(spec.IncludePlaintext), Context: contextOf(spec.Context),
+		Bits: apiclient.Given(GenerateDataKeyRequestBits(spec.Bits)), KeyPair: apiclient.Given(GenerateDataKeyRequestKeyPair(spec.KeyPair)),
+		IncludePlaintext: apiclient.Given(spec.IncludePlaintext), Context: contextOf(spec.Context),
 	}
 	answer, err := onKey[GenerateDataKeyResponse](ctx, k, "generate data key with", key, func(ctx context.Context) (*http.Response, error) {
 		return k.api.GenerateDataKey(ctx, key, request)

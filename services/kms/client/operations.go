@@ -2,10 +2,10 @@ package client
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // MaxInline is how many bytes of plaintext, payload or message an operation takes.
@@ -14,7 +14,7 @@ const MaxInline = 64 << 10
 // Encrypt encrypts up to [MaxInline] bytes under the key's primary version and
 // returns a compact JWE. The same additional context, if any, is needed to decrypt.
 func (k *KMS) Encrypt(ctx context.Context, key string, plaintext []byte, additional map[string]string) (string, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return "", err
 	}
 	request := EncryptRequest{Plaintext: EncodeBytes(plaintext), Context: contextOf(additional)}
@@ -33,7 +33,7 @@ func (k *KMS) Encrypt(ctx context.Context, key string, plaintext []byte, additio
 
 // Decrypt decrypts a compact JWE that some version of the key made.
 func (k *KMS) Decrypt(ctx context.Context, key, ciphertext string, additional map[string]string) ([]byte, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
 	request := DecryptRequest{Ciphertext: ciphertext, Context: contextOf(additional)}
@@ -53,7 +53,7 @@ func (k *KMS) Decrypt(ctx context.Context, key, ciphertext string, additional ma
 
 // Sign signs what request holds under the key's primary version.
 func (k *KMS) Sign(ctx context.Context, key string, request SignRequest) (*SignResponse, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
 	operation := fmt.Sprintf("sign with key %q", key)
@@ -69,7 +69,7 @@ func (k *KMS) Sign(ctx context.Context, key string, request SignRequest) (*SignR
 // Verify checks a signature. That it does not verify is an answer, not an error:
 // look at Valid.
 func (k *KMS) Verify(ctx context.Context, key string, request VerifyRequest) (*VerifyResponse, error) {
-	if err := checkKey(key); err != nil {
+	if err := apiclient.CheckRef(key); err != nil {
 		return nil, err
 	}
 	return call[VerifyResponse](ctx, k, fmt.Sprintf("verify with key %q", key), func(ctx context.Context) (*http.Response, error) {
@@ -79,16 +79,10 @@ func (k *KMS) Verify(ctx context.Context, key string, request VerifyRequest) (*V
 
 // EncodeBytes writes bytes as the API carries them: base64url without padding
 // (RFC 4648 section 5).
-func EncodeBytes(b []byte) Bytes { return base64.RawURLEncoding.EncodeToString(b) }
+func EncodeBytes(b []byte) Bytes { return apiclient.EncodeBytes(b) }
 
 // DecodeBytes reads what [EncodeBytes] writes and nothing else.
-func DecodeBytes(text Bytes) ([]byte, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || EncodeBytes(b) != text { // the decoder skips line breaks
-		return nil, errors.New("not base64url without padding")
-	}
-	return b, nil
-}
+func DecodeBytes(text Bytes) ([]byte, error) { return apiclient.DecodeBytes(text) }
 
 func contextOf(additional map[string]string) *Context {
 	if len(additional) == 0 {

@@ -54,7 +54,7 @@ func TestRestore_GoesInParts(t *testing.T) {
 
 	script := []http.HandlerFunc{made, restored, made, restored}
 	s := serve(t, script...)
-	kms, _ := dial(t, s, nil)
+	kms := dial(t, s, nil)
 	report, err := kms.RestoreParts(t.Context(), open, private, client.RestoreOptions{}, 2100)
 	require.NoError(t, err)
 	assert.Equal(t, 4, report.Keys)
@@ -70,14 +70,14 @@ func TestRestore_GoesInParts(t *testing.T) {
 	}
 
 	script[3] = refuse(http.StatusConflict, "conflict")
-	kms, _ = dial(t, serve(t, script...), nil)
+	kms = dial(t, serve(t, script...), nil)
 	_, err = kms.RestoreParts(t.Context(), open, private, client.RestoreOptions{}, 2100)
 	require.ErrorContains(t, err, "conflict")
 	require.ErrorContains(t, err, "1 keys are restored already: repeat it to go on")
 
 	stranger, _ := recipient(t)
 	s = serve(t, made)
-	kms, _ = dial(t, s, nil)
+	kms = dial(t, s, nil)
 	_, err = kms.Restore(t.Context(), open, stranger, client.RestoreOptions{})
 	require.ErrorContains(t, err, "other recipients")
 	file.Truncate(file.Len() - 1)

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"net/http"
+
+	"github.com/cryptoutil/cryptoutil/libs/apiclient"
 )
 
 // Mac computes the HMAC (RFC 2104) of up to [MaxInline] bytes with the primary version of a key of HS256, HS384 or HS512, and says which version
@@ -25,7 +27,7 @@ func (k *KMS) Mac(ctx context.Context, key string, message []byte) (mac []byte, 
 
 // VerifyMac says whether a MAC is that of the message under a version of the key, the primary one if it is 0.
 func (k *KMS) VerifyMac(ctx context.Context, key string, message, mac []byte, version int64) (bool, error) {
-	request := VerifyMacRequest{Payload: EncodeBytes(message), Mac: EncodeBytes(mac), Version: given(version)}
+	request := VerifyMacRequest{Payload: EncodeBytes(message), Mac: EncodeBytes(mac), Version: apiclient.Given(version)}
 	answer, err := onKey[VerifyMacResponse](ctx, k, "verify mac with", key, func(ctx context.Context) (*http.Response, error) {
 		return k.api.VerifyMac(ctx, key, request)
 	})
@@ -65,7 +67,7 @@ func (k *KMS) Encapsulate(ctx context.Context, key string) (sharedKey, ciphertex
 // Decapsulate gets the secret out of a ciphertext for a version of the ML-KEM key, the primary one if it is 0. A ciphertext that was not made
 // for it gives a secret that nobody else has, not an error.
 func (k *KMS) Decapsulate(ctx context.Context, key string, ciphertext []byte, version int64) ([]byte, error) {
-	request := DecapsulateRequest{Ciphertext: EncodeBytes(ciphertext), Version: given(version)}
+	request := DecapsulateRequest{Ciphertext: EncodeBytes(ciphertext), Version: apiclient.Given(version)}
 	answer, err := onKey[DecapsulateResponse](ctx, k, "decapsulate with", key, func(ctx context.Context) (*http.Response, error) {
 		return k.api.Decapsulate(ctx, key, request)
 	})
