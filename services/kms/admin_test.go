@@ -214,10 +214,11 @@ func TestSeal_InModeDeriveIsUndoneByUnseal(t *testing.T) {
 	})
 }
 
-// onlyOnce are operations that work once on one thing.
+// onlyOnce are operations that work once on one thing, or on nothing that a holding has.
 var onlyOnce = []string{
 	"updateElasticKey", "enableElasticKey", "disableElasticKey", "scheduleElasticKeyDeletion", "cancelElasticKeyDeletion", "enableMaterialKey",
 	"disableMaterialKey", "compromiseMaterialKey", "scheduleMaterialKeyDestruction", "restoreMaterialKey", "updateAlias", "deleteAlias",
+	"retryElasticKeyGeneration", "getKeyGrant", "revokeKeyGrant", "retireKeyGrant",
 }
 
 // Whoever is caught by a seal is told so; nobody gets half an answer or a 500, and nothing is lost.

@@ -38,6 +38,8 @@ func TestASVS_3_4_EveryAnswerHasItsHeaders(t *testing.T) {
 			assert.Empty(t, h.Values("X-Powered-By"), what)
 			switch {
 			case strings.Contains(try.path, "/browser/assets/"):
+			case strings.HasPrefix(try.path, "/reference"): // for anybody, asked for anew each time
+				assert.Equal(t, "public, no-cache", h.Get("Cache-Control"), what)
 			case strings.Contains(try.path, "/kms/"): // sets that anybody may keep for a while
 				assert.Equal(t, "public, max-age=60", h.Get("Cache-Control"), what)
 			default:
