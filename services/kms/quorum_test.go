@@ -132,6 +132,7 @@ func TestQuorum_EndsKeysAndVersionsBeforeTheirTime(t *testing.T) {
 		whole := c.approved(t, "deleteElasticKey", key, nil)
 		got = c.second.call(t, c.token, http.MethodPost, "elastic-keys/"+key+"/delete", nil, quorum.Header, whole)
 		assert.Equal(t, "deleted", got.done(t, http.StatusOK).member(t, "status"))
+		assert.Equal(t, "payroll", got.member(t, "name"), "the answer says what it was called")
 		assert.Equal(t, "used", c.first.call(t, c.token, http.MethodGet, "approvals/"+whole, nil).done(t, http.StatusOK).member(t, "state"))
 		for _, action := range []string{"approval.request", "approval.approve", "approval.use", "key.delete", "version.destroy"} {
 			assert.Eventually(t, func() bool {

@@ -178,9 +178,11 @@ func (s *Store) moveElastic(
 			if err := s.bury(ctx, tenant, id); err != nil {
 				return err
 			}
+			name := moved.Name
 			if moved, err = s.Reseal(ctx, tenant, id); err != nil {
 				return err
 			}
+			moved.Name = name // whoever deleted it, and the trail, know it by that
 		}
 		return s.noteKey(ctx, tenant, id)
 	})
