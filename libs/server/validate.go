@@ -84,9 +84,17 @@ func readBody(op *contract.Operation, r *http.Request) ([]byte, error) {
 	return content, op.CheckBody(contentType, content)
 }
 
+// worthReading is how long a body that is refused may be, in bytes, and still be read: who is still sending when the connection closes hears of a
+// reset instead of the refusal (RFC 9112 section 9.6).
+const worthReading = 256 << 10
+
 // readAtMost reads a body that may have so many bytes.
 func readAtMost(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
+		if r.ContentLength <= worthReading {
+			_, _ = io.Copy(io.Discard, r.Body) // the refusal is the same
+		}
+
 		return nil, tooLarge(limit)
 	}
 	if r.ContentLength >= 0 && r.ContentLength <= firstRead {
