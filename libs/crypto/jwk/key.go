@@ -51,6 +51,8 @@ var ErrWeak = errors.New("the key is weak")
 type Key struct {
 	Attributes
 	m *material
+
+	sign SignFunc // of a public key whose private part is elsewhere; otherwise nil
 }
 
 // FromMaterial makes a key of *rsa.PrivateKey, *rsa.PublicKey, *ecdsa.PrivateKey, *ecdsa.PublicKey,

@@ -253,7 +253,7 @@ func resolve(key *jwk.Key, algorithm string) (alg.Signature, error) {
 }
 
 func maySign(key *jwk.Key) error {
-	if !key.IsPrivate() {
+	if !key.IsPrivate() && key.Elsewhere() == nil {
 		return fault.New(fault.KeyMismatch, "the key has no private part")
 	}
 	return key.Permits(jwk.OpSign)

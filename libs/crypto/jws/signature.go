@@ -19,6 +19,9 @@ var errKind = errors.New("the key is of another kind")
 
 // signMessage returns a signature over message; der chooses the encoding of ECDSA signatures.
 func signMessage(key *jwk.Key, sig alg.Signature, message []byte, der bool) ([]byte, error) {
+	if key.Elsewhere() != nil {
+		return signElsewhere(key, sig, message, der)
+	}
 	switch sig.Family {
 	case alg.EdDSA:
 		private, ok := key.Material().(ed25519.PrivateKey)
