@@ -1687,6 +1687,9 @@ type SignRequest struct {
 
 	// Typ `typ` of the JWS header; only with `format: jws`.
 	Typ *string `json:"typ,omitempty"`
+
+	// Version The version that signs; it must be enabled. The primary one by default.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}
@@ -3506,9 +3509,10 @@ type ClientInterface interface {
 	//
 	// `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 	// `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload. `version` lets another enabled version
+	// than the primary one sign, so that a verifier can be told of a version before it is used.
 	//
-	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
 	// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
 	// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
 	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
@@ -3522,9 +3526,10 @@ type ClientInterface interface {
 	//
 	// `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 	// `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+	// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload. `version` lets another enabled version
+	// than the primary one sign, so that a verifier can be told of a version before it is used.
 	//
-	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+	// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
 	// members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
 	// `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
 	// Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
@@ -5602,9 +5607,10 @@ func (c *Client) ScheduleElasticKeyDeletion(ctx context.Context, id KeyID, param
 //
 // `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 // `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload. `version` lets another enabled version
+// than the primary one sign, so that a verifier can be told of a version before it is used.
 //
-// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
 // members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
 // `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
 // Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.
@@ -5628,9 +5634,10 @@ func (c *Client) SignWithBody(ctx context.Context, id KeyID, contentType string,
 //
 // `input: jws_payload` with `format: jws` (both defaults) answers a compact JWS (RFC 7515) over the payload. `input: message` or
 // `input: digest` answers a bare signature in `format`: `p1363` (ECDSA, r || s), `der` (ECDSA), `raw` (RSA, Ed25519, HMAC).
-// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload.
+// Ed25519 and HMAC take no digest. The service's `keys.inline_limit` bounds the payload. `version` lets another enabled version
+// than the primary one sign, so that a verifier can be told of a version before it is used.
 //
-// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format` and `Kms-Typ` are the other
+// As `application/octet-stream` the body is the payload itself, and the headers `Kms-Input`, `Kms-Format`, `Kms-Typ` and `Kms-Version` are the other
 // members; the answer is the compact JWS as `application/jose`, or the octets of a bare signature as `application/octet-stream`, with
 // `Kms-Elastic-Key-Id`, `Kms-Version` and `Kms-Algorithm`. `Accept` chooses the other form of the answer.
 // Codes: `not_found`, `wrong_key_use`, `policy_refused`, `invalid_state`, `version_below_minimum`, `no_private_key`, `invalid_input`, `payload_too_large`, `validation_failed`.

@@ -2053,6 +2053,9 @@ type SignRequest struct {
 
 	// Typ `typ` of the JWS header; only with `format: jws`.
 	Typ *string `json:"typ,omitempty"`
+
+	// Version The version that signs; it must be enabled. The primary one by default.
+	Version *int64 `json:"version,omitempty"`
 }
 
 // SignResponse Example: {"algorithm":"ES256","elastic_key_id":"0198c8e0-0000-7000-8000-000000000000","signature":"eyJhbGciOiJFUzI1NiI","version":2}

@@ -28,7 +28,7 @@ func FuzzRead_IsWhatTheDocumentAndEncodingJSONSay(f *testing.F) {
 	}
 	for _, seed := range []string{
 		`{"plaintext":"aGVsbG8"}`, `{"plaintext":"aGVsbG8","context":{"a":"b","c":"\u00e9"}}`, `{"ciphertext":"a.b.c.d.e","context":{}}`,
-		`{"payload":"","input":"message","format":"der"}`, `{"payload":"AA","typ":"JWT"}`, `{"signature":"a.b.c","payload":"AA","version":3}`,
+		`{"payload":"","input":"message","format":"der"}`, `{"payload":"AA","typ":"JWT"}`, `{"payload":"AA","version":2}`, `{"signature":"a.b.c","payload":"AA","version":3}`,
 		`{"payload":"AA","mac":"AA","version":1}`, `{"plaintext":"a","plaintext":"b"}`, `{"plaintext":"a"}x`, `{"plaintext":null}`, `{"version":1.0,"signature":""}`,
 		`{"PLAINTEXT":"a"}`, `{"pl\u0061intext":"AA"}`, `{"context":{"a":1},"plaintext":""}`, `[]`, `null`, `{}`, `{"signature":"","version":9223372036854775808}`,
 	} {
@@ -45,7 +45,7 @@ func FuzzRead_IsWhatTheDocumentAndEncodingJSONSay(f *testing.F) {
 		compare(t, operations["sign"], body, readSign, func(m SignRequest) (keyring.SignRequest, error) {
 			payload, err := apivalue.Decode("", m.Payload)
 			input, format := shape(string(apivalue.Of(m.Input)), string(apivalue.Of(m.Format)))
-			return keyring.SignRequest{Payload: payload, Input: input, Format: format, Type: apivalue.Of(m.Typ)}, err
+			return keyring.SignRequest{Payload: payload, Input: input, Format: format, Type: apivalue.Of(m.Typ), Version: apivalue.Of(m.Version)}, err
 		})
 		compare(t, operations["verify"], body, readVerify, func(m VerifyRequest) (keyring.VerifyRequest, error) {
 			ask := keyring.VerifyRequest{Signature: m.Signature, HasPayload: m.Payload != nil, Type: apivalue.Of(m.Typ), Version: apivalue.Of(m.Version)}

@@ -21,6 +21,8 @@ func readSign(object []byte) (ask keyring.SignRequest, err error) {
 			return readText(r, &format)
 		case "typ":
 			return readText(r, &ask.Type)
+		case "version":
+			return readInteger(r, &ask.Version)
 		}
 		return false, nil
 	})
@@ -82,11 +84,15 @@ func (h *Operations) sign() action[keyring.SignRequest, keyring.Signed] {
 			return appendUsed(appendPlain(out, "algorithm", s.Algorithm), s.Used), nil
 		},
 		octets: &octets[keyring.SignRequest, keyring.Signed]{
-			headers: []string{headerInput, headerFormat, headerType},
+			headers: []string{headerInput, headerFormat, headerType, headerVersion},
 			read: func(header http.Header, _ string, body []byte) (ask keyring.SignRequest, err error) {
 				input, format, err := shapeOf(header)
+				if err != nil {
+					return ask, err
+				}
 				ask.Payload, ask.Type = body, header.Get(headerType)
 				ask.Input, ask.Format = shape(input, format)
+				ask.Version, err = versionOf(header)
 				return ask, err
 			},
 			write: func(header http.Header, s keyring.Signed) (string, []byte, error) {

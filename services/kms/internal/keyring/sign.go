@@ -38,6 +38,7 @@ type SignRequest struct {
 	Input   Input
 	Format  Format
 	Type    string // `typ` of the JWS header
+	Version int64  // that signs, if it may; 0: the primary one
 }
 
 // Signed is what Sign returns.
@@ -49,7 +50,7 @@ type Signed struct {
 	Format    Format
 }
 
-// Sign signs with the primary version.
+// Sign signs with the primary version, or with another one that is enabled: for whoever must publish a version before it is used.
 func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequest) (Signed, error) {
 	if err := k.checkInline(ask.Payload); err != nil {
 		return Signed{}, err
@@ -57,7 +58,7 @@ func (k *Keyring) Sign(ctx context.Context, caller Caller, ref Ref, ask SignRequ
 	if err := checkShape(ask.Input, ask.Format, ask.Type); err != nil {
 		return Signed{}, err
 	}
-	p, err := k.permit(ctx, caller, OpSign, ref, 0)
+	p, err := k.permit(ctx, caller, OpSign, ref, ask.Version)
 	if err != nil {
 		return Signed{}, err
 	}
