@@ -50,6 +50,8 @@ type KeysConfig struct {
 	Cache int `koanf:"cache"`
 	// SetLifetime is how long clients may keep a public key set. So long a new version is published before it is used.
 	SetLifetime time.Duration `koanf:"set_lifetime"`
+	// Follow is how often a federated KMS is asked for versions that it has taken into use by itself, of keys that it keeps.
+	Follow time.Duration `koanf:"follow"`
 }
 
 // Bounds of the lifetime of a public key set.
@@ -68,6 +70,9 @@ func (c KeysConfig) Validate() []config.Problem {
 	if c.SetLifetime < minSetLifetime || c.SetLifetime > maxSetLifetime {
 		problems = append(problems, config.Problem{Path: "set_lifetime", Message: "is out of range", Suggestion: "1s to 168h"})
 	}
+	if c.Follow < minSetLifetime || c.Follow > maxSetLifetime {
+		problems = append(problems, config.Problem{Path: "follow", Message: "is out of range", Suggestion: "1s to 168h"})
+	}
 	return problems
 }
 
@@ -75,7 +80,7 @@ func (c KeysConfig) Validate() []config.Problem {
 func Defaults() Config {
 	return Config{
 		Config:     service.Defaults(defaultPublic, defaultAdmin),
-		Keys:       KeysConfig{Cache: 1000, SetLifetime: 5 * time.Minute},
+		Keys:       KeysConfig{Cache: 1000, SetLifetime: 5 * time.Minute, Follow: time.Minute},
 		RemoteKeys: RemoteKeysConfig{Sets: 1000},
 	}
 }

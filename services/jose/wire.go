@@ -10,11 +10,13 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/auth"
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
+	"github.com/cryptoutil/cryptoutil/libs/federation"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/service"
 
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/httpapi"
+	"github.com/cryptoutil/cryptoutil/services/jose/internal/kmspeer"
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/sqlstore"
 )
 
@@ -36,9 +38,14 @@ func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domai
 	if err != nil {
 		return service.Domain{}, err
 	}
+	var custodian authority.Custodian
+	peer, kept := p.Federation.Peer(federation.KMS)
+	if kept {
+		custodian = kmspeer.New(peer)
+	}
 	keys, err := authority.New(authority.Config{
 		Store: sqlstore.NewFacts(store, p.Changes, cfg.Keys.Cache), Barrier: p.Barrier, Generator: p.Generator, Events: events{p},
-		Grants: grants{p.Access}, Remote: remote, Now: now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
+		Grants: grants{p.Access}, Remote: remote, Custodian: custodian, Now: now, CacheKeys: cfg.Keys.Cache, SetLifetime: cfg.Keys.SetLifetime,
 		Measure: func(ctx context.Context, op authority.Operation, algorithm string) {
 			uses.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(
 				attribute.String("operation", string(op)), attribute.String("algorithm", algorithm),
@@ -52,16 +59,20 @@ func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domai
 	if err != nil {
 		return service.Domain{}, err
 	}
+	tasks := []func(context.Context){
+		func(ctx context.Context) { expire(ctx, keys) },
+		func(ctx context.Context) { maintain(ctx, p, keys) },
+		remote.Run, remote.watch,
+	}
+	if kept {
+		tasks = append(tasks, func(ctx context.Context) { followKMS(ctx, p, peer, keys, cfg.Keys.Follow) })
+	}
 	return service.Domain{
 		Mount:     operations.Mount,
 		Protocols: []server.Protocol{httpapi.WellKnown(keys)},
-		Tasks: []func(context.Context){
-			func(ctx context.Context) { expire(ctx, keys) },
-			func(ctx context.Context) { maintain(ctx, p, keys) },
-			remote.Run, remote.watch,
-		},
-		Values: []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
-		Forget: keys.Forget,
+		Tasks:     tasks,
+		Values:    []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
+		Forget:    keys.Forget,
 	}, nil
 }
 
@@ -75,6 +86,11 @@ func maintain(ctx context.Context, p *service.Platform, keys *authority.Authorit
 
 // settle writes down, tenant by tenant, what has become due.
 func settle(ctx context.Context, p *service.Platform, keys *authority.Authority) error {
+	return eachTenant(ctx, p, func(tenant string) error { return keys.Settle(ctx, tenant) })
+}
+
+// eachTenant calls do for one tenant after the other, until it fails.
+func eachTenant(ctx context.Context, p *service.Platform, do func(tenant string) error) error {
 	const most = 100
 	for after := ""; ; {
 		tenants, err := p.Tenants(ctx, after, most)
@@ -82,7 +98,7 @@ func settle(ctx context.Context, p *service.Platform, keys *authority.Authority)
 			return err
 		}
 		for _, tenant := range tenants {
-			if err := keys.Settle(ctx, tenant); err != nil {
+			if err := do(tenant); err != nil {
 				return err
 			}
 			after = tenant

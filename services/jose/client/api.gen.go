@@ -58,6 +58,7 @@ const (
 	OriginGenerated      Origin = "generated"
 	OriginImported       Origin = "imported"
 	OriginImportedPublic Origin = "imported_public"
+	OriginKms            Origin = "kms"
 )
 
 // Defines values for Serialization.
@@ -80,6 +81,27 @@ const (
 	VersionStatusPending   VersionStatus = "pending"
 	VersionStatusRetired   VersionStatus = "retired"
 )
+
+// AdoptKMSKey defines model for AdoptKMSKey.
+type AdoptKMSKey struct {
+	Description *string `json:"description,omitempty"`
+
+	// KmsKey UUID or name of the elastic key in the KMS.
+	//
+	// Example: releases
+	KmsKey string `json:"kms_key"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: tokens
+	Name Name `json:"name"`
+
+	// Published Whether the public part stands in the public key set. True by default for keys that have one.
+	Published *Published `json:"published,omitempty"`
+
+	// TokenLifetimeSeconds The longest that tokens signed with the key may live. So long a retired version stays in the public key set. 86400 by default.
+	TokenLifetimeSeconds *TokenLifetime `json:"token_lifetime_seconds,omitempty"`
+}
 
 // Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
 type Algorithms = []string
@@ -330,6 +352,9 @@ type Key struct {
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
 
+	// KmsKey UUID of the elastic key in the KMS that keeps the private parts.
+	KmsKey *string `json:"kms_key,omitempty"`
+
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: tokens
@@ -393,7 +418,12 @@ type KeyVersion struct {
 	KeyID     string    `json:"key_id"`
 
 	// KID As it stands in the header of what the version makes.
-	KID    string `json:"kid"`
+	KID string `json:"kid"`
+
+	// KmsVersion The version of the elastic key that it is, where a KMS keeps the private part.
+	KmsVersion *int64 `json:"kms_version,omitempty"`
+
+	// Origin Where the material comes from. `imported_public` is a public key alone; of `kms` a federated KMS keeps the private part.
 	Origin Origin `json:"origin"`
 
 	// PublishedUntil RFC 3339, UTC, microseconds.
@@ -442,7 +472,7 @@ type Message = string
 // Example: tokens
 type Name = string
 
-// Origin defines model for Origin.
+// Origin Where the material comes from. `imported_public` is a public key alone; of `kms` a federated KMS keeps the private part.
 type Origin string
 
 // Pointers JSON pointers (RFC 6901) into the claims.
@@ -832,6 +862,12 @@ type ImportKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AdoptKMSKeyParams defines parameters for AdoptKMSKey.
+type AdoptKMSKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // UpdateKeyParams defines parameters for UpdateKey.
 type UpdateKeyParams struct {
 	// IfMatch The resource's ETag. 428 without it, 412 when the resource has changed.
@@ -942,6 +978,9 @@ type ExportKeysJSONRequestBody = ExportKeys
 
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
+
+// AdoptKMSKeyJSONRequestBody defines body for AdoptKMSKey for application/json ContentType.
+type AdoptKMSKeyJSONRequestBody = AdoptKMSKey
 
 // UpdateKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateKey for application/merge-patch+json ContentType.
 type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
@@ -1257,6 +1296,34 @@ type ClientInterface interface {
 	// Corresponds with POST /keys/import (the `ImportKey` operationId).
 	ImportKey(ctx context.Context, params *ImportKeyParams, body ImportKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AdoptKMSKeyWithBody Use a key that a federated KMS keeps
+	//
+	// The private parts stay in the KMS, which signs; the public parts are kept here. The key in the KMS is one for signatures, and has the tag
+	// `jose-tenant` with the tenant's id, by which its owner says for whom it is. Version 1 is the version that the KMS has in use.
+	// Rotating the key rotates it there. While the KMS is away this operation is switched off (`feature_disabled`); what
+	// signs with the key answers `dependency_unavailable`, and `kms_refused` where the KMS does not want to. Codes: `validation_failed`
+	// (also where the KMS has no such key for the tenant), `kms_refused`, `dependency_unavailable`, `wrong_key_use`, `key_mismatch`,
+	// `unsupported_algorithm`, `conflict` (the name is taken).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/kms (the `AdoptKMSKey` operationId).
+	AdoptKMSKeyWithBody(ctx context.Context, params *AdoptKMSKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AdoptKMSKey Use a key that a federated KMS keeps
+	//
+	// The private parts stay in the KMS, which signs; the public parts are kept here. The key in the KMS is one for signatures, and has the tag
+	// `jose-tenant` with the tenant's id, by which its owner says for whom it is. Version 1 is the version that the KMS has in use.
+	// Rotating the key rotates it there. While the KMS is away this operation is switched off (`feature_disabled`); what
+	// signs with the key answers `dependency_unavailable`, and `kms_refused` where the KMS does not want to. Codes: `validation_failed`
+	// (also where the KMS has no such key for the tenant), `kms_refused`, `dependency_unavailable`, `wrong_key_use`, `key_mismatch`,
+	// `unsupported_algorithm`, `conflict` (the name is taken).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/kms (the `AdoptKMSKey` operationId).
+	AdoptKMSKey(ctx context.Context, params *AdoptKMSKeyParams, body AdoptKMSKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetKey Get a key
 	//
 	// Corresponds with GET /keys/{id} (the `GetKey` operationId).
@@ -1336,7 +1403,8 @@ type ClientInterface interface {
 	//
 	// A version that others verify by is `pending` for as long as they may keep the public key set, and then takes over by itself;
 	// `immediate` takes it into use at once, for when the present one can no longer be trusted. Versions of other keys take over at once.
-	// Codes: `invalid_state` (also while a version is pending), `no_private_key`.
+	// A key that a KMS keeps is rotated there, unless the KMS has a newer version in use already, which is taken then.
+	// Codes: `invalid_state` (also while a version is pending), `no_private_key`, `kms_refused`, `dependency_unavailable`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1347,7 +1415,8 @@ type ClientInterface interface {
 	//
 	// A version that others verify by is `pending` for as long as they may keep the public key set, and then takes over by itself;
 	// `immediate` takes it into use at once, for when the present one can no longer be trusted. Versions of other keys take over at once.
-	// Codes: `invalid_state` (also while a version is pending), `no_private_key`.
+	// A key that a KMS keeps is rotated there, unless the KMS has a newer version in use already, which is taken then.
+	// Codes: `invalid_state` (also while a version is pending), `no_private_key`, `kms_refused`, `dependency_unavailable`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1940,6 +2009,54 @@ func (c *Client) ImportKey(ctx context.Context, params *ImportKeyParams, body Im
 	return c.Client.Do(req)
 }
 
+// AdoptKMSKeyWithBody Use a key that a federated KMS keeps
+//
+// The private parts stay in the KMS, which signs; the public parts are kept here. The key in the KMS is one for signatures, and has the tag
+// `jose-tenant` with the tenant's id, by which its owner says for whom it is. Version 1 is the version that the KMS has in use.
+// Rotating the key rotates it there. While the KMS is away this operation is switched off (`feature_disabled`); what
+// signs with the key answers `dependency_unavailable`, and `kms_refused` where the KMS does not want to. Codes: `validation_failed`
+// (also where the KMS has no such key for the tenant), `kms_refused`, `dependency_unavailable`, `wrong_key_use`, `key_mismatch`,
+// `unsupported_algorithm`, `conflict` (the name is taken).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/kms (the `AdoptKMSKey` operationId).
+func (c *Client) AdoptKMSKeyWithBody(ctx context.Context, params *AdoptKMSKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdoptKMSKeyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AdoptKMSKey Use a key that a federated KMS keeps
+//
+// The private parts stay in the KMS, which signs; the public parts are kept here. The key in the KMS is one for signatures, and has the tag
+// `jose-tenant` with the tenant's id, by which its owner says for whom it is. Version 1 is the version that the KMS has in use.
+// Rotating the key rotates it there. While the KMS is away this operation is switched off (`feature_disabled`); what
+// signs with the key answers `dependency_unavailable`, and `kms_refused` where the KMS does not want to. Codes: `validation_failed`
+// (also where the KMS has no such key for the tenant), `kms_refused`, `dependency_unavailable`, `wrong_key_use`, `key_mismatch`,
+// `unsupported_algorithm`, `conflict` (the name is taken).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/kms (the `AdoptKMSKey` operationId).
+func (c *Client) AdoptKMSKey(ctx context.Context, params *AdoptKMSKeyParams, body AdoptKMSKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAdoptKMSKeyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetKey Get a key
 //
 // Corresponds with GET /keys/{id} (the `GetKey` operationId).
@@ -2109,7 +2226,8 @@ func (c *Client) GetPublicKey(ctx context.Context, id KeyID, params *GetPublicKe
 //
 // A version that others verify by is `pending` for as long as they may keep the public key set, and then takes over by itself;
 // `immediate` takes it into use at once, for when the present one can no longer be trusted. Versions of other keys take over at once.
-// Codes: `invalid_state` (also while a version is pending), `no_private_key`.
+// A key that a KMS keeps is rotated there, unless the KMS has a newer version in use already, which is taken then.
+// Codes: `invalid_state` (also while a version is pending), `no_private_key`, `kms_refused`, `dependency_unavailable`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2130,7 +2248,8 @@ func (c *Client) RotateKeyWithBody(ctx context.Context, id KeyID, params *Rotate
 //
 // A version that others verify by is `pending` for as long as they may keep the public key set, and then takes over by itself;
 // `immediate` takes it into use at once, for when the present one can no longer be trusted. Versions of other keys take over at once.
-// Codes: `invalid_state` (also while a version is pending), `no_private_key`.
+// A key that a KMS keeps is rotated there, unless the KMS has a newer version in use already, which is taken then.
+// Codes: `invalid_state` (also while a version is pending), `no_private_key`, `kms_refused`, `dependency_unavailable`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3007,6 +3126,61 @@ func NewImportKeyRequestWithBody(server string, params *ImportKeyParams, content
 	}
 
 	operationPath := fmt.Sprintf("/keys/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAdoptKMSKeyRequest calls the generic AdoptKMSKey builder with application/json body
+func NewAdoptKMSKeyRequest(server string, params *AdoptKMSKeyParams, body AdoptKMSKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAdoptKMSKeyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewAdoptKMSKeyRequestWithBody constructs an http.Request for the AdoptKMSKey method, with any body, and a specified content type
+func NewAdoptKMSKeyRequestWithBody(server string, params *AdoptKMSKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/kms")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}

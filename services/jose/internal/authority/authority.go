@@ -44,6 +44,8 @@ type Config struct {
 	Grants Grants
 	// Remote finds the keys of others; nil where profiles cannot name any.
 	Remote RemoteKeys
+	// Custodian keeps private parts that never come here; nil where nobody does.
+	Custodian Custodian
 	// Measure is told of each use of a key; nil for silence.
 	Measure func(ctx context.Context, op Operation, algorithm string)
 	// Now is the clock.
@@ -65,6 +67,7 @@ type Authority struct {
 	events      Events
 	grants      Grants
 	remote      RemoteKeys
+	custodian   Custodian
 	measure     func(ctx context.Context, op Operation, algorithm string)
 	now         func() time.Time
 	cache       *keycache.Cache[pin]
@@ -84,7 +87,7 @@ func New(cfg Config) (*Authority, error) {
 	}
 	return &Authority{
 		store: cfg.Store, barrier: cfg.Barrier, generator: cfg.Generator, events: cfg.Events, grants: cfg.Grants,
-		remote: cfg.Remote, measure: cfg.Measure,
+		remote: cfg.Remote, custodian: cfg.Custodian, measure: cfg.Measure,
 		now: cfg.Now, cache: keycache.New[pin](cfg.CacheKeys, cacheAge, cfg.Now), setLifetime: cfg.SetLifetime, sets: map[string]*builtSet{},
 	}, nil
 }

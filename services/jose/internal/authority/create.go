@@ -53,7 +53,7 @@ func (a *Authority) Create(ctx context.Context, caller Caller, ask NewKey) (Key,
 		return Key{}, Version{}, fmt.Errorf("generate %s: %w", key.Algorithm, err)
 	}
 	defer material.Zero()
-	version, err := a.insert(ctx, key, material, OriginGenerated, ActionCreate)
+	version, err := a.insert(ctx, key, fresh{material: material, origin: OriginGenerated}, ActionCreate)
 	return key, version, err
 }
 
@@ -89,7 +89,7 @@ func (a *Authority) adoptKey(ctx context.Context, caller Caller, ask NewKey, bro
 	if !brought.IsPrivate() {
 		origin = OriginPublic
 	}
-	version, err := a.insert(ctx, key, material, origin, ActionImport)
+	version, err := a.insert(ctx, key, fresh{material: material, origin: origin}, ActionImport)
 	return key, version, err
 }
 
@@ -227,8 +227,8 @@ func (a *Authority) roomFor(ctx context.Context, key Key) error {
 }
 
 // insert stores a new key with its first version. Both are stored, or neither.
-func (a *Authority) insert(ctx context.Context, key Key, material *jwk.Key, origin Origin, action string) (Version, error) {
-	draft, err := a.newDraft(ctx, key, material, origin, key.CreatedAt)
+func (a *Authority) insert(ctx context.Context, key Key, first fresh, action string) (Version, error) {
+	draft, err := a.newDraft(ctx, key, first, key.CreatedAt)
 	if err != nil {
 		return Version{}, err
 	}
@@ -251,6 +251,13 @@ func (a *Authority) insert(ctx context.Context, key Key, material *jwk.Key, orig
 	return version, nil
 }
 
+// fresh is the material of a version, and where it came from.
+type fresh struct {
+	material   *jwk.Key
+	origin     Origin
+	kmsVersion int64 // of what a KMS keeps
+}
+
 // draft is a version that has its material but not yet its number.
 type draft struct {
 	version  Version
@@ -259,7 +266,7 @@ type draft struct {
 }
 
 // newDraft prepares a further version of key. What needs SQL of its own happens here, before the transaction that decides the number.
-func (a *Authority) newDraft(ctx context.Context, key Key, material *jwk.Key, origin Origin, activateAt time.Time) (draft, error) {
+func (a *Authority) newDraft(ctx context.Context, key Key, of fresh, activateAt time.Time) (draft, error) {
 	wrapper, err := a.barrier.Tenant(ctx, key.Tenant)
 	if err != nil {
 		return draft{}, fmt.Errorf("open barrier for tenant: %w", err)
@@ -270,11 +277,11 @@ func (a *Authority) newDraft(ctx context.Context, key Key, material *jwk.Key, or
 	}
 	now := a.instant()
 	version := Version{
-		Tenant: key.Tenant, KeyID: key.ID, ID: id, Status: VersionPending, Origin: origin, ActivateAt: activateAt,
-		TokenLifetime: key.TokenLifetime, CreatedAt: now, UpdatedAt: now,
+		Tenant: key.Tenant, KeyID: key.ID, ID: id, Status: VersionPending, Origin: of.origin, ActivateAt: activateAt,
+		TokenLifetime: key.TokenLifetime, KMSVersion: of.kmsVersion, CreatedAt: now, UpdatedAt: now,
 	}
 	version.Status = version.At(now)
-	return draft{version: version, wrapper: wrapper, material: material}, nil
+	return draft{version: version, wrapper: wrapper, material: of.material}, nil
 }
 
 // store wraps the material for its number and inserts the row.

@@ -19,6 +19,8 @@ const (
 	OriginImported  Origin = "imported"
 	// OriginPublic is the public part alone of a key that is elsewhere: it verifies or encrypts.
 	OriginPublic Origin = "imported_public"
+	// OriginKMS is the public part of a key whose private part a federated KMS keeps, and signs with.
+	OriginKMS Origin = "kms"
 )
 
 // Key is a name, an algorithm and the versions that succeed each other.
@@ -38,10 +40,12 @@ type Key struct {
 	Exportable bool
 	// TokenLifetime bounds how long tokens signed with the key may live, and so how long a retired version stays published.
 	TokenLifetime time.Duration
-	VersionCount  int64 // versions ever made; a number is never used twice
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	Revision      int64 // counts changes
+	// KMSKey is the UUID of the elastic key that the private parts are in; empty for a key of our own.
+	KMSKey       string
+	VersionCount int64 // versions ever made; a number is never used twice
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Revision     int64 // counts changes
 }
 
 // Spec is the key's entry in the algorithm table.
@@ -49,6 +53,9 @@ func (k Key) Spec() (alg.Spec, error) { return alg.ParseSpec(k.Algorithm, k.KeyS
 
 // signs tells whether others verify what the key makes, so that a successor is published before it is used.
 func (k Key) signs() bool { return k.Use == alg.UseSign }
+
+// elsewhere tells whether a KMS keeps the private parts.
+func (k Key) elsewhere() bool { return k.KMSKey != "" }
 
 // Version is one version of a key, without its private part.
 type Version struct {
@@ -65,6 +72,8 @@ type Version struct {
 	PublishedUntil time.Time
 	// TokenLifetime is the longest that was allowed to tokens while the version was active.
 	TokenLifetime time.Duration
+	// KMSVersion is the elastic key's version that this one is; 0 for a version of our own.
+	KMSVersion int64
 	// WrappedKey is the JWE of the JWK, made by the barrier; empty when it is gone.
 	WrappedKey string
 	CreatedAt  time.Time

@@ -26,6 +26,8 @@ type pin struct {
 	use        alg.Use
 	origin     Origin
 	exportable bool
+	kmsKey     string
+	kmsVersion int64
 	wrapped    string
 }
 
@@ -33,7 +35,7 @@ func pinned(key Key, version Version) pin {
 	return pin{
 		tenant: version.Tenant, id: version.ID, version: version.Number, keyID: version.KeyID,
 		algorithm: key.Algorithm, keySize: key.KeySize, curve: key.Curve, use: key.Use, origin: version.Origin, exportable: key.Exportable,
-		wrapped: version.WrappedKey,
+		kmsKey: key.KMSKey, kmsVersion: version.KMSVersion, wrapped: version.WrappedKey,
 	}
 }
 
@@ -41,21 +43,23 @@ func (p pin) slot() keycache.Slot { return keycache.Slot{Tenant: p.tenant, ID: p
 
 // binding is the pin as the barrier authenticates it.
 func (p pin) binding() barrier.Binding {
-	return barrier.Binding{
-		Tenant:  p.tenant,
-		Purpose: purposeKey,
-		ID:      p.id,
-		Version: p.version,
-		Attributes: []barrier.Attribute{
-			{Name: "key_id", Value: p.keyID},
-			{Name: "algorithm", Value: p.algorithm},
-			{Name: "key_size", Value: strconv.Itoa(p.keySize)},
-			{Name: "curve", Value: p.curve},
-			{Name: "use", Value: string(p.use)},
-			{Name: "origin", Value: string(p.origin)},
-			{Name: "exportable", Value: strconv.FormatBool(p.exportable)},
-		},
+	attributes := []barrier.Attribute{
+		{Name: "key_id", Value: p.keyID},
+		{Name: "algorithm", Value: p.algorithm},
+		{Name: "key_size", Value: strconv.Itoa(p.keySize)},
+		{Name: "curve", Value: p.curve},
+		{Name: "use", Value: string(p.use)},
+		{Name: "origin", Value: string(p.origin)},
+		{Name: "exportable", Value: strconv.FormatBool(p.exportable)},
 	}
+	// Keys of our own are bound as they were before there were others.
+	if p.kmsKey != "" || p.kmsVersion != 0 {
+		attributes = append(attributes,
+			barrier.Attribute{Name: "kms_key", Value: p.kmsKey},
+			barrier.Attribute{Name: "kms_version", Value: strconv.FormatInt(p.kmsVersion, 10)},
+		)
+	}
+	return barrier.Binding{Tenant: p.tenant, Purpose: purposeKey, ID: p.id, Version: p.version, Attributes: attributes}
 }
 
 // Binding is what the wrapped key of a version is bound to.
@@ -64,7 +68,7 @@ func Binding(key Key, version Version) barrier.Binding { return pinned(key, vers
 // wrap seals a key's JWK for its row.
 func wrap(wrapper *barrier.Wrapper, key Key, version Version, material *jwk.Key) (string, error) {
 	encode := material.MarshalPrivate
-	if version.Origin == OriginPublic {
+	if version.Origin == OriginPublic || version.Origin == OriginKMS {
 		encode = material.MarshalPublic
 	}
 	text, err := encode()

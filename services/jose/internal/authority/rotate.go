@@ -28,7 +28,7 @@ func (a *Authority) Rotate(ctx context.Context, caller Caller, ref naming.Ref, i
 	if err := a.rotatable(ring, immediate); err != nil {
 		return Version{}, err
 	}
-	version, err := a.rotate(ctx, ring.Key, immediate || !ring.Key.signs() || !ring.Key.Published)
+	version, err := a.rotate(ctx, ring, immediate || !ring.Key.signs() || !ring.Key.Published)
 	if errors.Is(err, ErrStale) {
 		// Its state changed between the decision and the update: the decision is made again, on what is there now.
 		if ring, err = a.permitKey(ctx, &caller, OpRotate, naming.Ref(ring.Key.ID)); err != nil {
@@ -58,22 +58,35 @@ func (a *Authority) rotatable(ring Ring, immediate bool) error {
 	return nil
 }
 
-func (a *Authority) rotate(ctx context.Context, key Key, immediate bool) (Version, error) {
-	spec, err := key.Spec()
+// rotate adds a version: one that is generated here, or the KMS's where the private parts are there.
+func (a *Authority) rotate(ctx context.Context, ring Ring, immediate bool) (Version, error) {
+	if ring.Key.elsewhere() {
+		next, err := a.successor(ctx, ring)
+		if err != nil {
+			return Version{}, err
+		}
+		return a.addVersion(ctx, ring.Key, next, immediate)
+	}
+	spec, err := ring.Key.Spec()
 	if err != nil {
 		return Version{}, err
 	}
 	material, err := a.generator.Take(ctx, spec)
 	if err != nil {
-		return Version{}, fmt.Errorf("generate %s: %w", key.Algorithm, err)
+		return Version{}, fmt.Errorf("generate %s: %w", ring.Key.Algorithm, err)
 	}
 	defer material.Zero()
+	return a.addVersion(ctx, ring.Key, fresh{material: material, origin: OriginGenerated}, immediate)
+}
+
+// addVersion stores what succeeds the versions of a key.
+func (a *Authority) addVersion(ctx context.Context, key Key, next fresh, immediate bool) (Version, error) {
 	now := a.instant()
 	activateAt := now
 	if !immediate {
 		activateAt = now.Add(a.setLifetime + spread)
 	}
-	draft, err := a.newDraft(ctx, key, material, OriginGenerated, activateAt)
+	draft, err := a.newDraft(ctx, key, next, activateAt)
 	if err != nil {
 		return Version{}, err
 	}

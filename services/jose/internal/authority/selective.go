@@ -59,7 +59,7 @@ func (a *Authority) IssueSelective(ctx context.Context, caller Caller, ref Ref, 
 			return Token{}, err
 		}
 	}
-	token, err := draft.Issue(i.held.Key())
+	token, err := draft.Issue(i.signer)
 	if err != nil {
 		return Token{}, err
 	}
@@ -200,7 +200,11 @@ func (a *Authority) Present(ctx context.Context, caller Caller, ask Presentation
 		return "", Used{}, err
 	}
 	defer held.Release()
-	bound, err := chosen.Bind(held.Key(), p.spec.Signature, ask.Audience, ask.Nonce, a.now())
+	holder, err := a.signer(ctx, p, held)
+	if err != nil {
+		return "", Used{}, err
+	}
+	bound, err := chosen.Bind(holder, p.spec.Signature, ask.Audience, ask.Nonce, a.now())
 	if err != nil {
 		return "", Used{}, malformed(err)
 	}

@@ -60,8 +60,12 @@ func (a *Authority) Sign(ctx context.Context, caller Caller, ask Signing) (Made,
 			return Made{}, err
 		}
 		opened = append(opened, held)
+		key, err := a.signer(ctx, p, held)
+		if err != nil {
+			return Made{}, err
+		}
 		draft.Signers = append(draft.Signers, jws.Signer{
-			Key: held.Key(), Unprotected: signer.Unprotected,
+			Key: key, Unprotected: signer.Unprotected,
 			Protected: jws.Header{
 				Algorithm: p.spec.Signature, KeyID: p.version.KID(), Type: signer.Type, ContentType: signer.ContentType,
 				Unencoded: ask.Unencoded, Extra: signer.Header,

@@ -40,6 +40,8 @@ type KeyStore interface {
 	Keys(ctx context.Context, tenant string, list KeyList) ([]Key, error)
 	// UpdateKey stores what an update may change if the row still has the revision of key; ErrStale otherwise. It returns the key as it is now.
 	UpdateKey(ctx context.Context, key Key) (Key, error)
+	// KeysElsewhere reads up to limit active keys whose private parts a KMS keeps, in order of id, from after the id given.
+	KeysElsewhere(ctx context.Context, tenant, after string, limit int) ([]Key, error)
 	// MoveKey changes the state, if the row is in one of the transition's; ErrStale otherwise. A key that is destroyed gives up its name
 	// and the material of all versions. It returns the key as it is now.
 	MoveKey(ctx context.Context, tenant, id string, t Transition[KeyStatus], now time.Time) (Key, error)
@@ -52,7 +54,7 @@ type VersionStore interface {
 	// AddVersion takes the next version number, if the key is active and no version of it is pending (unless immediate); ErrStale otherwise.
 	// It returns the number.
 	AddVersion(ctx context.Context, key Key, immediate bool, now time.Time) (int64, error)
-	// InsertVersion stores a new version.
+	// InsertVersion stores a new version; ErrStale if the key has one already that is the same version of its elastic key.
 	InsertVersion(ctx context.Context, version Version) error
 	// Version reads one by number, with its key; ErrNotFound.
 	Version(ctx context.Context, tenant, keyID string, number int64) (Key, Version, error)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwt"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -39,7 +40,7 @@ func (a *Authority) Issue(ctx context.Context, caller Caller, ref Ref, ask NewTo
 		return Token{}, err
 	}
 	defer i.release()
-	signer := *i.held.Key()
+	signer := *i.signer
 	signer.ID = i.permit.version.KID()
 	claims := jwt.Claims{Subject: ask.Subject, Audience: ask.Audience, Extra: ask.Claims}
 	token := Token{Used: i.permit.used(i.permit.spec.Signature)}
@@ -63,10 +64,11 @@ func (a *Authority) Issue(ctx context.Context, caller Caller, ref Ref, ask NewTo
 type issuing struct {
 	profile   Profile
 	tokens    *jwt.Authority
-	permit    permit // to sign
-	held      *lease // the caller releases it
-	sealed    permit // to encrypt, where the profile says so
-	recipient *lease // likewise; the caller releases it
+	permit    permit   // to sign
+	held      *lease   // the caller releases it
+	signer    *jwk.Key // held, as libraries sign with it
+	sealed    permit   // to encrypt, where the profile says so
+	recipient *lease   // likewise; the caller releases it
 }
 
 // issuing checks what was asked for against the profile, and opens its keys.
@@ -93,6 +95,9 @@ func (a *Authority) issuing(ctx context.Context, caller Caller, ref Ref, ask New
 			i.release()
 		}
 	}()
+	if i.signer, err = a.signer(ctx, i.permit, i.held); err != nil {
+		return i, err
+	}
 	policy := i.profile.TokenPolicy
 	// The profile may be older than a change of its key.
 	policy.Lifetime = min(policy.Lifetime, i.permit.key.TokenLifetime)

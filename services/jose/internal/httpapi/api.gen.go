@@ -127,6 +127,7 @@ const (
 	Generated      Origin = "generated"
 	Imported       Origin = "imported"
 	ImportedPublic Origin = "imported_public"
+	Kms            Origin = "kms"
 )
 
 // Valid indicates whether the value is a known member of the Origin enum.
@@ -137,6 +138,8 @@ func (e Origin) Valid() bool {
 	case Imported:
 		return true
 	case ImportedPublic:
+		return true
+	case Kms:
 		return true
 	default:
 		return false
@@ -204,6 +207,27 @@ func (e VersionStatus) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// AdoptKMSKey defines model for AdoptKMSKey.
+type AdoptKMSKey struct {
+	Description *string `json:"description,omitempty"`
+
+	// KmsKey UUID or name of the elastic key in the KMS.
+	//
+	// Example: releases
+	KmsKey string `json:"kms_key"`
+
+	// Name Unique in its tenant; never shaped like a UUID.
+	//
+	// Example: tokens
+	Name Name `json:"name"`
+
+	// Published Whether the public part stands in the public key set. True by default for keys that have one.
+	Published *Published `json:"published,omitempty"`
+
+	// TokenLifetimeSeconds The longest that tokens signed with the key may live. So long a retired version stays in the public key set. 86400 by default.
+	TokenLifetimeSeconds *TokenLifetime `json:"token_lifetime_seconds,omitempty"`
 }
 
 // Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
@@ -455,6 +479,9 @@ type Key struct {
 	// KeySize Bits of an RSA modulus.
 	KeySize *int `json:"key_size,omitempty"`
 
+	// KmsKey UUID of the elastic key in the KMS that keeps the private parts.
+	KmsKey *string `json:"kms_key,omitempty"`
+
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: tokens
@@ -518,7 +545,12 @@ type KeyVersion struct {
 	KeyId     string    `json:"key_id"`
 
 	// Kid As it stands in the header of what the version makes.
-	Kid    string `json:"kid"`
+	Kid string `json:"kid"`
+
+	// KmsVersion The version of the elastic key that it is, where a KMS keeps the private part.
+	KmsVersion *int64 `json:"kms_version,omitempty"`
+
+	// Origin Where the material comes from. `imported_public` is a public key alone; of `kms` a federated KMS keeps the private part.
 	Origin Origin `json:"origin"`
 
 	// PublishedUntil RFC 3339, UTC, microseconds.
@@ -567,7 +599,7 @@ type Message = string
 // Example: tokens
 type Name = string
 
-// Origin defines model for Origin.
+// Origin Where the material comes from. `imported_public` is a public key alone; of `kms` a federated KMS keeps the private part.
 type Origin string
 
 // Pointers JSON pointers (RFC 6901) into the claims.
@@ -970,6 +1002,12 @@ type ImportKeyParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// AdoptKMSKeyParams defines parameters for AdoptKMSKey.
+type AdoptKMSKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // UpdateKeyParams defines parameters for UpdateKey.
 type UpdateKeyParams struct {
 	// IfMatch The resource's ETag. 428 without it, 412 when the resource has changed.
@@ -1081,6 +1119,9 @@ type ExportKeysJSONRequestBody = ExportKeys
 // ImportKeyJSONRequestBody defines body for ImportKey for application/json ContentType.
 type ImportKeyJSONRequestBody = ImportKey
 
+// AdoptKMSKeyJSONRequestBody defines body for AdoptKMSKey for application/json ContentType.
+type AdoptKMSKeyJSONRequestBody = AdoptKMSKey
+
 // UpdateKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateKey for application/merge-patch+json ContentType.
 type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
 
@@ -1146,6 +1187,9 @@ type ServerInterface interface {
 	// ImportKey Import a key
 	// (POST /keys/import)
 	ImportKey(w http.ResponseWriter, r *http.Request, params ImportKeyParams)
+	// AdoptKMSKey Use a key that a federated KMS keeps
+	// (POST /keys/kms)
+	AdoptKMSKey(w http.ResponseWriter, r *http.Request, params AdoptKMSKeyParams)
 	// GetKey Get a key
 	// (GET /keys/{id})
 	GetKey(w http.ResponseWriter, r *http.Request, id KeyID)
@@ -1278,6 +1322,12 @@ func (_ Unimplemented) ExportKeys(w http.ResponseWriter, r *http.Request) {
 // ImportKey Import a key
 // (POST /keys/import)
 func (_ Unimplemented) ImportKey(w http.ResponseWriter, r *http.Request, params ImportKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AdoptKMSKey Use a key that a federated KMS keeps
+// (POST /keys/kms)
+func (_ Unimplemented) AdoptKMSKey(w http.ResponseWriter, r *http.Request, params AdoptKMSKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1686,6 +1736,47 @@ func (siw *ServerInterfaceWrapper) ImportKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ImportKey(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AdoptKMSKey operation middleware
+func (siw *ServerInterfaceWrapper) AdoptKMSKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AdoptKMSKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AdoptKMSKey(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2630,6 +2721,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/keys/import", wrapper.ImportKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/keys/kms", wrapper.AdoptKMSKey)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/keys/export", wrapper.ExportKeys)
 	})
 	r.Group(func(r chi.Router) {
@@ -3190,6 +3284,60 @@ type ImportKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportKeydefaultApplicationProblemPlusJSONResponse) VisitImportKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptKMSKeyRequestObject struct {
+	Params AdoptKMSKeyParams
+	Body   *AdoptKMSKeyJSONRequestBody
+}
+
+type AdoptKMSKeyResponseObject interface {
+	VisitAdoptKMSKeyResponse(w http.ResponseWriter) error
+}
+
+type AdoptKMSKey201ResponseHeaders struct {
+	ETag     *string
+	Location *string
+}
+
+type AdoptKMSKey201JSONResponse struct {
+	Body    Key
+	Headers AdoptKMSKey201ResponseHeaders
+}
+
+func (response AdoptKMSKey201JSONResponse) VisitAdoptKMSKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AdoptKMSKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AdoptKMSKeydefaultApplicationProblemPlusJSONResponse) VisitAdoptKMSKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4141,6 +4289,9 @@ type StrictServerInterface interface {
 	// ImportKey Import a key
 	// (POST /keys/import)
 	ImportKey(ctx context.Context, request ImportKeyRequestObject) (ImportKeyResponseObject, error)
+	// AdoptKMSKey Use a key that a federated KMS keeps
+	// (POST /keys/kms)
+	AdoptKMSKey(ctx context.Context, request AdoptKMSKeyRequestObject) (AdoptKMSKeyResponseObject, error)
 	// GetKey Get a key
 	// (GET /keys/{id})
 	GetKey(ctx context.Context, request GetKeyRequestObject) (GetKeyResponseObject, error)
@@ -4571,6 +4722,39 @@ func (sh *strictHandler) ImportKey(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ImportKeyResponseObject); ok {
 		if err := validResponse.VisitImportKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AdoptKMSKey operation middleware
+func (sh *strictHandler) AdoptKMSKey(w http.ResponseWriter, r *http.Request, params AdoptKMSKeyParams) {
+	var request AdoptKMSKeyRequestObject
+
+	request.Params = params
+
+	var body AdoptKMSKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AdoptKMSKey(ctx, request.(AdoptKMSKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AdoptKMSKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AdoptKMSKeyResponseObject); ok {
+		if err := validResponse.VisitAdoptKMSKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

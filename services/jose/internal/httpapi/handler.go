@@ -62,6 +62,7 @@ func Codes() problem.Table {
 		"invalid_jws":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
 		"invalid_jwe":           {Status: http.StatusBadRequest, Title: "The message is malformed or refused by policy"},
 		"invalid_sd_jwt":        {Status: http.StatusBadRequest, Title: "The SD-JWT, a disclosure or the holder's proof breaks a rule"},
+		"kms_refused":           {Status: http.StatusConflict, Title: "The KMS that keeps the key refuses"},
 		"not_exportable":        {Status: http.StatusConflict, Title: "The key is not made to be exported"},
 		"remote_keys_unavailable": {
 			Status: http.StatusServiceUnavailable, Title: "The key set of somebody else cannot be had", RetryAfter: 10 * time.Second,

@@ -64,6 +64,25 @@ func (h *Operations) ImportKey(ctx context.Context, request ImportKeyRequestObje
 	}}, nil
 }
 
+// AdoptKMSKey implements POST /keys/kms.
+func (h *Operations) AdoptKMSKey(ctx context.Context, request AdoptKMSKeyRequestObject) (AdoptKMSKeyResponseObject, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := request.Body
+	key, version, err := h.authority.CreateElsewhere(ctx, who, authority.NewCustodyKey{Elastic: b.KmsKey, NewKey: authority.NewKey{
+		Name: b.Name, Description: apivalue.Of(b.Description), Published: b.Published, TokenLifetime: seconds(apivalue.Of(b.TokenLifetimeSeconds)),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	about(ctx, key.ID, version.Number)
+	return AdoptKMSKey201JSONResponse{Body: keyOf(key), Headers: AdoptKMSKey201ResponseHeaders{
+		ETag: apivalue.Optional(etag.Of(key.Revision)), Location: apivalue.Optional(key.ID), // relative to /keys/kms
+	}}, nil
+}
+
 // ListKeys implements GET /keys.
 func (h *Operations) ListKeys(ctx context.Context, request ListKeysRequestObject) (ListKeysResponseObject, error) {
 	who, err := caller(ctx)
@@ -198,7 +217,7 @@ func keyOf(key authority.Key) Key {
 	return Key{
 		Id: key.ID, Name: key.Name, Description: key.Description, Algorithm: key.Algorithm, KeySize: apivalue.Optional(key.KeySize),
 		Curve: apivalue.Optional(key.Curve), Use: KeyUse(key.Use), Status: KeyStatus(key.Status), Published: key.Published,
-		Exportable: key.Exportable, TokenLifetimeSeconds: int64(key.TokenLifetime / time.Second), VersionCount: key.VersionCount,
+		Exportable: key.Exportable, KmsKey: apivalue.Optional(key.KMSKey), TokenLifetimeSeconds: int64(key.TokenLifetime / time.Second), VersionCount: key.VersionCount,
 		CreatedAt: apivalue.Timestamp(key.CreatedAt), UpdatedAt: apivalue.Timestamp(key.UpdatedAt),
 	}
 }

@@ -56,6 +56,7 @@ func TestMount_ServesWhatTheDocumentDescribes(t *testing.T) {
 var domain = map[string]authority.Operation{
 	"createKey":         authority.OpCreate,
 	"importKey":         authority.OpImport,
+	"adoptKMSKey":       authority.OpImport,
 	"listKeys":          authority.OpRead,
 	"getKey":            authority.OpRead,
 	"updateKey":         authority.OpUpdate,

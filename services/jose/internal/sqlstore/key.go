@@ -16,9 +16,9 @@ import (
 // keyColumns are the columns of a key, in the order of keyTarget.columns. RETURNING knows them by the name of the table alone.
 const (
 	keyColumns = `k.tenant_id, k.id, k.name, k.description, k.algorithm, k.key_size, k.curve, k.key_use, k.status, k.published, k.exportable, k.token_lifetime,
-	k.version_count, k.created_at, k.updated_at, k.revision`
+	k.kms_key, k.version_count, k.created_at, k.updated_at, k.revision`
 	returnedKey = `tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, exportable, token_lifetime,
-	version_count, created_at, updated_at, revision`
+	kms_key, version_count, created_at, updated_at, revision`
 )
 
 // InsertKey implements authority.KeyStore.
@@ -26,10 +26,11 @@ func (s *Store) InsertKey(ctx context.Context, key authority.Key) error {
 	err := s.db.InTx(database.WithTenant(ctx, key.Tenant), func(ctx context.Context) error {
 		_, err := s.db.Exec(ctx, `
 			INSERT INTO jose_keys (tenant_id, id, name, description, algorithm, key_size, curve, key_use, status, published, exportable, token_lifetime,
-				version_count, created_at, updated_at, revision)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 1)`,
+				kms_key, version_count, created_at, updated_at, revision)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, 1)`,
 			key.Tenant, key.ID, key.Name, key.Description, key.Algorithm, int64(key.KeySize), key.Curve, string(key.Use), string(key.Status),
-			key.Published, key.Exportable, key.TokenLifetime.Microseconds(), key.VersionCount, database.Micros(key.CreatedAt), database.Micros(key.UpdatedAt))
+			key.Published, key.Exportable, key.TokenLifetime.Microseconds(), key.KMSKey, key.VersionCount, database.Micros(key.CreatedAt),
+			database.Micros(key.UpdatedAt))
 		if err != nil {
 			return err
 		}
@@ -102,6 +103,20 @@ func (s *Store) Keys(ctx context.Context, tenant string, list authority.KeyList)
 		LIMIT $6`, tenant, list.After, list.Name, list.Algorithm, string(list.Status), int64(list.Limit))
 	if err != nil {
 		return nil, fmt.Errorf("select keys: %w", err)
+	}
+	return database.Collect(rows, scanKey)
+}
+
+// KeysElsewhere implements authority.KeyStore.
+func (s *Store) KeysElsewhere(ctx context.Context, tenant, after string, limit int) ([]authority.Key, error) {
+	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
+		SELECT `+keyColumns+`
+		FROM jose_keys k
+		WHERE k.tenant_id = $1 AND k.id > $2 AND k.kms_key <> '' AND k.status = 'active'
+		ORDER BY k.id
+		LIMIT $3`, tenant, after, int64(limit))
+	if err != nil {
+		return nil, fmt.Errorf("select keys that are elsewhere: %w", err)
 	}
 	return database.Collect(rows, scanKey)
 }
@@ -215,7 +230,7 @@ func (t *keyTarget) columns() []any {
 	k := &t.key
 	return []any{
 		&k.Tenant, &k.ID, &k.Name, &k.Description, &k.Algorithm, &t.size, &k.Curve, &t.use, &t.status, &k.Published, &k.Exportable, &t.lifetime,
-		&k.VersionCount, &t.created, &t.updated, &k.Revision,
+		&k.KMSKey, &k.VersionCount, &t.created, &t.updated, &k.Revision,
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 // versionColumns are the columns of a version, in the order of versionTarget.columns. RETURNING knows them by the name of the table alone.
 const (
 	versionColumns = `v.tenant_id, v.key_id, v.version, v.id, v.status, v.origin, v.activate_at, v.retire_at, v.published_until, v.token_lifetime,
-	v.wrapped_key, v.created_at, v.updated_at`
+	v.kms_version, v.wrapped_key, v.created_at, v.updated_at`
 	returnedVersion = `tenant_id, key_id, version, id, status, origin, activate_at, retire_at, published_until, token_lifetime,
-	wrapped_key, created_at, updated_at`
+	kms_version, wrapped_key, created_at, updated_at`
 )
 
 // AddVersion implements authority.VersionStore.
@@ -40,10 +40,13 @@ func (s *Store) AddVersion(ctx context.Context, key authority.Key, immediate boo
 func (s *Store) InsertVersion(ctx context.Context, v authority.Version) error {
 	_, err := s.db.Exec(database.WithTenant(ctx, v.Tenant), `
 		INSERT INTO jose_key_versions (tenant_id, key_id, version, id, status, origin, activate_at, retire_at, published_until, token_lifetime,
-			wrapped_key, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			kms_version, wrapped_key, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		v.Tenant, v.KeyID, v.Number, v.ID, string(v.Status), string(v.Origin), database.Micros(v.ActivateAt), database.Micros(v.RetireAt), database.Micros(v.PublishedUntil),
-		v.TokenLifetime.Microseconds(), v.WrappedKey, database.Micros(v.CreatedAt), database.Micros(v.UpdatedAt))
+		v.TokenLifetime.Microseconds(), v.KMSVersion, v.WrappedKey, database.Micros(v.CreatedAt), database.Micros(v.UpdatedAt))
+	if v.KMSVersion > 0 && database.IsUniqueViolation(err) {
+		return authority.ErrStale
+	}
 	if err != nil {
 		return fmt.Errorf("insert version: %w", err)
 	}
@@ -162,7 +165,7 @@ type versionTarget struct {
 func (t *versionTarget) columns() []any {
 	v := &t.version
 	return []any{
-		&v.Tenant, &v.KeyID, &v.Number, &v.ID, &t.status, &t.origin, &t.activate, &t.retire, &t.until, &t.lifetime, &v.WrappedKey,
+		&v.Tenant, &v.KeyID, &v.Number, &v.ID, &t.status, &t.origin, &t.activate, &t.retire, &t.until, &t.lifetime, &v.KMSVersion, &v.WrappedKey,
 		&t.created, &t.updated,
 	}
 }
