@@ -26,6 +26,14 @@ func (j *JOSE) ImportKey(ctx context.Context, spec ImportKey) (*Key, error) {
 	})
 }
 
+// AdoptKMSKey makes a key of one that a federated KMS keeps: it signs there, and is published and verified by here.
+func (j *JOSE) AdoptKMSKey(ctx context.Context, spec AdoptKMSKey) (*Key, error) {
+	params := AdoptKMSKeyParams{IdempotencyKey: once()}
+	return call[Key](ctx, j, fmt.Sprintf("adopt key %q of the KMS", spec.KmsKey), func(ctx context.Context) (*http.Response, error) {
+		return j.api.AdoptKMSKey(ctx, &params, spec)
+	})
+}
+
 // KeyFilter selects keys; empty fields select all.
 type KeyFilter struct {
 	Name, Algorithm string
