@@ -238,7 +238,7 @@ func TestKMSKeys_WhileTheKMSCannotOrDoesNotWantTo(t *testing.T) {
 			verifies("started without the KMS")
 			sign().refused(t, http.StatusServiceUnavailable, "dependency_unavailable", "started without the KMS")
 			s.call(t, token, http.MethodPost, "keys/kms", object{"name": "more", "kms_key": "lent"}).
-				refused(t, http.StatusForbidden, "feature_disabled", "making such a key is nothing without the KMS")
+				refused(t, http.StatusNotFound, "feature_disabled", "making such a key is nothing without the KMS")
 			k.at.become(relayed(k.URL()))
 			s.found(t, token)
 			again()
@@ -254,7 +254,7 @@ func TestKMSKeys_WhileTheKMSCannotOrDoesNotWantTo(t *testing.T) {
 			sign().refused(t, http.StatusServiceUnavailable, "dependency_unavailable", "without a KMS")
 			s.call(t, token, http.MethodPost, "keys/signer/rotate", nil).refused(t, http.StatusServiceUnavailable, "dependency_unavailable", "without a KMS")
 			s.call(t, token, http.MethodPost, "keys/kms", object{"name": "more", "kms_key": "lent"}).
-				refused(t, http.StatusForbidden, "feature_disabled", "without a KMS")
+				refused(t, http.StatusNotFound, "feature_disabled", "without a KMS")
 		})
 	}
 }
@@ -281,7 +281,8 @@ func TestKMSKeys_ARowThatWasEditedByHandSignsNothing(t *testing.T) {
 			_, err = db.Exec(ctx, edit.do, "default")
 			require.NoError(t, err)
 			s.fresh(t, token)
-			got := s.call(t, token, http.MethodPost, "jws/sign", object{"key": "signer", "payload": "aGk"})
+			got, err := servicetest.Exchange(s.HTTP, s.Request(t, token, http.MethodPost, "jws/sign", object{"key": "signer", "payload": "aGk"}))
+			require.NoError(t, err)
 			assert.Equal(t, http.StatusInternalServerError, got.Status, "%s: %s", what, got.Body)
 			_, err = db.Exec(ctx, edit.undo, "default")
 			require.NoError(t, err)

@@ -202,6 +202,6 @@ func (s *service) found(t testing.TB, token string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		got := s.call(t, token, http.MethodPost, "keys/kms", object{"name": "nothing", "kms_key": "nothing"})
-		return got.Status != http.StatusForbidden
+		return got.Status == http.StatusBadRequest // the KMS says that there is none
 	}, 30*time.Second, 20*time.Millisecond)
 }
