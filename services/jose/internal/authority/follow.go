@@ -12,11 +12,11 @@ import (
 // successor is the version that succeeds those of a ring, of which the KMS keeps the private parts: one that it has in use already and that is
 // not known here, or else a new one.
 func (a *Authority) successor(ctx context.Context, ring Ring) (fresh, error) {
-	kept, err := a.kept(ctx, ring)
+	kept, known, err := a.kept(ctx, ring.Key)
 	if err != nil {
 		return fresh{}, err
 	}
-	if kept.Version <= ring.newestKMS() {
+	if kept.Version <= known {
 		if kept.Version, err = a.custodian.Rotate(ctx, kept.ID); err != nil {
 			return fresh{}, err
 		}
@@ -24,16 +24,19 @@ func (a *Authority) successor(ctx context.Context, ring Ring) (fresh, error) {
 	return a.adopted(ctx, ring.Key, kept)
 }
 
-// kept is the key of a ring as its KMS has it. That it is for the tenant is asked each time.
-func (a *Authority) kept(ctx context.Context, ring Ring) (CustodyKey, error) {
+// kept is a key as its KMS has it, and the newest of its versions that is known here, or was. That it is for the tenant is asked each time.
+func (a *Authority) kept(ctx context.Context, key Key) (kept CustodyKey, known int64, err error) {
 	if a.custodian == nil {
-		return CustodyKey{}, errNoCustodian()
+		return CustodyKey{}, 0, errNoCustodian()
 	}
-	kept, err := a.custodian.Key(ctx, ring.Key.Tenant, ring.Key.KMSKey)
+	if known, err = a.store.NewestElsewhere(ctx, key.Tenant, key.ID); err != nil {
+		return CustodyKey{}, 0, err
+	}
+	kept, err = a.custodian.Key(ctx, key.Tenant, key.KMSKey)
 	if errors.Is(err, ErrNotFound) {
-		return CustodyKey{}, problem.New(CodeKMSRefused, "the KMS has no such key for this tenant any more")
+		return CustodyKey{}, 0, problem.New(CodeKMSRefused, "the KMS has no such key for this tenant any more")
 	}
-	return kept, err
+	return kept, known, err
 }
 
 // adopted is a version of the KMS as one of a key.
@@ -46,14 +49,6 @@ func (a *Authority) adopted(ctx context.Context, key Key, kept CustodyKey) (fres
 		return fresh{}, problem.New("key_mismatch", "the key in the KMS is for %s now, and not for %s", spec.Algorithm, key.Algorithm)
 	}
 	return fresh{material: material, origin: OriginKMS, kmsVersion: kept.Version}, nil
-}
-
-// newestKMS is the newest of the KMS's versions that are known here.
-func (r Ring) newestKMS() (newest int64) {
-	for _, version := range r.Versions {
-		newest = max(newest, version.KMSVersion)
-	}
-	return newest
 }
 
 // Follow adopts, for a tenant's keys that a KMS keeps, the versions that it has taken into use by itself. A key that cannot be followed now does not
@@ -91,8 +86,8 @@ func (a *Authority) follow(ctx context.Context, key Key) error {
 	if a.rotatable(ring, false) != nil {
 		return nil //nolint:nilerr // it is not its time
 	}
-	kept, err := a.kept(ctx, ring)
-	if err != nil || kept.Version <= ring.newestKMS() {
+	kept, known, err := a.kept(ctx, ring.Key)
+	if err != nil || kept.Version <= known {
 		return err
 	}
 	next, err := a.adopted(ctx, ring.Key, kept)

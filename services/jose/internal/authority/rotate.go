@@ -99,6 +99,9 @@ func (a *Authority) addVersion(ctx context.Context, key Key, next fresh, immedia
 		if err != nil {
 			return err
 		}
+		if err := a.newer(ctx, key, next); err != nil {
+			return err
+		}
 		if version, err = draft.store(ctx, a.store, key, number); err != nil {
 			return err
 		}
@@ -111,6 +114,19 @@ func (a *Authority) addVersion(ctx context.Context, key Key, next fresh, immedia
 		return Version{}, fmt.Errorf("store version: %w", err)
 	}
 	return version, nil
+}
+
+// newer holds versions that a KMS keeps to its order, within the transaction that has the number: of two that are adopted side by side the
+// newer one stays. ErrStale otherwise.
+func (a *Authority) newer(ctx context.Context, key Key, next fresh) error {
+	if next.origin != OriginKMS {
+		return nil
+	}
+	known, err := a.store.NewestElsewhere(ctx, key.Tenant, key.ID)
+	if err == nil && next.kmsVersion <= known {
+		return ErrStale
+	}
+	return err
 }
 
 // settle writes what has become due into the rows of a key, or of all keys of the tenant ("").

@@ -60,6 +60,8 @@ type VersionStore interface {
 	Version(ctx context.Context, tenant, keyID string, number int64) (Key, Version, error)
 	// Versions reads up to limit versions, newest first, below the number given (0: from the newest), the destroyed ones too.
 	Versions(ctx context.Context, tenant, keyID string, below int64, limit int) ([]Version, error)
+	// NewestElsewhere is the highest of the KMS's versions that versions of the key are, or were before they were destroyed; 0 for none.
+	NewestElsewhere(ctx context.Context, tenant, keyID string) (int64, error)
 	// SucceedAt says when the versions below number end: they retire at the time, and stay published for the lifetime of what they have signed
 	// and margin. Those that have ended are left as they are.
 	SucceedAt(ctx context.Context, version Version, margin time.Duration, now time.Time) error

@@ -81,6 +81,16 @@ func (s *Store) Versions(ctx context.Context, tenant, keyID string, below int64,
 	return database.Collect(rows, scanVersion)
 }
 
+// NewestElsewhere implements authority.VersionStore.
+func (s *Store) NewestElsewhere(ctx context.Context, tenant, keyID string) (newest int64, err error) {
+	err = s.db.QueryRow(database.WithTenant(ctx, tenant), `
+		SELECT COALESCE(MAX(v.kms_version), 0) FROM jose_key_versions v WHERE v.tenant_id = $1 AND v.key_id = $2`, tenant, keyID).Scan(&newest)
+	if err != nil {
+		return 0, fmt.Errorf("select newest version of the KMS: %w", err)
+	}
+	return newest, nil
+}
+
 // SucceedAt implements authority.VersionStore.
 func (s *Store) SucceedAt(ctx context.Context, v authority.Version, margin time.Duration, now time.Time) error {
 	_, err := s.db.Exec(database.WithTenant(ctx, v.Tenant), `
