@@ -15,6 +15,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/testkit v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/tlsconfig v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/services/jose/client v0.0.0-00010101000000-000000000000
+	github.com/cryptoutil/cryptoutil/services/kms v0.0.0-00010101000000-000000000000
 	github.com/go-chi/chi/v5 v5.2.5
 	github.com/google/uuid v1.6.0
 	github.com/oapi-codegen/runtime v1.8.0
@@ -31,6 +32,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/apiclient v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
+	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/getkin/kin-openapi v0.149.0 // indirect
@@ -128,3 +130,7 @@ replace github.com/cryptoutil/cryptoutil/libs/testkit => ../../libs/testkit
 replace github.com/cryptoutil/cryptoutil/libs/tlsconfig => ../../libs/tlsconfig
 
 replace github.com/cryptoutil/cryptoutil/services/jose/client => ../../services/jose/client
+
+replace github.com/cryptoutil/cryptoutil/services/kms => ../../services/kms
+
+replace github.com/cryptoutil/cryptoutil/services/kms/client => ../../services/kms/client
