@@ -99,7 +99,7 @@ func TestKMSKeys_FollowWhatTheKMSDoesByItself(t *testing.T) {
 
 			// At once makes one more there; nothing is adopted twice.
 			next := s.post(t, token, "keys/signer/rotate", object{"immediate": true}).Object(t)
-			assert.Equal(t, 3.0, next["kms_version"])
+			assert.EqualValues(t, 3, next["kms_version"])
 			seen := map[any]bool{}
 			for _, version := range s.get(t, token, "keys/signer/versions").Items(t) {
 				assert.False(t, seen[version["kms_version"]], "%v twice", version["kms_version"])

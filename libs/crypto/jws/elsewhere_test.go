@@ -31,7 +31,9 @@ func by(private *jwk.Key, algorithm string) jwk.SignFunc {
 	if algorithm[0] == 'E' && algorithm[1] == 'S' {
 		format = jws.FormatP1363
 	}
-	return func(message []byte) ([]byte, error) { return jws.SignRaw(private, algorithm, jws.InputMessage, message, format) }
+	return func(message []byte) ([]byte, error) {
+		return jws.SignRaw(private, algorithm, jws.InputMessage, message, format)
+	}
 }
 
 func TestElsewhere_SignsInEverySerializationAsAKeyThatIsHere(t *testing.T) {

@@ -22,8 +22,13 @@ func TestBinding_OfOwnKeysIsWhatItWas(t *testing.T) {
 	key := authority.Key{Tenant: "a", ID: "k", Algorithm: "ES256", Curve: "P-256", Use: "sign"}
 	version := authority.Version{Tenant: "a", KeyID: "k", ID: "v", Number: 2, Origin: authority.OriginGenerated}
 	own := []barrier.Attribute{
-		{Name: "key_id", Value: "k"}, {Name: "algorithm", Value: "ES256"}, {Name: "key_size", Value: "0"}, {Name: "curve", Value: "P-256"},
-		{Name: "use", Value: "sign"}, {Name: "origin", Value: "generated"}, {Name: "exportable", Value: "false"},
+		{Name: "key_id", Value: "k"},
+		{Name: "algorithm", Value: "ES256"},
+		{Name: "key_size", Value: "0"},
+		{Name: "curve", Value: "P-256"},
+		{Name: "use", Value: "sign"},
+		{Name: "origin", Value: "generated"},
+		{Name: "exportable", Value: "false"},
 	}
 	assert.Equal(t, own, authority.Binding(key, version).Attributes)
 

@@ -130,7 +130,7 @@ func TestSign_BelievesNoAnswerThatIsNotOne(t *testing.T) {
 
 func TestCalls_SayWhatTheKMSMeansAndNoMore(t *testing.T) {
 	t.Parallel()
-	const secret = "the caller is nobody to the KMS" //nolint:gosec // no credential
+	const secret = "the caller is nobody to the KMS"
 	document := func(code string) string { return `{"code":"` + code + `","detail":"` + secret + `"}` }
 	for what, c := range map[string]struct {
 		handle http.HandlerFunc
