@@ -22,7 +22,7 @@ import (
 
 // Bounds of an outage, generous for a busy machine. The test logs what it measures.
 const (
-	mostLiveness = 2 * time.Second  // for half of the livez probes, whatever else the machine does; it is meant to answer within 5 ms
+	mostLiveness = 2 * time.Second  // livez is meant to answer within 5 ms
 	mostWait     = 10 * time.Second // for an answer of a service that knows of the outage
 	mostSilence  = 30 * time.Second // for the answer to a request whose statement is on its way when the server falls silent
 	mostRecovery = 15 * time.Second
@@ -85,7 +85,7 @@ func TestOutage_OfTheDatabase(t *testing.T) {
 			t.Logf("livez throughout: %s", livez)
 			t.Logf("requests throughout: %s", waits)
 			t.Logf("served again %s after the database was back", recovered.Round(time.Millisecond))
-			assert.Less(t, livez.percentile(50), mostLiveness)
+			assert.Less(t, livez.percentile(99), mostLiveness)
 			assert.Less(t, waits.max(), c.wait, "a request hung")
 		})
 	}
