@@ -10,7 +10,6 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
-	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
 
 // ListAuditEvents implements GET /audit/events.
@@ -30,12 +29,10 @@ func (o *Operations) ListAuditEvents(ctx context.Context, request adminapi.ListA
 	of := page.List{Tenant: by.Tenant, Name: "audit/events", Sort: "seq " + strconv.FormatBool(filter.Newest), Filter: []string{
 		apivalue.Timestamp(filter.Since), apivalue.Timestamp(filter.Until), filter.Action, filter.Outcome, filter.ActorID, filter.ObjectKind, filter.ObjectID,
 	}}
-	items, next, err := list(o, of, p.Limit, p.Cursor, func(after string, limit int) ([]audit.Entry, error) {
-		number := int64(0)
-		if after != "" {
-			if number, err = strconv.ParseInt(after, 10, 64); err != nil {
-				return nil, problem.New(problem.InvalidCursor, "the cursor is not of this list")
-			}
+	items, next, err := page.Read(o.cfg.Cursors, of, p.Limit, p.Cursor, func(after string, limit int) ([]audit.Entry, error) {
+		number, err := page.Number(after)
+		if err != nil {
+			return nil, err
 		}
 		return o.cfg.Audit.List(ctx, by.Tenant, filter, number, limit)
 	}, func(e audit.Entry) string { return strconv.FormatInt(e.Seq, 10) })
@@ -43,7 +40,7 @@ func (o *Operations) ListAuditEvents(ctx context.Context, request adminapi.ListA
 		return nil, err
 	}
 	return adminapi.ListAuditEvents200JSONResponse{
-		Items: each(items, func(e audit.Entry) adminapi.Event {
+		Items: apivalue.Each(items, func(e audit.Entry) adminapi.Event {
 			return adminapi.Event{Seq: e.Seq, Event: e.Event, Intact: e.Intact}
 		}),
 		NextCursor: next,

@@ -33,7 +33,7 @@ func (o *Operations) CreateClient(ctx context.Context, request adminapi.CreateCl
 		return nil, err
 	}
 	ask := directory.Client{
-		Name: b.Name, Description: apivalue.Of(b.Description), Scopes: b.Scopes, Certificates: each(apivalue.Of(b.Certificates), certificate),
+		Name: b.Name, Description: apivalue.Of(b.Description), Scopes: b.Scopes, Certificates: apivalue.Each(apivalue.Of(b.Certificates), certificate),
 		Disabled: apivalue.Of(b.Disabled), ExpiresAt: expires,
 	}
 	if err := checkClient(ask); err != nil {
@@ -86,13 +86,13 @@ func (o *Operations) ListClients(ctx context.Context, request adminapi.ListClien
 	}
 	name := apivalue.Of(request.Params.Name)
 	of := page.List{Tenant: by.Tenant, Name: "clients", Sort: "id", Filter: []string{name}}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Client, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Client, error) {
 		return o.dir.Clients(ctx, by.Tenant, name, after, limit)
 	}, func(c directory.Client) string { return c.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListClients200JSONResponse{Items: each(items, client), NextCursor: next}, nil
+	return adminapi.ListClients200JSONResponse{Items: apivalue.Each(items, client), NextCursor: next}, nil
 }
 
 // GetClient implements GET /clients/{id}.
@@ -130,14 +130,14 @@ func (o *Operations) UpdateClient(ctx context.Context, request adminapi.UpdateCl
 	}
 	changed, err := o.dir.UpdateClient(ctx, by, request.Id, version, func(c *directory.Client) error {
 		want, err := mergepatch.Apply(writableClient{
-			Name: c.Name, Description: apivalue.Optional(c.Description), Scopes: c.Scopes, Certificates: each(c.Certificates, certificateName),
+			Name: c.Name, Description: apivalue.Optional(c.Description), Scopes: c.Scopes, Certificates: apivalue.Each(c.Certificates, certificateName),
 			Disabled: c.Disabled, ExpiresAt: moment(c.ExpiresAt),
 		}, *request.Body)
 		if err != nil {
 			return err
 		}
 		c.Name, c.Description, c.Scopes, c.Disabled = want.Name, apivalue.Of(want.Description), want.Scopes, want.Disabled
-		c.Certificates = each(want.Certificates, certificate)
+		c.Certificates = apivalue.Each(want.Certificates, certificate)
 		if c.ExpiresAt, err = o.end(c.ExpiresAt, want.ExpiresAt); err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func client(c directory.Client) adminapi.Client {
 		ExpiresAt: apivalue.OptionalTimestamp(c.ExpiresAt), Version: c.Version, CreatedAt: apivalue.Timestamp(c.CreatedAt), UpdatedAt: apivalue.Timestamp(c.UpdatedAt),
 	}
 	if len(c.Certificates) > 0 {
-		names := each(c.Certificates, certificateName)
+		names := apivalue.Each(c.Certificates, certificateName)
 		out.Certificates = &names
 	}
 	return out

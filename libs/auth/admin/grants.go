@@ -42,13 +42,13 @@ func (o *Operations) ListGrants(ctx context.Context, request adminapi.ListGrants
 	}
 	subject, resource := apivalue.Of(request.Params.Subject), apivalue.Of(request.Params.Resource)
 	of := page.List{Tenant: by.Tenant, Name: "grants", Sort: "id", Filter: []string{subject, resource}}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Grant, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Grant, error) {
 		return o.dir.ListGrants(ctx, by.Tenant, subject, resource, after, limit)
 	}, func(g directory.Grant) string { return g.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListGrants200JSONResponse{Items: each(items, grant), NextCursor: next}, nil
+	return adminapi.ListGrants200JSONResponse{Items: apivalue.Each(items, grant), NextCursor: next}, nil
 }
 
 // GetGrant implements GET /grants/{id}.

@@ -19,7 +19,6 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database/audit"
 	"github.com/cryptoutil/cryptoutil/libs/database/tenants"
 	"github.com/cryptoutil/cryptoutil/libs/server"
-	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -102,30 +101,6 @@ func caller(ctx context.Context) (*server.Principal, error) {
 }
 
 func disabled() error { return problem.New(problem.FeatureDisabled, "the service does not have it") }
-
-// list reads one page: its items, and the cursor of the next one.
-func list[T any](o *Operations, of page.List, limit *int, cursor *string, read func(after string, limit int) ([]T, error), key func(T) string) ([]T, *string, error) {
-	n := page.Limit(limit)
-	after, err := o.cfg.Cursors.Decode(of, apivalue.Of(cursor))
-	if err != nil {
-		return nil, nil, err
-	}
-	items, err := read(after, n+1)
-	if err != nil || len(items) <= n {
-		return items, nil, err
-	}
-	next, err := o.cfg.Cursors.Encode(of, key(items[n-1]))
-	return items[:n], &next, err
-}
-
-// each converts the items of a page.
-func each[T, U any](items []T, convert func(T) U) []U {
-	out := make([]U, 0, len(items))
-	for _, item := range items {
-		out = append(out, convert(item))
-	}
-	return out
-}
 
 // future reads the time at which something is to end.
 func (o *Operations) future(t *time.Time) (time.Time, error) {

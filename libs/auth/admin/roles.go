@@ -37,7 +37,7 @@ func (o *Operations) ListRoles(ctx context.Context, request adminapi.ListRolesRe
 		return nil, err
 	}
 	of := page.List{Tenant: by.Tenant, Name: "roles", Sort: "id"}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Role, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Role, error) {
 		return o.dir.Roles(ctx, by.Tenant, after, limit)
 	}, func(r directory.Role) string { return r.ID })
 	if err != nil {
@@ -46,7 +46,7 @@ func (o *Operations) ListRoles(ctx context.Context, request adminapi.ListRolesRe
 	if apivalue.Of(request.Params.Cursor) == "" {
 		items = append(o.dir.BuiltIn(), items...)
 	}
-	return adminapi.ListRoles200JSONResponse{Items: each(items, role), NextCursor: next}, nil
+	return adminapi.ListRoles200JSONResponse{Items: apivalue.Each(items, role), NextCursor: next}, nil
 }
 
 // GetRole implements GET /roles/{id}.
@@ -132,13 +132,13 @@ func (o *Operations) ListRoleBindings(ctx context.Context, request adminapi.List
 		of = found.ID
 	}
 	lst := page.List{Tenant: by.Tenant, Name: "role-bindings", Sort: "id", Filter: []string{of, subject}}
-	items, next, err := list(o, lst, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Binding, error) {
+	items, next, err := page.Read(o.cfg.Cursors, lst, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Binding, error) {
 		return o.dir.Bindings(ctx, by.Tenant, of, subject, after, limit)
 	}, func(b directory.Binding) string { return b.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListRoleBindings200JSONResponse{Items: each(items, binding), NextCursor: next}, nil
+	return adminapi.ListRoleBindings200JSONResponse{Items: apivalue.Each(items, binding), NextCursor: next}, nil
 }
 
 // GetRoleBinding implements GET /role-bindings/{id}.

@@ -26,14 +26,14 @@ func (o *Operations) ListSessions(ctx context.Context, request adminapi.ListSess
 		filter.Kind, filter.PrincipalID = by.Kind, by.ID
 	}
 	of := page.List{Tenant: by.Tenant, Name: "sessions", Sort: "id", Filter: []string{filter.Kind, filter.PrincipalID}}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]session.Info, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]session.Info, error) {
 		return o.cfg.Sessions.List(ctx, by.Tenant, filter, after, limit)
 	}, func(s session.Info) string { return s.ID })
 	if err != nil {
 		return nil, err
 	}
 	return adminapi.ListSessions200JSONResponse{
-		Items:      each(items, func(s session.Info) adminapi.Session { return sessionOf(s, s.ID == by.SessionID) }),
+		Items:      apivalue.Each(items, func(s session.Info) adminapi.Session { return sessionOf(s, s.ID == by.SessionID) }),
 		NextCursor: next,
 	}, nil
 }

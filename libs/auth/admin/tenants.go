@@ -88,13 +88,13 @@ func (o *Operations) ListTenants(ctx context.Context, request adminapi.ListTenan
 		return nil, err
 	}
 	of := page.List{Tenant: by.Tenant, Name: "tenants", Sort: "id"}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]tenants.Tenant, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]tenants.Tenant, error) {
 		return o.cfg.Tenants.List(ctx, after, limit)
 	}, func(t tenants.Tenant) string { return t.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListTenants200JSONResponse{Items: each(items, tenant), NextCursor: next}, nil
+	return adminapi.ListTenants200JSONResponse{Items: apivalue.Each(items, tenant), NextCursor: next}, nil
 }
 
 // GetTenant implements GET /tenants/{id}.

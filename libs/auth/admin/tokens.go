@@ -49,13 +49,13 @@ func (o *Operations) ListApiTokens(ctx context.Context, request adminapi.ListApi
 	}
 	owner := apivalue.Of(request.Params.Owner)
 	of := page.List{Tenant: by.Tenant, Name: "api-tokens", Sort: "id", Filter: []string{owner}}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Token, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.Token, error) {
 		return o.dir.Tokens(ctx, by, owner, after, limit)
 	}, func(t directory.Token) string { return t.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListApiTokens200JSONResponse{Items: each(items, token), NextCursor: next}, nil
+	return adminapi.ListApiTokens200JSONResponse{Items: apivalue.Each(items, token), NextCursor: next}, nil
 }
 
 // GetApiToken implements GET /api-tokens/{id}.

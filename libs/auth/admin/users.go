@@ -70,13 +70,13 @@ func (o *Operations) ListUsers(ctx context.Context, request adminapi.ListUsersRe
 	}
 	login := apivalue.Of(request.Params.Login)
 	of := page.List{Tenant: by.Tenant, Name: "users", Sort: "id", Filter: []string{login}}
-	items, next, err := list(o, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.User, error) {
+	items, next, err := page.Read(o.cfg.Cursors, of, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]directory.User, error) {
 		return o.dir.Users(ctx, by.Tenant, login, after, limit)
 	}, func(u directory.User) string { return u.ID })
 	if err != nil {
 		return nil, err
 	}
-	return adminapi.ListUsers200JSONResponse{Items: each(items, user), NextCursor: next}, nil
+	return adminapi.ListUsers200JSONResponse{Items: apivalue.Each(items, user), NextCursor: next}, nil
 }
 
 // GetUser implements GET /users/{id}.

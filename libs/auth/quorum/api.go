@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/cryptoutil/cryptoutil/libs/server"
+	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -121,7 +121,7 @@ func (h handlers) move(do func(ctx context.Context, by *server.Principal, id str
 // approvalPage is the answer to GET /approvals.
 type approvalPage struct {
 	Items      []approval `json:"items"`
-	NextCursor string     `json:"next_cursor,omitempty"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
 func (h handlers) list(r *http.Request, by *server.Principal) (any, error) {
@@ -135,27 +135,14 @@ func (h handlers) list(r *http.Request, by *server.Principal) (any, error) {
 		}
 		asked = &n
 	}
-	limit := page.Limit(asked)
-	of := page.List{Tenant: by.Tenant, Name: "approvals", Sort: "id", Filter: []string{string(state)}}
-	after, err := h.cursors.Decode(of, query.Get("cursor"))
+	of, cursor := page.List{Tenant: by.Tenant, Name: "approvals", Sort: "id", Filter: []string{string(state)}}, query.Get("cursor")
+	found, next, err := page.Read(h.cursors, of, asked, &cursor, func(after string, limit int) ([]Request, error) {
+		return h.approvals.List(r.Context(), by, state, after, limit)
+	}, func(r Request) string { return r.ID })
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.approvals.List(r.Context(), by, state, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := approvalPage{Items: []approval{}}
-	if len(found) > limit {
-		found = found[:limit]
-		if answer.NextCursor, err = h.cursors.Encode(of, found[limit-1].ID); err != nil {
-			return nil, err
-		}
-	}
-	for _, one := range found {
-		answer.Items = append(answer.Items, encode(one))
-	}
-	return answer, nil
+	return approvalPage{Items: apivalue.Each(found, encode), NextCursor: next}, nil
 }
 
 // approval is a request as the API shows it.
@@ -202,7 +189,7 @@ func encode(r Request) approval {
 	out := approval{
 		ID: r.ID, Operation: r.Operation, Resource: resource{r.Kind, r.Resource}, Parameters: bytes.TrimSpace(r.Parameters), Fingerprint: r.Fingerprint,
 		Reason: r.Reason, RequestedBy: requester{r.RequesterKind, r.RequesterID}, State: r.State, Approvals: r.Approvals, Needed: r.Needed,
-		Approvers: []approver{}, CreatedAt: timestamp(r.CreatedAt), UpdatedAt: timestamp(r.UpdatedAt), ExpiresAt: timestamp(r.ExpiresAt),
+		Approvers: []approver{}, CreatedAt: apivalue.Timestamp(r.CreatedAt), UpdatedAt: apivalue.Timestamp(r.UpdatedAt), ExpiresAt: apivalue.Timestamp(r.ExpiresAt),
 	}
 	if len(out.Parameters) == 0 {
 		out.Parameters = json.RawMessage("{}")
@@ -210,12 +197,9 @@ func encode(r Request) approval {
 	for _, vote := range r.Votes {
 		one := approver{Ref: vote.ApproverID, Vote: vote.Verdict}
 		if !vote.At.IsZero() {
-			one.VotedAt = timestamp(vote.At)
+			one.VotedAt = apivalue.Timestamp(vote.At)
 		}
 		out.Approvers = append(out.Approvers, one)
 	}
 	return out
 }
-
-// timestamp is RFC 3339 in UTC with microseconds.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

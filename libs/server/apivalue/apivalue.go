@@ -74,3 +74,13 @@ func Invalid(pointer, format string, args ...any) error {
 
 	return refusal.With(problem.Field{Pointer: pointer, Detail: refusal.ErrorDetail()})
 }
+
+// Each converts items; the result is never nil, so that it is a list in JSON.
+func Each[T, U any](items []T, convert func(T) U) []U {
+	out := make([]U, len(items))
+	for i, item := range items {
+		out[i] = convert(item)
+	}
+
+	return out
+}

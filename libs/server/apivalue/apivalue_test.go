@@ -1,6 +1,8 @@
 package apivalue_test
 
 import (
+	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
@@ -46,4 +48,14 @@ func TestOptional_ZeroIsAbsent(t *testing.T) {
 	assert.Nil(t, apivalue.Optional(""))
 	assert.Equal(t, 7, apivalue.Of(apivalue.Optional(7)))
 	assert.Empty(t, apivalue.Of[string](nil))
+}
+
+func TestEach_IsAListInJSONEvenWhenThereIsNothing(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{"3", "1", "3"}, apivalue.Each([]int{3, 1, 3}, strconv.Itoa))
+	for _, none := range [][]int{nil, {}} {
+		text, err := json.Marshal(apivalue.Each(none, strconv.Itoa))
+		require.NoError(t, err)
+		assert.Equal(t, "[]", string(text))
+	}
 }

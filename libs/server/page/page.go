@@ -1,4 +1,4 @@
-// Package page makes the cursors of keyset pagination. Its main type is Cursors.
+// Package page reads lists page by page, by keyset pagination. Its main type is Cursors.
 //
 // A cursor is base64url of HMAC-SHA-256 (RFC 2104) and of the sort key that the page before ended with. The MAC covers the tenant, the list, its
 // filter and its order as well, so that a cursor continues the very list it came from and nothing else, on every replica.
