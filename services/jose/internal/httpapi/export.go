@@ -30,7 +30,7 @@ func (h *Operations) ExportKeys(ctx context.Context, request ExportKeysRequestOb
 	if err != nil {
 		return nil, err
 	}
-	exported, err := h.authority.ExportSet(ctx, who, each(request.Body.Keys, authority.RefOf), authority.RefOf(request.Body.Recipient))
+	exported, err := h.authority.ExportSet(ctx, who, apivalue.Each(request.Body.Keys, authority.RefOf), authority.RefOf(request.Body.Recipient))
 	if err != nil {
 		return nil, err
 	}
@@ -38,5 +38,5 @@ func (h *Operations) ExportKeys(ctx context.Context, request ExportKeysRequestOb
 }
 
 func exportedOf(e authority.Exported) Exported {
-	return Exported{Jwe: e.JWE, Keys: each(e.Of, usedOf), Recipient: usedOf(e.Recipient)}
+	return Exported{Jwe: e.JWE, Keys: apivalue.Each(e.Of, usedOf), Recipient: usedOf(e.Recipient)}
 }

@@ -119,22 +119,3 @@ func (h *Operations) usedAll(ctx context.Context, operation string, keys []autho
 	}
 	return nil
 }
-
-// next is a page of a list that was read with one item too many, and the cursor of the page after it.
-func next[T any](h *Operations, list page.List, items []T, limit int, last func(T) string) ([]T, *string, error) {
-	if len(items) <= limit {
-		return items, nil, nil
-	}
-	items = items[:limit]
-	cursor, err := h.cursors.Encode(list, last(items[limit-1]))
-	return items, &cursor, err
-}
-
-// each applies a function to every item; the result is never nil, so that it is a list in JSON.
-func each[T, U any](items []T, f func(T) U) []U {
-	out := make([]U, len(items))
-	for i, item := range items {
-		out[i] = f(item)
-	}
-	return out
-}

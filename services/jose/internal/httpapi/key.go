@@ -94,17 +94,11 @@ func (h *Operations) ListKeys(ctx context.Context, request ListKeysRequestObject
 		Status: authority.KeyStatus(apivalue.Of(request.Params.Status)),
 	}
 	list := page.List{Tenant: who.Tenant, Name: "keys", Sort: "id", Filter: []string{filter.Name, filter.Algorithm, string(filter.Status)}}
-	limit := page.Limit(request.Params.Limit)
-	if filter.After, err = h.cursors.Decode(list, apivalue.Of(request.Params.Cursor)); err != nil {
-		return nil, err
-	}
-	filter.Limit = limit + 1
-	keys, err := h.authority.List(ctx, who, filter)
-	if err != nil {
-		return nil, err
-	}
-	keys, cursor, err := next(h, list, keys, limit, func(k authority.Key) string { return k.ID })
-	return ListKeys200JSONResponse{Items: each(keys, keyOf), NextCursor: cursor}, err
+	keys, cursor, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]authority.Key, error) {
+		filter.After, filter.Limit = after, limit
+		return h.authority.List(ctx, who, filter)
+	}, func(k authority.Key) string { return k.ID })
+	return ListKeys200JSONResponse{Items: apivalue.Each(keys, keyOf), NextCursor: cursor}, err
 }
 
 // GetKey implements GET /keys/{id}.

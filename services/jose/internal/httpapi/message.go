@@ -128,7 +128,7 @@ func madeOf(m authority.Made) Made {
 	first := m.By[0]
 	made := Made{Message: m.Message, Algorithm: first.Algorithm, KeyId: first.KeyID, Version: first.Version, Kid: first.KID}
 	if len(m.By) > 1 {
-		keys := each(m.By, usedOf)
+		keys := apivalue.Each(m.By, usedOf)
 		made.Keys = &keys
 	}
 	return made
@@ -174,10 +174,10 @@ func (h *Operations) VerifyJWS(ctx context.Context, request VerifyJWSRequestObje
 		KeyId: first.KeyID, Version: first.Version, Kid: first.KID,
 	}
 	if signed.JSON {
-		signatures := each(signed.Signatures, signatureOf)
+		signatures := apivalue.Each(signed.Signatures, signatureOf)
 		answer.Signatures = &signatures
 	}
-	return answer, h.usedAll(ctx, "verify", each(signed.Signatures, func(s authority.Signature) authority.Used { return s.Used }))
+	return answer, h.usedAll(ctx, "verify", apivalue.Each(signed.Signatures, func(s authority.Signature) authority.Used { return s.Used }))
 }
 
 func signatureOf(s authority.Signature) VerifiedSignature {

@@ -48,17 +48,10 @@ func (h *Operations) ListProfiles(ctx context.Context, request ListProfilesReque
 		return nil, err
 	}
 	list := page.List{Tenant: who.Tenant, Name: "profiles", Sort: "id"}
-	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
-	if err != nil {
-		return nil, err
-	}
-	profiles, err := h.authority.ListProfiles(ctx, who, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	profiles, cursor, err := next(h, list, profiles, limit, func(p authority.Profile) string { return p.ID })
-	return ListProfiles200JSONResponse{Items: each(profiles, profileOf), NextCursor: cursor}, err
+	profiles, cursor, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]authority.Profile, error) {
+		return h.authority.ListProfiles(ctx, who, after, limit)
+	}, func(p authority.Profile) string { return p.ID })
+	return ListProfiles200JSONResponse{Items: apivalue.Each(profiles, profileOf), NextCursor: cursor}, err
 }
 
 // GetProfile implements GET /profiles/{id}.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
-	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
 )
@@ -44,30 +43,14 @@ func (h *Operations) ListKeyVersions(ctx context.Context, request ListKeyVersion
 		return nil, err
 	}
 	list := page.List{Tenant: who.Tenant, Name: "key-versions", Sort: "-version", Filter: []string{key.ID}}
-	limit := page.Limit(request.Params.Limit)
-	below, err := h.below(list, apivalue.Of(request.Params.Cursor))
-	if err != nil {
-		return nil, err
-	}
-	versions, err := h.authority.Versions(ctx, who, authority.Ref(key.ID), below, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	versions, cursor, err := next(h, list, versions, limit, func(v authority.Version) string { return strconv.FormatInt(v.Number, 10) })
-	return ListKeyVersions200JSONResponse{Items: each(versions, h.version), NextCursor: cursor}, err
-}
-
-// below decodes a cursor into the version that the page before ended with; 0 without one.
-func (h *Operations) below(list page.List, cursor string) (int64, error) {
-	last, err := h.cursors.Decode(list, cursor)
-	if err != nil || last == "" {
-		return 0, err
-	}
-	number, err := strconv.ParseInt(last, 10, 64)
-	if err != nil {
-		return 0, problem.New(problem.InvalidCursor, "start again without a cursor").Because(err)
-	}
-	return number, nil
+	versions, cursor, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]authority.Version, error) {
+		below, err := page.Number(after)
+		if err != nil {
+			return nil, err
+		}
+		return h.authority.Versions(ctx, who, authority.Ref(key.ID), below, limit)
+	}, func(v authority.Version) string { return strconv.FormatInt(v.Number, 10) })
+	return ListKeyVersions200JSONResponse{Items: apivalue.Each(versions, h.version), NextCursor: cursor}, err
 }
 
 // GetKeyVersion implements GET /keys/{id}/versions/{version}.
