@@ -44,28 +44,13 @@ func (h *Operations) ListAliases(ctx context.Context, request ListAliasesRequest
 		ref = keyring.Ref(key.ID)
 	}
 	list := page.List{Tenant: who.Tenant, Name: "aliases", Sort: "name", Filter: []string{string(ref)}}
-	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	aliases, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.Alias, error) {
+		return h.keys.Aliases(ctx, who, ref, after, limit)
+	}, func(a keyring.Alias) string { return a.Name })
 	if err != nil {
 		return nil, err
 	}
-	aliases, err := h.keys.Aliases(ctx, who, ref, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := ListAliases200JSONResponse{Items: []Alias{}}
-	if len(aliases) > limit {
-		aliases = aliases[:limit]
-		next, err := h.cursors.Encode(list, aliases[limit-1].Name)
-		if err != nil {
-			return nil, err
-		}
-		answer.NextCursor = &next
-	}
-	for _, one := range aliases {
-		answer.Items = append(answer.Items, alias(one))
-	}
-	return answer, nil
+	return ListAliases200JSONResponse{Items: apivalue.Each(aliases, alias), NextCursor: next}, nil
 }
 
 // GetAlias implements GET /aliases/{name}.

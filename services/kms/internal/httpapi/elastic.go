@@ -46,28 +46,13 @@ func (h *Operations) ListElasticKeys(ctx context.Context, request ListElasticKey
 	}
 	filter, sort := narrowed(request.Params)
 	list := page.List{Tenant: who.Tenant, Name: "elastic-keys", Sort: string(sort), Filter: asTexts(filter)}
-	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	keys, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.ElasticKey, error) {
+		return h.keys.List(ctx, who, keyring.KeyList{Filter: filter, Sort: sort, After: after, Limit: limit})
+	}, func(k keyring.ElasticKey) string { return mark(k, sort) })
 	if err != nil {
 		return nil, err
 	}
-	keys, err := h.keys.List(ctx, who, keyring.KeyList{Filter: filter, Sort: sort, After: after, Limit: limit + 1})
-	if err != nil {
-		return nil, err
-	}
-	answer := ListElasticKeys200JSONResponse{Items: []ElasticKey{}}
-	if len(keys) > limit {
-		keys = keys[:limit]
-		next, err := h.cursors.Encode(list, mark(keys[limit-1], sort))
-		if err != nil {
-			return nil, err
-		}
-		answer.NextCursor = &next
-	}
-	for _, key := range keys {
-		answer.Items = append(answer.Items, elasticKey(key))
-	}
-	return answer, nil
+	return ListElasticKeys200JSONResponse{Items: apivalue.Each(keys, elasticKey), NextCursor: next}, nil
 }
 
 // GetElasticKey implements GET /elastic-keys/{id}.

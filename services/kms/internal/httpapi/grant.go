@@ -42,28 +42,14 @@ func (h *Operations) ListKeyGrants(ctx context.Context, request ListKeyGrantsReq
 		return nil, err
 	}
 	list := page.List{Tenant: who.Tenant, Name: "key-grants", Sort: "id", Filter: []string{key.ID}}
-	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	grants, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.Grant, error) {
+		_, grants, err := h.keys.Grants(ctx, who, keyring.Ref(key.ID), after, limit)
+		return grants, err
+	}, func(g keyring.Grant) string { return g.ID })
 	if err != nil {
 		return nil, err
 	}
-	_, grants, err := h.keys.Grants(ctx, who, keyring.Ref(key.ID), after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := ListKeyGrants200JSONResponse{Items: []KeyGrant{}}
-	if len(grants) > limit {
-		grants = grants[:limit]
-		next, err := h.cursors.Encode(list, grants[limit-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		answer.NextCursor = &next
-	}
-	for _, g := range grants {
-		answer.Items = append(answer.Items, keyGrant(key, g))
-	}
-	return answer, nil
+	return ListKeyGrants200JSONResponse{Items: apivalue.Each(grants, func(g keyring.Grant) KeyGrant { return keyGrant(key, g) }), NextCursor: next}, nil
 }
 
 // GetKeyGrant implements GET /elastic-keys/{id}/grants/{grant}.

@@ -45,28 +45,14 @@ func (h *Operations) ListImportJobs(ctx context.Context, request ListImportJobsR
 		return nil, err
 	}
 	list := page.List{Tenant: who.Tenant, Name: "import-jobs", Sort: "-id", Filter: []string{key.ID}}
-	limit := page.Limit(request.Params.Limit)
-	before, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	jobs, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.ImportJob, error) {
+		_, jobs, err := h.keys.ImportJobs(ctx, who, keyring.Ref(key.ID), after, limit)
+		return jobs, err
+	}, func(j keyring.ImportJob) string { return j.ID })
 	if err != nil {
 		return nil, err
 	}
-	_, jobs, err := h.keys.ImportJobs(ctx, who, keyring.Ref(key.ID), before, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := ListImportJobs200JSONResponse{Items: []ImportJob{}}
-	if len(jobs) > limit {
-		jobs = jobs[:limit]
-		next, err := h.cursors.Encode(list, jobs[limit-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		answer.NextCursor = &next
-	}
-	for _, job := range jobs {
-		answer.Items = append(answer.Items, importJob(job))
-	}
-	return answer, nil
+	return ListImportJobs200JSONResponse{Items: apivalue.Each(jobs, importJob), NextCursor: next}, nil
 }
 
 // GetImportJob implements GET /elastic-keys/{id}/import-jobs/{job}.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
 	"github.com/cryptoutil/cryptoutil/libs/server/page"
-	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
@@ -57,30 +56,17 @@ func (h *Operations) ListAllMaterialKeys(ctx context.Context, request ListAllMat
 	}
 	filter := keyring.VersionFilter{Status: keyring.VersionStatus(apivalue.Of(request.Params.Status)), Algorithm: apivalue.Of(request.Params.Algorithm)}
 	list := page.List{Tenant: who.Tenant, Name: "all-material-keys", Sort: "id", Filter: []string{string(filter.Status), filter.Algorithm}}
-	limit := page.Limit(request.Params.Limit)
-	after, err := h.cursors.Decode(list, apivalue.Of(request.Params.Cursor))
+	versions, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.ListedVersion, error) {
+		return h.keys.AllVersions(ctx, who, filter, after, limit)
+	}, func(v keyring.ListedVersion) string { return v.ID })
 	if err != nil {
 		return nil, err
 	}
-	versions, err := h.keys.AllVersions(ctx, who, filter, after, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := ListAllMaterialKeys200JSONResponse{Items: []MaterialKey{}}
-	if len(versions) > limit {
-		versions = versions[:limit]
-		next, err := h.cursors.Encode(list, versions[limit-1].ID)
-		if err != nil {
-			return nil, err
-		}
-		answer.NextCursor = &next
-	}
-	for _, version := range versions {
-		item := materialKey(version.MaterialKey, 0)
-		item.Primary = version.Primary
-		answer.Items = append(answer.Items, item)
-	}
-	return answer, nil
+	return ListAllMaterialKeys200JSONResponse{Items: apivalue.Each(versions, func(v keyring.ListedVersion) MaterialKey {
+		item := materialKey(v.MaterialKey, 0)
+		item.Primary = v.Primary
+		return item
+	}), NextCursor: next}, nil
 }
 
 // ListMaterialKeys implements GET /elastic-keys/{id}/material-keys.
@@ -96,41 +82,19 @@ func (h *Operations) ListMaterialKeys(ctx context.Context, request ListMaterialK
 		return nil, err
 	}
 	list := page.List{Tenant: who.Tenant, Name: "material-keys", Sort: "-version", Filter: []string{key.ID}}
-	limit := page.Limit(request.Params.Limit)
-	below, err := h.below(list, apivalue.Of(request.Params.Cursor))
-	if err != nil {
-		return nil, err
-	}
-	key, versions, err := h.keys.Versions(ctx, who, keyring.Ref(key.ID), below, limit+1)
-	if err != nil {
-		return nil, err
-	}
-	answer := ListMaterialKeys200JSONResponse{Items: []MaterialKey{}}
-	if len(versions) > limit {
-		versions = versions[:limit]
-		next, err := h.cursors.Encode(list, strconv.FormatInt(versions[limit-1].Version, 10))
+	versions, next, err := page.Read(h.cursors, list, request.Params.Limit, request.Params.Cursor, func(after string, limit int) ([]keyring.MaterialKey, error) {
+		below, err := page.Number(after)
 		if err != nil {
 			return nil, err
 		}
-		answer.NextCursor = &next
-	}
-	for _, version := range versions {
-		answer.Items = append(answer.Items, materialKey(version, key.PrimaryVersion))
-	}
-	return answer, nil
-}
-
-// below decodes a cursor into the version that the page before ended with; 0 without one.
-func (h *Operations) below(list page.List, cursor string) (int64, error) {
-	last, err := h.cursors.Decode(list, cursor)
-	if err != nil || last == "" {
-		return 0, err
-	}
-	version, err := strconv.ParseInt(last, 10, 64)
+		now, versions, err := h.keys.Versions(ctx, who, keyring.Ref(key.ID), below, limit)
+		key = now
+		return versions, err
+	}, func(v keyring.MaterialKey) string { return strconv.FormatInt(v.Version, 10) })
 	if err != nil {
-		return 0, problem.New(problem.InvalidCursor, "start again without a cursor").Because(err)
+		return nil, err
 	}
-	return version, nil
+	return ListMaterialKeys200JSONResponse{Items: apivalue.Each(versions, func(v keyring.MaterialKey) MaterialKey { return materialKey(v, key.PrimaryVersion) }), NextCursor: next}, nil
 }
 
 // GetMaterialKey implements GET /elastic-keys/{id}/material-keys/{version}.
