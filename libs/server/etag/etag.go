@@ -3,6 +3,8 @@
 package etag
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -11,6 +13,14 @@ import (
 
 // Of returns the strong tag of a resource's version, quotes included. A version counts the changes of one resource.
 func Of(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// OfContent returns the strong tag of a content, quotes included: 128 bits of its SHA-256, so that nobody finds two contents with one tag.
+func OfContent(content []byte) string {
+	const enough = 16
+	sum := sha256.Sum256(content)
+
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:enough]) + `"`
+}
 
 // Match evaluates If-Match against the tag of the resource as it is. The error has the code precondition_required when the field is
 // absent, precondition_failed when the resource is another version by now, and bad_request when the field is malformed. Weak tags

@@ -61,3 +61,19 @@ func TestNoneMatch(t *testing.T) {
 		assert.Equal(t, want, etag.NoneMatch(field, etag.Of(7)), field)
 	}
 }
+
+func TestOfContent_IsOneTagForOneContent(t *testing.T) {
+	t.Parallel()
+	// echo -n abc | openssl dgst -sha256 -binary | head -c 16 | basenc --base64url
+	assert.Equal(t, `"ungWv48Bz-pBQUDeXa4iIw"`, etag.OfContent([]byte("abc")))
+	assert.Equal(t, etag.OfContent(nil), etag.OfContent([]byte{}))
+	tags := map[string]bool{}
+	for i := range 256 {
+		tag := etag.OfContent([]byte{byte(i)})
+		assert.False(t, tags[tag], i)
+		tags[tag] = true
+		require.NoError(t, etag.Match(tag, tag))
+		assert.True(t, etag.NoneMatch("W/"+tag, tag))
+		assert.Equal(t, "precondition_failed", code(t, etag.Match("W/"+tag, tag)))
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -47,7 +46,6 @@ type Reference struct {
 	product, title string
 	documents      []document
 	codes          problem.Table
-	page           func() ([]byte, error) // made when it is first asked for
 }
 
 // document is one OpenAPI document as the product serves it.
@@ -70,7 +68,6 @@ func New(product, title string, apis []server.API) (*Reference, error) {
 			r.codes[code] = kind
 		}
 	}
-	r.page = sync.OnceValues(r.render)
 
 	return r, nil
 }
@@ -90,7 +87,7 @@ func nameOf(text []byte) (string, error) {
 // Protocols are the routes, for server.Deps.
 func (r *Reference) Protocols() []server.Protocol {
 	list := []server.Protocol{
-		route(Path, "text/html; charset=utf-8", r.page),
+		route(Path, "text/html; charset=utf-8", r.render),
 		route(pathStyle, "text/css; charset=utf-8", func() ([]byte, error) { return style, nil }),
 	}
 	for _, d := range r.documents {
@@ -100,40 +97,44 @@ func (r *Reference) Protocols() []server.Protocol {
 	return list
 }
 
-// route serves one public text.
+// content is a text with its strong entity tag.
+type content struct {
+	text []byte
+	tag  string
+}
+
+// route serves one public text, which is made when it is first asked for.
 func route(path, mediaType string, text func() ([]byte, error)) server.Protocol {
+	made := sync.OnceValues(func() (content, error) {
+		body, err := text()
+
+		return content{body, etag.OfContent(body)}, err
+	})
+
 	return server.Protocol{
 		Method: http.MethodGet, Path: path, Client: server.ClientEither, Anonymous: true, Light: true,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, err := text()
+			content, err := made()
 			if err != nil {
 				server.Fail(w, r, err)
 
 				return
 			}
-			tag := tagOf(body)
 			header := w.Header()
 			header.Set("Cache-Control", caching)
 			header.Set("Content-Security-Policy", contentSecurity)
 			header.Set("Referrer-Policy", "no-referrer")
-			header.Set("ETag", tag)
-			if etag.NoneMatch(r.Header.Get("If-None-Match"), tag) {
+			header.Set("ETag", content.tag)
+			if etag.NoneMatch(r.Header.Get("If-None-Match"), content.tag) {
 				w.WriteHeader(http.StatusNotModified)
 
 				return
 			}
 			header.Set("Content-Type", mediaType)
-			header.Set("Content-Length", strconv.Itoa(len(body)))
-			_, _ = w.Write(body) // the client is gone if it fails
+			header.Set("Content-Length", strconv.Itoa(len(content.text)))
+			_, _ = w.Write(content.text) // the client is gone if it fails
 		}),
 	}
-}
-
-func tagOf(body []byte) string {
-	const enough = 16
-	sum := sha256.Sum256(body)
-
-	return `"` + hex.EncodeToString(sum[:enough]) + `"`
 }
 
 // render makes the page.

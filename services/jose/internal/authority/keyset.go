@@ -2,11 +2,11 @@ package authority
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 )
 
 // KeySet is a tenant's public key set (RFC 7517 section 5) as it is served.
@@ -96,8 +96,7 @@ func (a *Authority) buildSet(ctx context.Context, rings []Ring, now time.Time) (
 	if err != nil {
 		return nil, fmt.Errorf("encode key set: %w", err)
 	}
-	digest := sha256.Sum256(text)
-	built.KeySet = KeySet{JSON: text, ETag: `"` + base64.RawURLEncoding.EncodeToString(digest[:]) + `"`}
+	built.KeySet = KeySet{JSON: text, ETag: jwk.ETag(text)}
 	return built, nil
 }
 

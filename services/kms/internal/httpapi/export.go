@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
+	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/keyring"
 )
@@ -55,5 +56,5 @@ func (h *Operations) GetAttestationKeys(ctx context.Context, _ GetAttestationKey
 	if err != nil {
 		return nil, err
 	}
-	return GetAttestationKeys200JSONResponse{Body: set, Headers: GetAttestationKeys200ResponseHeaders{ETag: apivalue.Optional(tagOf(set))}}, nil
+	return GetAttestationKeys200JSONResponse{Body: set, Headers: GetAttestationKeys200ResponseHeaders{ETag: apivalue.Optional(etag.OfContent(set))}}, nil
 }

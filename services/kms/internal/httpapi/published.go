@@ -2,14 +2,12 @@ package httpapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/server"
 	"github.com/cryptoutil/cryptoutil/libs/server/apivalue"
-	entitytag "github.com/cryptoutil/cryptoutil/libs/server/etag"
+	"github.com/cryptoutil/cryptoutil/libs/server/etag"
 )
 
 // GetKeySet implements GET /jwks.
@@ -22,14 +20,7 @@ func (h *Operations) GetKeySet(ctx context.Context, _ GetKeySetRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
-	return GetKeySet200JSONResponse{Body: set, Headers: GetKeySet200ResponseHeaders{ETag: apivalue.Optional(tagOf(set))}}, nil
-}
-
-// tagOf is the strong entity tag of a content (RFC 9110 section 8.8.3).
-func tagOf(content []byte) string {
-	const enough = 16 // bytes: nobody finds two sets with one tag
-	sum := sha256.Sum256(content)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:enough]) + `"`
+	return GetKeySet200JSONResponse{Body: set, Headers: GetKeySet200ResponseHeaders{ETag: apivalue.Optional(etag.OfContent(set))}}, nil
 }
 
 // publicCacheControl lets everybody keep a public set for a minute. Whoever meets a kid that the set lacks asks again.
@@ -72,7 +63,7 @@ func (p *PublicSets) Protocol(path string, load func(ctx context.Context, tenant
 			tenant := server.TenantFrom(r.Context())
 			set, err := p.sets.Get(r.Context(), tenant, path, func(ctx context.Context) (publicSet, error) {
 				content, err := load(ctx, tenant)
-				return publicSet{content: content, tag: tagOf(content)}, err
+				return publicSet{content: content, tag: etag.OfContent(content)}, err
 			})
 			if err != nil {
 				server.Fail(w, r, err)
@@ -90,7 +81,7 @@ func (s publicSet) serve(w http.ResponseWriter, r *http.Request) {
 	// A browser that shows a set has nothing to run in it, and tells nobody where it was.
 	header.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
 	header.Set("Referrer-Policy", "no-referrer")
-	if entitytag.NoneMatch(r.Header.Get("If-None-Match"), s.tag) {
+	if etag.NoneMatch(r.Header.Get("If-None-Match"), s.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
