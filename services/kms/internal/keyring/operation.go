@@ -71,54 +71,72 @@ type attributes struct {
 	fits []alg.Use
 }
 
-// Operations is every operation there is, those that use a key first.
-func Operations() []Operation {
-	return []Operation{
-		OpEncrypt, OpDecrypt, OpReencrypt, OpSign, OpVerify, OpMAC, OpVerifyMAC, OpGenerateDataKey, OpWrap, OpUnwrap, OpGenerate,
-		OpDerive, OpEncapsulate, OpDecapsulate,
-		OpCreate, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom,
-	}
+// row is an operation with what is known of it.
+type row struct {
+	operation Operation
+	attributes
 }
 
-// table is what decide goes by. An operation that is not in it has no scope and is nobody's.
-//
-//nolint:gochecknoglobals // constant
-var table = func() map[Operation]attributes {
-	own := func(a attributes, operations ...Operation) func(map[Operation]attributes) {
-		return func(all map[Operation]attributes) {
-			for _, op := range operations {
-				one := a
-				if one.scope == "" {
-					one.scope = "kms:" + string(op)
-				}
-				all[op] = one
-			}
+// What operations work with.
+var (
+	encrypting = []alg.Use{alg.UseEncrypt}
+	signing    = []alg.Use{alg.UseSign, alg.UseMAC}
+	macs       = []alg.Use{alg.UseMAC}
+	deriving   = []alg.Use{alg.UseDerive}
+	exchanging = []alg.Use{alg.UseKEM}
+)
+
+// table is what decide goes by: every operation there is, those that use a key first. An operation that is not in it has no scope and is nobody's.
+var table = []row{
+	{OpEncrypt, attributes{scope: "kms:encrypt", uses: true, makes: true, bound: true, fits: encrypting}},
+	{OpDecrypt, attributes{scope: "kms:decrypt", uses: true, private: true, bound: true, fits: encrypting}},
+	{OpReencrypt, attributes{scope: "kms:reencrypt", uses: true, private: true, bound: true, fits: encrypting}},
+	{opReencryptTo, attributes{scope: "kms:reencrypt", uses: true, makes: true, bound: true, fits: encrypting}},
+	{OpSign, attributes{scope: "kms:sign", uses: true, makes: true, private: true, fits: signing}},
+	{OpVerify, attributes{scope: "kms:verify", uses: true, fits: signing}},
+	{OpMAC, attributes{scope: "kms:mac", uses: true, makes: true, fits: macs}},
+	{OpVerifyMAC, attributes{scope: "kms:verify-mac", uses: true, fits: macs}},
+	{OpGenerateDataKey, attributes{scope: "kms:generate-data-key", uses: true, makes: true, bound: true, fits: encrypting}},
+	{OpWrap, attributes{scope: "kms:wrap", uses: true, makes: true, bound: true, fits: encrypting}},
+	{OpUnwrap, attributes{scope: "kms:unwrap", uses: true, private: true, bound: true, fits: encrypting}},
+	{OpGenerate, attributes{scope: "kms:generate", uses: true, makes: true, bound: true, fits: encrypting}},
+	{OpDerive, attributes{scope: "kms:derive", uses: true, private: true, fits: deriving}},
+	{OpEncapsulate, attributes{scope: "kms:encapsulate", uses: true, makes: true, fits: exchanging}},
+	{OpDecapsulate, attributes{scope: "kms:decapsulate", uses: true, private: true, fits: exchanging}},
+	{OpCreate, attributes{scope: "kms:write"}},
+	{OpRead, attributes{scope: "kms:read"}},
+	{OpUpdate, attributes{scope: "kms:write"}},
+	{OpRotate, attributes{scope: "kms:write"}},
+	{OpState, attributes{scope: "kms:write"}},
+	{OpDestroy, attributes{scope: "kms:destroy"}},
+	{OpImport, attributes{scope: "kms:import"}},
+	{OpExport, attributes{scope: "kms:export"}},
+	{OpBackup, attributes{scope: "kms:backup"}},
+	{OpRestore, attributes{scope: "kms:restore"}},
+	{OpGrant, attributes{scope: "kms:grant"}},
+	{OpGenerateRandom, attributes{scope: "kms:generate-random"}},
+}
+
+// Operations is every operation there is, those that use a key first.
+func Operations() []Operation {
+	all := make([]Operation, 0, len(table))
+	for _, row := range table {
+		if row.operation.listed() == row.operation {
+			all = append(all, row.operation)
 		}
 	}
-	encrypt, sign := []alg.Use{alg.UseEncrypt}, []alg.Use{alg.UseSign, alg.UseMAC}
-	mac, derive, kem := []alg.Use{alg.UseMAC}, []alg.Use{alg.UseDerive}, []alg.Use{alg.UseKEM}
-	all := map[Operation]attributes{}
-	for _, add := range []func(map[Operation]attributes){
-		own(attributes{uses: true, makes: true, bound: true, fits: encrypt}, OpEncrypt, OpGenerateDataKey, OpWrap, OpGenerate),
-		own(attributes{uses: true, private: true, bound: true, fits: encrypt}, OpDecrypt, OpReencrypt, OpUnwrap),
-		own(attributes{scope: "kms:" + string(OpReencrypt), uses: true, makes: true, bound: true, fits: encrypt}, opReencryptTo),
-		own(attributes{uses: true, makes: true, private: true, fits: sign}, OpSign),
-		own(attributes{uses: true, fits: sign}, OpVerify),
-		own(attributes{uses: true, makes: true, fits: mac}, OpMAC),
-		own(attributes{uses: true, fits: mac}, OpVerifyMAC),
-		own(attributes{uses: true, private: true, fits: derive}, OpDerive),
-		own(attributes{uses: true, makes: true, fits: kem}, OpEncapsulate),
-		own(attributes{uses: true, private: true, fits: kem}, OpDecapsulate),
-		own(attributes{scope: "kms:write"}, OpCreate, OpUpdate, OpRotate, OpState),
-		own(attributes{}, OpRead, OpDestroy, OpImport, OpExport, OpBackup, OpRestore, OpGrant, OpGenerateRandom),
-	} {
-		add(all)
-	}
 	return all
-}()
+}
 
 // attributes are those of the table.
-func (op Operation) attributes() attributes { return table[op] }
+func (op Operation) attributes() attributes {
+	for i := range table {
+		if table[i].operation == op {
+			return table[i].attributes
+		}
+	}
+	return attributes{}
+}
 
 // Scope is the scope that allows op beside ScopeAdmin.
 func (op Operation) Scope() string { return op.attributes().scope }
