@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/testkit"
 )
 
 // documentedCommands are those of a section of docs/kms-import.md.
@@ -31,14 +32,8 @@ func documentedCommands(t *testing.T, section string) string {
 // OpenSSL makes and wraps keys with the documented commands, for a wrapping key of the service, and what they signed before verifies after.
 func TestImport_TakesWhatOpenSSLWrapsByTheDocument(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"openssl", "sh"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CRYPTOUTIL_TEST_REQUIRED") == "1" {
-				t.Fatalf("the program %s is not installed, and CRYPTOUTIL_TEST_REQUIRED=1 requires it", tool)
-			}
-			t.Skipf("the program %s is not installed; the test does not run", tool)
-		}
-	}
+	testkit.RequireTool(t, "openssl")
+	testkit.RequireTool(t, "sh")
 	each(t, func(t *testing.T, s *service) {
 		token := s.operator(t)
 		for section, algorithm := range map[string]string{"EC": "ES256", "Ed25519": "Ed25519", "Symmetric": "A256GCM/A256KW"} {
