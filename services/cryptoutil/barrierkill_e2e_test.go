@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,7 +18,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/database"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 )
@@ -77,13 +75,7 @@ func prepared(t *testing.T, engine string, args ...string) (dir string) {
 // preparedOn is prepared for a test that looks into the database.
 func preparedOn(t *testing.T, engine string, args ...string) (dir string, data database.Config) {
 	t.Helper()
-	if engine == database.EnginePostgres {
-		data = dbtest.Fresh(t, engine)
-		dir, _ = initialize(t, append(args, "--postgres-url", data.URL, "--postgres-password-file", data.Password.File())...)
-		return dir, data
-	}
-	dir, _ = initialize(t, args...)
-	return dir, database.Config{Engine: engine, Path: config.Path(filepath.Join(dir, "kms", "kms.sqlite"))}
+	return kmsProduct.prepared(t, engine, args...)
 }
 
 // inDatabase runs statements of every tenant on the database of a service.

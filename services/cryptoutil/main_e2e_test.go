@@ -49,7 +49,7 @@ func prepare() (remove func(), err error) {
 	}
 	remove = func() { _ = os.RemoveAll(folder) } // a leftover in the system's temporary folder harms nothing
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", folder+string(os.PathSeparator),
-		"./cmd/cryptoutil", "github.com/cryptoutil/cryptoutil/services/kms/cmd/kms-server")
+		"./cmd/cryptoutil", "github.com/cryptoutil/cryptoutil/services/kms/cmd/kms-server", "github.com/cryptoutil/cryptoutil/services/jose/cmd/jose-server")
 	if output, err := build.CombinedOutput(); err != nil {
 		remove()
 		return func() {}, errors.Join(fmt.Errorf("build the programs: %w", err), errors.New(string(output)))

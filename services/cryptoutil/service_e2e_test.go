@@ -25,6 +25,7 @@ import (
 type installation struct {
 	*process
 
+	product       product
 	dir           string
 	public, admin string        // URLs
 	ready         time.Duration // from the start of the process to its word that it is ready
@@ -33,8 +34,8 @@ type installation struct {
 // The last words of a service that has started.
 var (
 	devWords    = regexp.MustCompile(`(?s)KMS +(https://\S+)\n +KMS administration +(https://\S+)\n.*keys survive\.\n`)
-	serverWords = regexp.MustCompile(`kms-server serves (https://\S+), administration (https://\S+), root certificate \S+\n`)
-	mutualWords = regexp.MustCompile(`kms-server serves (https://\S+) for client certificates\n`)
+	serverWords = regexp.MustCompile(`-server serves (https://\S+), administration (https://\S+), root certificate \S+\n`)
+	mutualWords = regexp.MustCompile(`-server serves (https://\S+) for client certificates\n`)
 )
 
 // devServices is how many services the suite has.
@@ -50,22 +51,15 @@ func dev(t testing.TB, dir string, env ...string) *installation {
 // serve starts kms-server on a directory that init has made, and waits until it serves. Its context file then names the real ports.
 func serve(t testing.TB, dir string) *installation {
 	t.Helper()
-	p := launch(t, call{path: program(t, kmsServer), args: []string{
-		"start", "--config", filepath.Join(dir, "kms.yaml"), "--public-address", "127.0.0.1:0", "--mtls-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0",
-	}, env: environment(t.TempDir())})
-	i := started(t, p, dir, "root certificate", serverWords)
-	replaceInFile(t, i.context(), regexp.MustCompile(`( url: ).*`), "${1}"+i.public)
-	replaceInFile(t, i.context(), regexp.MustCompile(`(admin_url: ).*`), "${1}"+i.admin)
-	if mutual := mutualWords.FindStringSubmatch(i.process.stdout.String()); mutual != nil {
-		replaceInFile(t, i.context(), regexp.MustCompile(`(mtls_url: ).*`), "${1}"+mutual[1])
-	}
+	i := kmsProduct.serve(t, dir)
+	i.sayPorts(t)
 	return i
 }
 
 func started(t testing.TB, p *process, dir, last string, words *regexp.Regexp) *installation {
 	t.Helper()
 	text := p.await(t, last)
-	i := &installation{process: p, dir: dir, ready: time.Since(p.begun)}
+	i := &installation{process: p, product: kmsProduct, dir: dir, ready: time.Since(p.begun)}
 	found := words.FindStringSubmatch(text)
 	require.NotNil(t, found, text)
 	i.public, i.admin = found[1], found[2]
@@ -75,10 +69,7 @@ func started(t testing.TB, p *process, dir, last string, words *regexp.Regexp) *
 // initialize makes a data directory for kms-server.
 func initialize(t testing.TB, args ...string) (dir string, said outcome) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "data")
-	said = call{path: program(t, kmsServer), args: append([]string{"init", "--data", dir}, args...), env: environment(t.TempDir())}.run(t)
-	require.Zero(t, said.exit, said.stderr)
-	return dir, said
+	return kmsProduct.initialize(t, args...)
 }
 
 func (i *installation) file(elements ...string) string {
@@ -102,7 +93,7 @@ func (i *installation) mutual(t testing.TB) string {
 // token is the credential that the installation came with.
 func (i *installation) token(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile(i.file("credentials", "kms.token"))
+	text, err := os.ReadFile(i.file("credentials", string(i.product)+".token"))
 	require.NoError(t, err)
 	return strings.TrimSpace(string(text))
 }

@@ -24,10 +24,11 @@ import (
 
 // siege is a service that is killed again and again while clients work with it.
 type siege struct {
-	dir  string
-	data database.Config
-	ends chan struct{} // closed after the last kill
-	gone chan struct{} // closed when the service does not come again
+	product product
+	dir     string
+	data    database.Config
+	ends    chan struct{} // closed after the last kill
+	gone    chan struct{} // closed when the service does not come again
 
 	mu    sync.Mutex
 	now   *installation // guarded by mu
@@ -49,12 +50,15 @@ type stillness struct {
 // besiege prepares a service that does at once what time has come for, and starts it.
 func besiege(t *testing.T, engine string) *siege {
 	t.Helper()
-	s := &siege{ends: make(chan struct{}), gone: make(chan struct{}), next: make(chan struct{})}
-	s.dir, s.data = preparedOn(t, engine)
-	file := filepath.Join(s.dir, "kms.yaml")
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(file, append(text, "\nkeys:\n  maintenance_interval: 100ms\n  flush_interval: 100ms\n"...), 0o600))
+	return besiegeProduct(t, kmsProduct, engine, "\nkeys:\n  maintenance_interval: 100ms\n  flush_interval: 100ms\n")
+}
+
+// besiegeProduct prepares a service with more in its configuration, and starts it.
+func besiegeProduct(t *testing.T, p product, engine, more string) *siege {
+	t.Helper()
+	s := &siege{product: p, ends: make(chan struct{}), gone: make(chan struct{}), next: make(chan struct{})}
+	s.dir, s.data = p.prepared(t, engine)
+	p.configure(t, s.dir, more)
 	s.start(t)
 	return s
 }
@@ -62,7 +66,7 @@ func besiege(t *testing.T, engine string) *siege {
 // start starts the service and tells those who wait for it.
 func (s *siege) start(t *testing.T) {
 	t.Helper()
-	i := serve(t, s.dir)
+	i := s.product.serve(t, s.dir)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = i
@@ -306,7 +310,7 @@ func (s *siege) trailIsWhole(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, read(fmt.Sprintf("audit/export?from=%d", max(s.proven-overlap, 0))), 0o600))
 	require.NoError(t, os.WriteFile(keys, read("audit/checkpoint-key"), 0o600))
 	got := call{
-		path: program(t, suite), args: []string{"kms", "audit", "verify", file, "--key", keys, "--partial", "--output", "json"}, env: environment(dir),
+		path: program(t, suite), args: []string{"audit", "verify", file, "--key", keys, "--partial", "--output", "json"}, env: environment(dir),
 	}.run(t)
 	require.True(t, verdictOf(t, got).Intact, "%s%s", got.stdout, got.stderr)
 	var proven struct {
