@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -20,6 +21,7 @@ const idleTimeout = 30 * time.Second
 type Client struct {
 	http    *http.Client
 	judge   judge
+	dialer  *dialer
 	plain   bool
 	maxBody int64
 }
@@ -31,10 +33,10 @@ func New(c Config) (*Client, error) {
 		return nil, fmt.Errorf("new guarded client: %w", err)
 	}
 	g := &Client{judge: newJudge(c.Allow), plain: c.PlainHTTP, maxBody: int64(c.MaxBody)}
-	d := &dialer{judge: g.judge, resolver: c.Resolver, timeout: c.ConnectTimeout}
+	g.dialer = &dialer{judge: g.judge, resolver: c.Resolver, ports: c.Ports, timeout: c.ConnectTimeout}
 	transport := &http.Transport{
 		Proxy:                  nil, // the environment has no say in whom an outgoing request reaches
-		DialContext:            d.dial,
+		DialContext:            g.dialer.dial,
 		TLSClientConfig:        c.TLS.Clone(),
 		TLSHandshakeTimeout:    c.ConnectTimeout,
 		ResponseHeaderTimeout:  c.HeaderTimeout,
@@ -105,6 +107,12 @@ func (g *Client) Get(ctx context.Context, address, accept string) (Answer, error
 		r.Header.Set("Accept", accept)
 	}
 	return g.Fetch(r)
+}
+
+// Dial connects over TCP to a host and port under the rules about addresses and ports, for protocols other than HTTP. The connection's own limits
+// are the caller's.
+func (g *Client) Dial(ctx context.Context, hostPort string) (net.Conn, error) {
+	return g.dialer.dial(ctx, "tcp", hostPort)
 }
 
 // Check says whether a URL could be fetched as far as that shows without the network: its scheme, its parts, and a literal address. It

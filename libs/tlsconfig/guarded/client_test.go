@@ -290,3 +290,31 @@ func TestNew_SaysWhatCannotBe(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+func TestPorts_OthersAreNotDialledAlsoAfterARedirect(t *testing.T) {
+	t.Parallel()
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "reached") })
+	port := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://127.0.0.1:"+other+"/", http.StatusFound)
+	})
+	number, err := strconv.ParseUint(port, 10, 16)
+	require.NoError(t, err)
+	g := client(t, onLoopback(func(c *guarded.Config) { c.Ports, c.MaxRedirects = []uint16{uint16(number)}, 3 }))
+
+	_, err = g.Get(t.Context(), "http://127.0.0.1:"+port+"/", "")
+	assert.ErrorIs(t, err, guarded.ErrBlocked)
+	_, err = g.Dial(t.Context(), "127.0.0.1:"+other)
+	assert.ErrorIs(t, err, guarded.ErrBlocked)
+	connection, err := g.Dial(t.Context(), "127.0.0.1:"+port)
+	require.NoError(t, err)
+	assert.NoError(t, connection.Close())
+}
+
+func TestDial_JudgesAddresses(t *testing.T) {
+	t.Parallel()
+	g := client(t, guarded.Config{Resolver: resolves("inside.test", "10.0.0.1")})
+	for _, target := range []string{"inside.test:443", "127.0.0.1:443", "[::ffff:169.254.169.254]:443"} {
+		_, err := g.Dial(t.Context(), target)
+		assert.ErrorIs(t, err, guarded.ErrBlocked, target)
+	}
+}

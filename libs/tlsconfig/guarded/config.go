@@ -28,6 +28,8 @@ type Config struct {
 	// Allow holds addresses that are admitted although they are not public, as prefixes (10.1.0.0/16) or single addresses (127.0.0.1). An
 	// address of a cloud's metadata service is admitted only by an entry for it alone.
 	Allow []netip.Prefix
+	// Ports are those that may be dialled; none for any.
+	Ports []uint16
 	// PlainHTTP admits http:// beside https://, for objects that are signed themselves.
 	PlainHTTP bool
 	// Timeout bounds one request with its redirects and its body (10 s), ConnectTimeout the connection to one address and the TLS handshake

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -17,6 +19,7 @@ const maxAttempts = 4
 type dialer struct {
 	judge    judge
 	resolver Resolver
+	ports    []uint16      // none for any
 	timeout  time.Duration // for one address
 }
 
@@ -26,6 +29,9 @@ func (d *dialer) dial(ctx context.Context, network, hostPort string) (net.Conn, 
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return nil, err
+	}
+	if number, err := strconv.ParseUint(port, 10, 16); len(d.ports) > 0 && (err != nil || !slices.Contains(d.ports, uint16(number))) {
+		return nil, fmt.Errorf("%w: port %s", ErrBlocked, port)
 	}
 	addresses, err := d.resolve(ctx, host)
 	if err != nil {
