@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/apiclient"
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
 )
 
 func TestNew_RefusesOtherAddresses(t *testing.T) {
@@ -77,7 +78,7 @@ func TestConfig_HidesItsSecrets(t *testing.T) {
 
 func TestCall_SendsTheCredentialOverHTTP2(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(thingJSON))
+	s := double.Serve(t, double.OK(thingJSON))
 	caller, _ := dial(t, s, nil)
 	self, err := get(t.Context(), caller)
 	require.NoError(t, err)
@@ -90,13 +91,13 @@ func TestCall_SendsTheCredentialOverHTTP2(t *testing.T) {
 	_, err = get(t.Context(), caller)
 	require.NoError(t, err)
 
-	seen := s.requests()
+	seen := s.Requests()
 	require.Len(t, seen, 2)
-	assert.Equal(t, "/service/api/v1/things/payroll", seen[0].path)
-	assert.Equal(t, "Bearer cu_at_t_1_secret", seen[0].header.Get("Authorization"))
-	assert.Equal(t, 2, seen[0].proto)
-	assert.Equal(t, "/behind/a/prefix/service/api/v1/things/payroll", seen[1].path)
-	assert.Equal(t, "Basic cGF5cm9sbDpjdV9jc194", seen[1].header.Get("Authorization"))
+	assert.Equal(t, "/service/api/v1/things/payroll", seen[0].Path)
+	assert.Equal(t, "Bearer cu_at_t_1_secret", seen[0].Header.Get("Authorization"))
+	assert.Equal(t, 2, seen[0].Proto)
+	assert.Equal(t, "/behind/a/prefix/service/api/v1/things/payroll", seen[1].Path)
+	assert.Equal(t, "Basic cGF5cm9sbDpjdV9jc194", seen[1].Header.Get("Authorization"))
 }
 
 func TestCall_RefusesTLSBelow13(t *testing.T) {
@@ -108,7 +109,7 @@ func TestCall_RefusesTLSBelow13(t *testing.T) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 
-	caller, c := dial(t, &server{Server: s}, nil)
+	caller, c := dial(t, &double.Server{Server: s}, nil)
 	_, err := get(t.Context(), caller)
 	require.ErrorContains(t, err, "protocol version not supported")
 	assert.False(t, reached)
@@ -117,11 +118,11 @@ func TestCall_RefusesTLSBelow13(t *testing.T) {
 
 func TestCall_RefusesACertificateOfOtherRoots(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{}`))
+	s := double.Serve(t, double.OK(`{}`))
 	caller, c := dial(t, s, func(c *apiclient.Config) { c.Roots = nil })
 	_, err := get(t.Context(), caller)
 	require.ErrorAs(t, err, new(*tls.CertificateVerificationError))
-	assert.Empty(t, s.requests())
+	assert.Empty(t, s.Requests())
 	assertPauses(t, c)
 }
 
@@ -137,7 +138,7 @@ func TestCall_RefusesAServerWithoutTLS(t *testing.T) {
 
 func TestCall_FollowsNoRedirect(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := double.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	})
 	caller, _ := dial(t, s, nil)
@@ -145,5 +146,5 @@ func TestCall_FollowsNoRedirect(t *testing.T) {
 	var problem *apiclient.Problem
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, "unexpected_answer", problem.Code)
-	assert.Len(t, s.requests(), 1)
+	assert.Len(t, s.Requests(), 1)
 }

@@ -11,29 +11,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/apiclient"
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
 )
 
 func TestRetry_RepeatsWhatMaySucceedLater(t *testing.T) {
 	t.Parallel()
 	for name, failure := range map[string]http.HandlerFunc{
-		"overloaded":              refuse(503, "overloaded"),
-		"state unavailable":       refuse(503, "state_unavailable"),
-		"rate limited":            refuse(429, "rate_limited"),
-		"bad gateway":             refuse(502, "x"),
-		"gateway timeout":         refuse(504, "x"),
-		"idempotency in progress": refuse(409, "idempotency_in_progress"),
-		"no answer":               hangUp,
-		"half an answer":          halfAnswer,
+		"overloaded":              double.Refuse(503, "overloaded"),
+		"state unavailable":       double.Refuse(503, "state_unavailable"),
+		"rate limited":            double.Refuse(429, "rate_limited"),
+		"bad gateway":             double.Refuse(502, "x"),
+		"gateway timeout":         double.Refuse(504, "x"),
+		"idempotency in progress": double.Refuse(409, "idempotency_in_progress"),
+		"no answer":               double.HangUp,
+		"half an answer":          double.HalfAnswer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			script := []http.HandlerFunc{failure, failure, ok(thingJSON)}
-			s := serve(t, script...)
+			script := []http.HandlerFunc{failure, failure, double.OK(thingJSON)}
+			s := double.Serve(t, script...)
 			caller, c := dial(t, s, nil)
 			answer, err := get(t.Context(), caller)
 			require.NoError(t, err)
 			assert.Equal(t, "payroll", answer.Name)
-			assert.Len(t, s.requests(), 3)
+			assert.Len(t, s.Requests(), 3)
 			assertPauses(t, c, 200*time.Millisecond, 400*time.Millisecond)
 		})
 	}
@@ -42,25 +43,25 @@ func TestRetry_RepeatsWhatMaySucceedLater(t *testing.T) {
 func TestRetry_RepeatsNothingThatIsDecided(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"bad request":     refuse(400, "validation_failed"),
-		"unauthenticated": refuse(401, "unauthenticated"),
-		"forbidden":       refuse(403, "insufficient_scope"),
-		"not found":       refuse(404, "not_found"),
-		"conflict":        refuse(409, "conflict"),
-		"mismatch":        refuse(422, "idempotency_mismatch"),
-		"internal error":  refuse(500, "internal_error"),
-		"sealed":          refuse(503, "sealed"),
-		"no JSON":         ok("{"),
-		"other JSON":      ok("[]"),
-		"wait too long":   refuse(503, "overloaded", "Retry-After", "31"),
+		"bad request":     double.Refuse(400, "validation_failed"),
+		"unauthenticated": double.Refuse(401, "unauthenticated"),
+		"forbidden":       double.Refuse(403, "insufficient_scope"),
+		"not found":       double.Refuse(404, "not_found"),
+		"conflict":        double.Refuse(409, "conflict"),
+		"mismatch":        double.Refuse(422, "idempotency_mismatch"),
+		"internal error":  double.Refuse(500, "internal_error"),
+		"sealed":          double.Refuse(503, "sealed"),
+		"no JSON":         double.OK("{"),
+		"other JSON":      double.OK("[]"),
+		"wait too long":   double.Refuse(503, "overloaded", "Retry-After", "31"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, answer)
+			s := double.Serve(t, answer)
 			caller, c := dial(t, s, nil)
 			_, err := get(t.Context(), caller)
 			require.Error(t, err)
-			assert.Len(t, s.requests(), 1)
+			assert.Len(t, s.Requests(), 1)
 			assertPauses(t, c)
 		})
 	}
@@ -69,21 +70,21 @@ func TestRetry_RepeatsNothingThatIsDecided(t *testing.T) {
 func TestRetry_GivesUpAfterItsRetries(t *testing.T) {
 	t.Parallel()
 	for retries, want := range map[int]int{-1: 1, 0: 3, 1: 2, 5: 6} {
-		s := serve(t, refuse(503, "overloaded"))
+		s := double.Serve(t, double.Refuse(503, "overloaded"))
 		caller, c := dial(t, s, func(c *apiclient.Config) { c.Retries = retries })
 		_, err := get(t.Context(), caller)
 		var problem *apiclient.Problem
 		require.ErrorAs(t, err, &problem)
 		assert.Equal(t, "overloaded", problem.Code)
 		assert.Equal(t, 503, problem.Status)
-		assert.Len(t, s.requests(), want)
+		assert.Len(t, s.Requests(), want)
 		assert.Len(t, c.pauses, want-1)
 	}
 }
 
 func TestRetry_BacksOffExponentiallyWithinBounds(t *testing.T) {
 	t.Parallel()
-	s := serve(t, hangUp)
+	s := double.Serve(t, double.HangUp)
 	caller, c := dial(t, s, func(c *apiclient.Config) { c.Retries, c.Backoff = 30, time.Second })
 	_, err := get(t.Context(), caller)
 	require.Error(t, err)
@@ -97,12 +98,12 @@ func TestRetry_BacksOffExponentiallyWithinBounds(t *testing.T) {
 func TestRetry_HonorsRetryAfter(t *testing.T) {
 	t.Parallel()
 	in20 := time.Now().Add(20 * time.Second).UTC().Format(http.TimeFormat)
-	s := serve(t,
-		refuse(503, "overloaded", "Retry-After", "7"),
-		refuse(503, "sealed", "Retry-After", "3"),
-		refuse(429, "rate_limited", "Retry-After", in20),
-		refuse(503, "overloaded", "Retry-After", "soon"),
-		ok(thingJSON))
+	s := double.Serve(t,
+		double.Refuse(503, "overloaded", "Retry-After", "7"),
+		double.Refuse(503, "sealed", "Retry-After", "3"),
+		double.Refuse(429, "rate_limited", "Retry-After", in20),
+		double.Refuse(503, "overloaded", "Retry-After", "soon"),
+		double.OK(thingJSON))
 	caller, c := dial(t, s, func(c *apiclient.Config) { c.Retries, c.Backoff = 4, time.Millisecond })
 	_, err := get(t.Context(), caller)
 	require.NoError(t, err)
@@ -116,7 +117,7 @@ func TestRetry_HonorsRetryAfter(t *testing.T) {
 func TestRetry_StopsWithTheContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := double.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		cancel()
 		<-r.Context().Done()
 	})
@@ -126,7 +127,7 @@ func TestRetry_StopsWithTheContext(t *testing.T) {
 	assertPauses(t, c)
 
 	stopped, cancel := context.WithCancel(t.Context())
-	caller, _ = dial(t, serve(t, refuse(503, "overloaded")), nil)
+	caller, _ = dial(t, double.Serve(t, double.Refuse(503, "overloaded")), nil)
 	caller.Pause(func(context.Context, time.Duration) error { cancel(); return stopped.Err() })
 	_, err = get(t.Context(), caller)
 	require.ErrorIs(t, err, context.Canceled)
@@ -135,7 +136,7 @@ func TestRetry_StopsWithTheContext(t *testing.T) {
 
 func TestRetry_BoundsEachAttempt(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ok(thingJSON))
+	s := double.Serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, double.OK(thingJSON))
 	caller, _ := dial(t, s, func(c *apiclient.Config) { c.Timeout = 100 * time.Millisecond })
 	_, err := get(t.Context(), caller)
 	require.NoError(t, err, "the second attempt is answered")

@@ -11,17 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cryptoutil/cryptoutil/libs/apiclient"
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
 )
 
 // tagged answers a thing with an ETag.
 func tagged(tag, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", tag)
-		ok(body)(w, r)
+		double.OK(body)(w, r)
 	}
 }
 
-func update(t *testing.T, s *server, again int) (*thing, error) {
+func update(t *testing.T, s *double.Server, again int) (*thing, error) {
 	t.Helper()
 	caller, _ := dial(t, s, nil)
 	send := func(ctx context.Context, method, tag, body string) (*http.Response, error) {
@@ -42,20 +43,20 @@ func update(t *testing.T, s *server, again int) (*thing, error) {
 
 func TestUpdate_ChangesWhatItHasReadAndNothingElse(t *testing.T) {
 	t.Parallel()
-	s := serve(t, tagged(`"1"`, `{"name":"a"}`), refuse(412, "precondition_failed"), tagged(`"2"`, `{"name":"b"}`), ok(`{"name":"b+"}`))
+	s := double.Serve(t, tagged(`"1"`, `{"name":"a"}`), double.Refuse(412, "precondition_failed"), tagged(`"2"`, `{"name":"b"}`), double.OK(`{"name":"b+"}`))
 	changed, err := update(t, s, 1)
 	require.NoError(t, err)
 	assert.Equal(t, "b+", changed.Name)
-	seen := s.requests()
+	seen := s.Requests()
 	require.Len(t, seen, 4)
-	assert.Equal(t, []string{`"1"`, `{"name":"a+"}`}, []string{seen[1].header.Get("If-Match"), seen[1].body})
-	assert.Equal(t, []string{`"2"`, `{"name":"b+"}`}, []string{seen[3].header.Get("If-Match"), seen[3].body})
+	assert.Equal(t, []string{`"1"`, `{"name":"a+"}`}, []string{seen[1].Header.Get("If-Match"), seen[1].Body})
+	assert.Equal(t, []string{`"2"`, `{"name":"b+"}`}, []string{seen[3].Header.Get("If-Match"), seen[3].Body})
 
-	_, err = update(t, serve(t, tagged(`"1"`, `{"name":"a"}`), refuse(412, "precondition_failed")), 0)
+	_, err = update(t, double.Serve(t, tagged(`"1"`, `{"name":"a"}`), double.Refuse(412, "precondition_failed")), 0)
 	var problem *apiclient.Problem
 	require.ErrorAs(t, err, &problem)
 	assert.Equal(t, "precondition_failed", problem.Code)
-	_, err = update(t, serve(t, ok(`{"name":"a"}`)), 0)
+	_, err = update(t, double.Serve(t, double.OK(`{"name":"a"}`)), 0)
 	require.ErrorContains(t, err, "no ETag")
 }
 

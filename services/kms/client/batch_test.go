@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -35,27 +37,12 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"results":[`+strings.Join(out, ",")+`]}`)
 }
 
-// serveEcho is a server whose handler sees the body, which the double's log has already read.
-func serveEcho(t *testing.T) *server {
-	t.Helper()
-	s := serve(t, echo)
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(r.Body)
-		s.mu.Lock()
-		s.seen = append(s.seen, request{path: r.URL.Path, body: string(text)})
-		s.mu.Unlock()
-		r.Body = io.NopCloser(strings.NewReader(string(text)))
-		echo(w, r)
-	})
-	return s
-}
-
 func TestBatch_IsCutIntoRequestsAndKeepsItsOrder(t *testing.T) {
 	t.Parallel()
-	s := serveEcho(t)
+	s := double.Serve(t, echo)
 	kms := dial(t, s, nil)
 	for _, size := range []int{0, 1, 999, 1000, 1001, 2500} {
-		before := len(s.requests())
+		before := len(s.Requests())
 		items := make([]client.EncryptRequest, size)
 		for n := range items {
 			items[n].Plaintext = client.EncodeBytes(fmt.Appendf(nil, "item %d", n))
@@ -66,7 +53,7 @@ func TestBatch_IsCutIntoRequestsAndKeepsItsOrder(t *testing.T) {
 		outcomes, err := kms.EncryptBatch(t.Context(), "k", items)
 		require.NoError(t, err)
 		require.Len(t, outcomes, size)
-		assert.Len(t, s.requests(), before+(size+999)/1000)
+		assert.Len(t, s.Requests(), before+(size+999)/1000)
 		for n, outcome := range outcomes {
 			if n%7 == 3 {
 				var problem *client.Problem
@@ -82,7 +69,7 @@ func TestBatch_IsCutIntoRequestsAndKeepsItsOrder(t *testing.T) {
 
 func TestBatch_IsCutByItsBytesToo(t *testing.T) {
 	t.Parallel()
-	s := serveEcho(t)
+	s := double.Serve(t, echo)
 	kms := dial(t, s, nil)
 	large := json.RawMessage(`{"plaintext":"` + strings.Repeat("A", 3<<20) + `"}`)
 	over := json.RawMessage(`{"plaintext":"` + strings.Repeat("A", 8<<20) + `"}`)
@@ -94,25 +81,25 @@ func TestBatch_IsCutByItsBytesToo(t *testing.T) {
 		assert.True(t, strings.HasPrefix(string(results[n]), `{"status":`+want+`,`), "%d: %.80s", n, results[n])
 	}
 	assert.Contains(t, string(results[3]), "the item is no JSON")
-	seen := s.requests()
+	seen := s.Requests()
 	assert.Len(t, seen, 2)
 	for _, r := range seen {
-		assert.LessOrEqual(t, len(r.body), 8<<20)
+		assert.LessOrEqual(t, len(r.Body), 8<<20)
 	}
-	assert.Contains(t, seen[1].body, `{"plaintext":"c21hbGw"}`)
+	assert.Contains(t, seen[1].Body, `{"plaintext":"c21hbGw"}`)
 }
 
 func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 	t.Parallel()
-	done := ok(`{"results":[` + strings.Repeat(`{"status":200,"valid":true},`, 999) + `{"status":200,"valid":false}]}`)
-	kms := dial(t, serve(t, done, refuse(http.StatusConflict, "invalid_state")), nil)
+	done := double.OK(`{"results":[` + strings.Repeat(`{"status":200,"valid":true},`, 999) + `{"status":200,"valid":false}]}`)
+	kms := dial(t, double.Serve(t, done, double.Refuse(http.StatusConflict, "invalid_state")), nil)
 	outcomes, err := kms.VerifyBatch(t.Context(), "k", make([]client.VerifyRequest, 1001))
 	require.ErrorContains(t, err, "invalid_state")
 	require.Len(t, outcomes, 1000)
 	assert.True(t, outcomes[0].Value.Valid)
 	assert.False(t, outcomes[999].Value.Valid)
 
-	kms = dial(t, serve(t, ok(`{"results":[{"status":200}]}`)), nil)
+	kms = dial(t, double.Serve(t, double.OK(`{"results":[{"status":200}]}`)), nil)
 	_, err = kms.MacBatch(t.Context(), "k", make([]client.MacRequest, 2))
 	require.ErrorContains(t, err, "1 results of 2 items")
 	_, err = kms.Batch(t.Context(), "k", "export", nil)
@@ -120,7 +107,7 @@ func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 	_, err = kms.EncapsulateBatch(t.Context(), "k", -1)
 	require.Error(t, err)
 	for _, result := range []string{`{"status":500}`, `{"status":"x"}`, `{"status":200,"mac":7}`} {
-		kms = dial(t, serve(t, ok(`{"results":[`+result+`]}`)), nil)
+		kms = dial(t, double.Serve(t, double.OK(`{"results":[`+result+`]}`)), nil)
 		outcomes, err := kms.MacBatch(t.Context(), "k", make([]client.MacRequest, 1))
 		require.NoError(t, err)
 		require.Error(t, outcomes[0].Err, result)
@@ -130,7 +117,7 @@ func TestBatch_TellsWhatWasDoneBeforeItFailed(t *testing.T) {
 // Every operation goes to its own path.
 func TestBatch_OfEveryOperation(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"results":[{"status":200}]}`))
+	s := double.Serve(t, double.OK(`{"results":[{"status":200}]}`))
 	kms := dial(t, s, nil)
 	for n, operation := range client.Operations() {
 		_, err := kms.Batch(t.Context(), "k", operation, []json.RawMessage{json.RawMessage(`{}`)})
@@ -139,7 +126,7 @@ func TestBatch_OfEveryOperation(t *testing.T) {
 		if operation == client.OpGenerateRandom {
 			want = "/service/api/v1/generate-random-batch"
 		}
-		assert.Equal(t, want, s.requests()[n].path)
-		assert.JSONEq(t, `{"items":[{}]}`, s.requests()[n].body)
+		assert.Equal(t, want, s.Requests()[n].Path)
+		assert.JSONEq(t, `{"items":[{}]}`, s.Requests()[n].Body)
 	}
 }

@@ -9,25 +9,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
 func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := double.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/encrypt"):
-			ok(`{"ciphertext":"a.b.c.d.e","elastic_key_id":"x","version":1}`)(w, r)
+			double.OK(`{"ciphertext":"a.b.c.d.e","elastic_key_id":"x","version":1}`)(w, r)
 		case strings.HasSuffix(r.URL.Path, "/decrypt"):
-			ok(`{"plaintext":"aGVsbG8","elastic_key_id":"x","version":1}`)(w, r)
+			double.OK(`{"plaintext":"aGVsbG8","elastic_key_id":"x","version":1}`)(w, r)
 		case strings.HasSuffix(r.URL.Path, "/sign"):
-			ok(`{"signature":"a.b.c","algorithm":"ES256","elastic_key_id":"x","version":1}`)(w, r)
+			double.OK(`{"signature":"a.b.c","algorithm":"ES256","elastic_key_id":"x","version":1}`)(w, r)
 		case strings.HasSuffix(r.URL.Path, "/public-key"):
-			ok(`{"kid":"k.1","version":1,"jwk":{"kty":"EC"},"pem":"PEM"}`)(w, r)
+			double.OK(`{"kid":"k.1","version":1,"jwk":{"kty":"EC"},"pem":"PEM"}`)(w, r)
 		case strings.HasSuffix(r.URL.Path, "/rotate"):
-			ok(versionJSON)(w, r)
+			double.OK(versionJSON)(w, r)
 		default:
-			ok(keyJSON)(w, r)
+			double.OK(keyJSON)(w, r)
 		}
 	})
 	kms := dial(t, s, nil)
@@ -59,8 +61,8 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 	require.NoError(t, err)
 
 	var got []string
-	for _, r := range s.requests() {
-		got = append(got, strings.TrimRight(strings.Join([]string{r.method, r.path, r.query, r.body}, " "), " "))
+	for _, r := range s.Requests() {
+		got = append(got, strings.TrimRight(strings.Join([]string{r.Method, r.Path, r.Query, r.Body}, " "), " "))
 	}
 	assert.Equal(t, []string{
 		`POST /service/api/v1/elastic-keys  {"algorithm":"A256GCM/RSA-OAEP-256","key_size":4096,"name":"payroll"}`,
@@ -76,24 +78,24 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 
 func TestCalls_EncryptAndVerifyEmptyBytes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"ciphertext":"a.b.c.d.e","valid":false}`))
+	s := double.Serve(t, double.OK(`{"ciphertext":"a.b.c.d.e","valid":false}`))
 	kms := dial(t, s, nil)
 	_, err := kms.Encrypt(t.Context(), "payroll", nil, nil)
 	require.NoError(t, err)
 	verdict, err := kms.Verify(t.Context(), "payroll", client.VerifyRequest{Signature: "AA", Payload: new("")})
 	require.NoError(t, err, "a signature that does not verify is an answer")
 	assert.False(t, verdict.Valid)
-	seen := s.requests()
-	assert.JSONEq(t, `{"plaintext":""}`, seen[0].body)
-	assert.JSONEq(t, `{"signature":"AA","payload":""}`, seen[1].body)
+	seen := s.Requests()
+	assert.JSONEq(t, `{"plaintext":""}`, seen[0].Body)
+	assert.JSONEq(t, `{"signature":"AA","payload":""}`, seen[1].Body)
 }
 
 func TestListKeys_FollowsTheCursorWithTheSameFilter(t *testing.T) {
 	t.Parallel()
-	s := serve(t,
-		ok(`{"items":[`+keyJSON+`,`+keyJSON+`],"next_cursor":"one"}`),
-		ok(`{"items":[],"next_cursor":"two"}`),
-		ok(`{"items":[`+keyJSON+`]}`))
+	s := double.Serve(t,
+		double.OK(`{"items":[`+keyJSON+`,`+keyJSON+`],"next_cursor":"one"}`),
+		double.OK(`{"items":[],"next_cursor":"two"}`),
+		double.OK(`{"items":[`+keyJSON+`]}`))
 	kms := dial(t, s, nil)
 	count := 0
 	for key, err := range kms.ListKeys(t.Context(), client.KeyFilter{Algorithm: "A256GCM/A256KW", Status: client.ElasticKeyStatusActive}) {
@@ -103,8 +105,8 @@ func TestListKeys_FollowsTheCursorWithTheSameFilter(t *testing.T) {
 	}
 	assert.Equal(t, 3, count)
 	var queries []string
-	for _, r := range s.requests() {
-		queries = append(queries, r.query)
+	for _, r := range s.Requests() {
+		queries = append(queries, r.Query)
 	}
 	assert.Equal(t, []string{
 		"limit=1000&algorithm=A256GCM%2FA256KW&status=active",
@@ -115,18 +117,18 @@ func TestListKeys_FollowsTheCursorWithTheSameFilter(t *testing.T) {
 
 func TestListKeys_FetchesNoPageThatIsNotWanted(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"items":[`+keyJSON+`],"next_cursor":"one"}`))
+	s := double.Serve(t, double.OK(`{"items":[`+keyJSON+`],"next_cursor":"one"}`))
 	kms := dial(t, s, nil)
 	for _, err := range kms.ListKeys(t.Context(), client.KeyFilter{Name: "payroll"}) {
 		require.NoError(t, err)
 		break
 	}
-	assert.Len(t, s.requests(), 1)
+	assert.Len(t, s.Requests(), 1)
 }
 
 func TestListVersions_EndsWithTheFirstError(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"items":[`+versionJSON+`],"next_cursor":"one"}`), refuse(404, "not_found"))
+	s := double.Serve(t, double.OK(`{"items":[`+versionJSON+`],"next_cursor":"one"}`), double.Refuse(404, "not_found"))
 	kms := dial(t, s, nil)
 	var versions []int64
 	var last error
@@ -138,17 +140,17 @@ func TestListVersions_EndsWithTheFirstError(t *testing.T) {
 	assert.Equal(t, []int64{2}, versions)
 	require.ErrorAs(t, last, new(*client.Problem))
 
-	s = serve(t, ok(`{"items":[],"next_cursor":"one"}`))
+	s = double.Serve(t, double.OK(`{"items":[],"next_cursor":"one"}`))
 	kms = dial(t, s, nil)
 	for _, err := range kms.ListVersions(t.Context(), "payroll") {
 		require.ErrorContains(t, err, "the same cursor twice")
 	}
-	assert.Len(t, s.requests(), 2)
+	assert.Len(t, s.Requests(), 2)
 }
 
 func TestCalls_RefuseWhatIsNoKey(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{}`))
+	s := double.Serve(t, double.OK(`{}`))
 	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, key := range []string{"", ".", ".."} {
@@ -170,15 +172,15 @@ func TestCalls_RefuseWhatIsNoKey(t *testing.T) {
 			require.Error(t, err)
 		}
 	}
-	assert.Empty(t, s.requests())
+	assert.Empty(t, s.Requests())
 
 	_, _ = kms.GetKey(ctx, "../elastic-keys/x?y#z")
-	assert.Equal(t, "/service/api/v1/elastic-keys/..%2Felastic-keys%2Fx%3Fy%23z", s.requests()[0].path)
+	assert.Equal(t, "/service/api/v1/elastic-keys/..%2Felastic-keys%2Fx%3Fy%23z", s.Requests()[0].Path)
 }
 
 func TestCalls_RefuseIncompleteAnswers(t *testing.T) {
 	t.Parallel()
-	kms := dial(t, serve(t, ok(`{"plaintext":"not base64!"}`)), nil)
+	kms := dial(t, double.Serve(t, double.OK(`{"plaintext":"not base64!"}`)), nil)
 	ctx := t.Context()
 	_, err := kms.Encrypt(ctx, "k", nil, nil)
 	require.ErrorContains(t, err, "holds no ciphertext")
@@ -187,7 +189,7 @@ func TestCalls_RefuseIncompleteAnswers(t *testing.T) {
 	_, err = kms.Sign(ctx, "k", client.SignRequest{})
 	require.ErrorContains(t, err, "holds no signature")
 
-	kms = dial(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	kms = dial(t, double.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.CopyN(w, endless{}, 17<<20)
 	}), nil)
 	_, err = kms.GetKey(ctx, "k")
@@ -206,7 +208,7 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestProblem_TellsWhatTheServiceSaid(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	s := double.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json; charset=utf-8")
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, `{"type":"urn:cryptoutil:problem:validation_failed","title":"Validation failed","status":400,"detail":"the body does not fit",`+
@@ -239,7 +241,7 @@ func TestProblem_StandsForAnswersWithoutDocument(t *testing.T) {
 			_, _ = io.WriteString(w, `{}`)
 		},
 	} {
-		kms := dial(t, serve(t, answer), nil)
+		kms := dial(t, double.Serve(t, answer), nil)
 		_, err := kms.GetKey(t.Context(), "k")
 		var problem *client.Problem
 		require.ErrorAs(t, err, &problem, name)

@@ -8,15 +8,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
 func TestGrants_AreTheOperationsOfTheContract(t *testing.T) {
 	t.Parallel()
 	const grant = `{"id":"g1","elastic_key_id":"x","grantee":{"kind":"client","id":"c1"},"operations":["encrypt"],"created_by":{"kind":"user","subject":"u"},"created_at":"a"}`
-	one := ok(grant)
-	script := []http.HandlerFunc{one, one, ok(`{"items":[` + grant + `],"next_cursor":"one"}`), ok(`{"items":[` + grant + `]}`), noContent}
-	s := serve(t, script...)
+	one := double.OK(grant)
+	script := []http.HandlerFunc{one, one, double.OK(`{"items":[` + grant + `],"next_cursor":"one"}`), double.OK(`{"items":[` + grant + `]}`), noContent}
+	s := double.Serve(t, script...)
 	kms := dial(t, s, nil)
 	ctx := t.Context()
 	made, err := kms.CreateGrant(ctx, "k", client.NewKeyGrant{Grantee: client.GrantPrincipal{Kind: "client", ID: "c1"}, Operations: []string{"encrypt"}})
@@ -33,10 +35,10 @@ func TestGrants_AreTheOperationsOfTheContract(t *testing.T) {
 	require.NoError(t, kms.RevokeGrant(ctx, "k", "g1"))
 	require.NoError(t, kms.RetireGrant(ctx, "k", "g1"))
 	var got []string
-	for _, r := range s.requests() {
-		got = append(got, strings.TrimSpace(r.method+" "+strings.TrimPrefix(r.path, "/service/api/v1/")+" "+r.query+" "+r.body))
-		if r.method == http.MethodPost {
-			assert.NotEmpty(t, r.header.Get("Idempotency-Key"))
+	for _, r := range s.Requests() {
+		got = append(got, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.Path, "/service/api/v1/")+" "+r.Query+" "+r.Body))
+		if r.Method == http.MethodPost {
+			assert.NotEmpty(t, r.Header.Get("Idempotency-Key"))
 		}
 	}
 	assert.Equal(t, []string{

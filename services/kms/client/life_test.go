@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -25,7 +27,7 @@ import (
 func tagged(tag, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", tag)
-		ok(body)(w, r)
+		double.OK(body)(w, r)
 	}
 }
 
@@ -33,7 +35,7 @@ func noContent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Stat
 
 func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{}`))
+	s := double.Serve(t, double.OK(`{}`))
 	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, change := range []func(context.Context, string) (*client.ElasticKey, error){kms.EnableKey, kms.DisableKey, kms.CancelDeletion, kms.RetryGeneration} {
@@ -63,10 +65,10 @@ func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 
 	var got []string
 	once := map[string]bool{}
-	for _, r := range s.requests() {
-		got = append(got, strings.TrimSpace(r.method+" "+strings.TrimPrefix(r.path, "/service/api/v1/")+" "+r.query+" "+r.body))
-		if key := r.header.Get("Idempotency-Key"); r.method == http.MethodPost {
-			assert.NotEmpty(t, key, "%s", r.path)
+	for _, r := range s.Requests() {
+		got = append(got, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.Path, "/service/api/v1/")+" "+r.Query+" "+r.Body))
+		if key := r.Header.Get("Idempotency-Key"); r.Method == http.MethodPost {
+			assert.NotEmpty(t, key, "%s", r.Path)
 			assert.False(t, once[key], "each call has its own")
 			once[key] = true
 		}
@@ -95,60 +97,60 @@ func TestLife_IsTheOperationsOfTheContract(t *testing.T) {
 
 func TestUpdateKey_ChangesOnlyWhatItRead(t *testing.T) {
 	t.Parallel()
-	s := serve(t, tagged(`"7"`, keyJSON))
+	s := double.Serve(t, tagged(`"7"`, keyJSON))
 	kms := dial(t, s, nil)
 	_, err := kms.UpdateKey(t.Context(), "payroll", 0, func(key client.ElasticKey) (client.Patch, error) {
 		return client.Patch{"description": key.Name + "!", "rotation": nil}, nil
 	})
 	require.NoError(t, err)
-	seen := s.requests()
+	seen := s.Requests()
 	require.Len(t, seen, 2)
-	assert.Equal(t, http.MethodPatch, seen[1].method)
-	assert.Equal(t, `"7"`, seen[1].header.Get("If-Match"))
-	assert.Equal(t, "application/merge-patch+json", seen[1].header.Get("Content-Type"))
-	assert.JSONEq(t, `{"description":"payroll!","rotation":null}`, seen[1].body)
+	assert.Equal(t, http.MethodPatch, seen[1].Method)
+	assert.Equal(t, `"7"`, seen[1].Header.Get("If-Match"))
+	assert.Equal(t, "application/merge-patch+json", seen[1].Header.Get("Content-Type"))
+	assert.JSONEq(t, `{"description":"payroll!","rotation":null}`, seen[1].Body)
 
 	_, err = kms.UpdateKey(t.Context(), "payroll", 0, func(client.ElasticKey) (client.Patch, error) { return nil, errors.New("no") })
 	require.EqualError(t, err, "no")
-	kms = dial(t, serve(t, ok(keyJSON)), nil)
+	kms = dial(t, double.Serve(t, double.OK(keyJSON)), nil)
 	_, err = kms.UpdateKey(t.Context(), "payroll", 0, func(client.ElasticKey) (client.Patch, error) { return client.Patch{}, nil })
 	require.ErrorContains(t, err, "no ETag")
 }
 
 func TestUpdateKey_TriesAgainOnlyIfAsked(t *testing.T) {
 	t.Parallel()
-	stale := refuse(http.StatusPreconditionFailed, "precondition_failed")
+	stale := double.Refuse(http.StatusPreconditionFailed, "precondition_failed")
 	for again, want := range map[int]int{0: 2, 1: 4, 2: 6, 9: 6} {
-		script := []http.HandlerFunc{tagged(`"1"`, keyJSON), stale, tagged(`"2"`, keyJSON), stale, tagged(`"3"`, keyJSON), ok(keyJSON)}
-		s := serve(t, script...)
+		script := []http.HandlerFunc{tagged(`"1"`, keyJSON), stale, tagged(`"2"`, keyJSON), stale, tagged(`"3"`, keyJSON), double.OK(keyJSON)}
+		s := double.Serve(t, script...)
 		kms := dial(t, s, nil)
 		asked := 0
 		_, err := kms.UpdateKey(t.Context(), "payroll", again, func(client.ElasticKey) (client.Patch, error) {
 			asked++
 			return client.Patch{"description": "x"}, nil
 		})
-		assert.Len(t, s.requests(), want, "again %d", again)
+		assert.Len(t, s.Requests(), want, "again %d", again)
 		assert.Equal(t, want/2, asked)
 		if again >= 2 {
 			require.NoError(t, err)
-			assert.Equal(t, `"3"`, s.requests()[5].header.Get("If-Match"))
+			assert.Equal(t, `"3"`, s.Requests()[5].Header.Get("If-Match"))
 		} else {
 			var problem *client.Problem
 			require.ErrorAs(t, err, &problem)
 			assert.Equal(t, "precondition_failed", problem.Code)
 		}
 	}
-	s := serve(t, tagged(`"1"`, keyJSON), refuse(http.StatusConflict, "invalid_state"))
+	s := double.Serve(t, tagged(`"1"`, keyJSON), double.Refuse(http.StatusConflict, "invalid_state"))
 	kms := dial(t, s, nil)
 	_, err := kms.UpdateKey(t.Context(), "payroll", 5, func(client.ElasticKey) (client.Patch, error) { return client.Patch{"tags": nil}, nil })
 	require.ErrorContains(t, err, "invalid_state")
-	assert.Len(t, s.requests(), 2, "only what somebody else changed is tried again")
+	assert.Len(t, s.Requests(), 2, "only what somebody else changed is tried again")
 }
 
 func TestAliases_AreMovedListedAndDeleted(t *testing.T) {
 	t.Parallel()
 	const alias = `{"name":"current","elastic_key_id":"x","created_at":"a","updated_at":"b"}`
-	s := serve(t, tagged(`"4"`, alias), ok(alias), ok(`{"items":[`+alias+`],"next_cursor":"one"}`), ok(`{"items":[`+alias+`]}`), noContent)
+	s := double.Serve(t, tagged(`"4"`, alias), double.OK(alias), double.OK(`{"items":[`+alias+`],"next_cursor":"one"}`), double.OK(`{"items":[`+alias+`]}`), noContent)
 	kms := dial(t, s, nil)
 	moved, err := kms.MoveAlias(t.Context(), "current", "payroll-2027", 0)
 	require.NoError(t, err)
@@ -161,17 +163,17 @@ func TestAliases_AreMovedListedAndDeleted(t *testing.T) {
 	assert.Equal(t, 2, count)
 	require.NoError(t, kms.DeleteAlias(t.Context(), "current"))
 
-	seen := s.requests()
+	seen := s.Requests()
 	require.Len(t, seen, 5)
-	assert.Equal(t, `"4"`, seen[1].header.Get("If-Match"))
-	assert.JSONEq(t, `{"key":"payroll-2027"}`, seen[1].body)
-	assert.Equal(t, "limit=1000&cursor=one&key=payroll", seen[3].query)
-	assert.Equal(t, http.MethodDelete, seen[4].method)
+	assert.Equal(t, `"4"`, seen[1].Header.Get("If-Match"))
+	assert.JSONEq(t, `{"key":"payroll-2027"}`, seen[1].Body)
+	assert.Equal(t, "limit=1000&cursor=one&key=payroll", seen[3].Query)
+	assert.Equal(t, http.MethodDelete, seen[4].Method)
 }
 
 func TestListKeys_PassesEveryFilter(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"items":[]}`))
+	s := double.Serve(t, double.OK(`{"items":[]}`))
 	kms := dial(t, s, nil)
 	filter := client.KeyFilter{
 		ID: "i", Name: "n", Algorithm: "a", Status: "s", Tag: "t=v", VersioningAllowed: new(false), ImportAllowed: new(true),
@@ -183,13 +185,13 @@ func TestListKeys_PassesEveryFilter(t *testing.T) {
 	for _, err := range kms.AllVersions(t.Context(), client.VersionFilter{Status: "compromised", Algorithm: "ES256"}) {
 		require.NoError(t, err)
 	}
-	assert.Equal(t, "limit=1000&sort=-name&id=i&tag=t%3Dv&versioning_allowed=false&import_allowed=true&name=n&algorithm=a&status=s", s.requests()[0].query)
-	assert.Equal(t, "limit=1000&status=compromised&algorithm=ES256", s.requests()[1].query)
+	assert.Equal(t, "limit=1000&sort=-name&id=i&tag=t%3Dv&versioning_allowed=false&import_allowed=true&name=n&algorithm=a&status=s", s.Requests()[0].Query)
+	assert.Equal(t, "limit=1000&status=compromised&algorithm=ES256", s.Requests()[1].Query)
 }
 
 func TestLife_RefusesWhatIsNoKeyVersionOrAlias(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{}`))
+	s := double.Serve(t, double.OK(`{}`))
 	kms := dial(t, s, nil)
 	ctx := t.Context()
 	for _, name := range []string{"", ".", ".."} {
@@ -211,7 +213,7 @@ func TestLife_RefusesWhatIsNoKeyVersionOrAlias(t *testing.T) {
 		_, err := kms.SetPrimary(ctx, "payroll", version)
 		require.ErrorContains(t, err, "they count from 1")
 	}
-	assert.Empty(t, s.requests())
+	assert.Empty(t, s.Requests())
 }
 
 func TestCertificate_IsTheCredential(t *testing.T) {
@@ -227,18 +229,18 @@ func TestCertificate_IsTheCredential(t *testing.T) {
 	pair := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 
 	shown := ""
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := double.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, certificate := range r.TLS.PeerCertificates {
 			shown = certificate.Subject.CommonName
 		}
-		ok(keyJSON)(w, r)
+		double.OK(keyJSON)(w, r)
 	})
 	s.TLS.ClientAuth = tls.RequestClientCert
 	kms := dial(t, s, func(c *client.Config) { c.Token, c.Certificate = "", pair })
 	_, err = kms.GetKey(t.Context(), "payroll")
 	require.NoError(t, err)
 	assert.Equal(t, "admin", shown)
-	assert.Empty(t, s.requests()[0].header.Get("Authorization"))
+	assert.Empty(t, s.Requests()[0].Header.Get("Authorization"))
 
 	_, err = client.New(client.Config{URL: s.URL, Token: "t", Certificate: pair})
 	require.ErrorContains(t, err, "both Token and Certificate")

@@ -9,12 +9,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
+
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
 func TestMaterial_IsTheOperationsOfTheContract(t *testing.T) {
 	t.Parallel()
-	s := serve(t, ok(`{"wrapped":"a.b.c.d.e","key":"AQI","ciphertext":"AwQ","shared_key":"BQY","secret":"Bwg","mac":"CQo","random":"CwwN","valid":true,`+
+	s := double.Serve(t, double.OK(`{"wrapped":"a.b.c.d.e","key":"AQI","ciphertext":"AwQ","shared_key":"BQY","secret":"Bwg","mac":"CQo","random":"CwwN","valid":true,`+
 		`"version":3,"jwe":"a.b.c.d.e","attestation":"a.b.c","id":"r1","jwk":null}`))
 	kms := dial(t, s, nil)
 	ctx, bound := t.Context(), map[string]string{"record": "1"}
@@ -67,8 +69,8 @@ func TestMaterial_IsTheOperationsOfTheContract(t *testing.T) {
 	require.NoError(t, err)
 
 	var got []string
-	for _, r := range s.requests() {
-		got = append(got, strings.TrimSpace(r.method+" "+strings.TrimPrefix(r.path, "/service/api/v1/")+" "+r.query+" "+r.body))
+	for _, r := range s.Requests() {
+		got = append(got, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.Path, "/service/api/v1/")+" "+r.Query+" "+r.Body))
 	}
 	assert.Equal(t, []string{
 		`POST elastic-keys/k/generate-data-key  {"bits":128,"context":{"record":"1"},"include_plaintext":true}`,
@@ -90,8 +92,8 @@ func TestMaterial_IsTheOperationsOfTheContract(t *testing.T) {
 		`POST elastic-keys/k/material-keys`,
 		`POST backups/restore recipient=r1&dry_run=true&on_conflict=skip&from_tenant=acme sealed`,
 	}, got)
-	assert.Equal(t, "a1", s.requests()[13].header.Get("Approval"))
-	assert.NotEmpty(t, s.requests()[15].header.Get("Idempotency-Key"))
+	assert.Equal(t, "a1", s.Requests()[13].Header.Get("Approval"))
+	assert.NotEmpty(t, s.Requests()[15].Header.Get("Idempotency-Key"))
 }
 
 func TestMaterial_RefusesAnswersThatLackIt(t *testing.T) {
@@ -99,7 +101,7 @@ func TestMaterial_RefusesAnswersThatLackIt(t *testing.T) {
 	for _, answer := range []string{
 		`{}`, `{"wrapped":"","key":"!","mac":"!","secret":"!","shared_key":"!","ciphertext":"!","random":"!"}`, `{"key":"AQ=","random":"AQ"}`,
 	} {
-		kms := dial(t, serve(t, ok(answer)), nil)
+		kms := dial(t, double.Serve(t, double.OK(answer)), nil)
 		ctx := t.Context()
 		_, err := kms.GenerateDataKey(ctx, "k", client.DataKeySpec{})
 		require.ErrorContains(t, err, "answer")
@@ -128,7 +130,7 @@ func TestMaterial_RefusesAnswersThatLackIt(t *testing.T) {
 		_, err = kms.Attest(ctx, "k", 0)
 		require.ErrorContains(t, err, "answer")
 	}
-	s := serve(t, ok(`{}`))
+	s := double.Serve(t, double.OK(`{}`))
 	kms := dial(t, s, nil)
 	for _, key := range []string{"", ".", ".."} {
 		_, err := kms.Wrap(t.Context(), key, nil, nil)
@@ -137,29 +139,29 @@ func TestMaterial_RefusesAnswersThatLackIt(t *testing.T) {
 		require.Error(t, err)
 		require.Error(t, kms.BackupKey(t.Context(), key, "", nil, nil))
 	}
-	assert.Empty(t, s.requests())
+	assert.Empty(t, s.Requests())
 }
 
 // A download goes into its destination once: it is repeated only before the first byte, and what breaks off is an error.
 func TestBackup_IsRepeatedOnlyBeforeItsFirstByte(t *testing.T) {
 	t.Parallel()
 	file := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(strings.Repeat("backup", 50_000))) }
-	s := serve(t, refuse(http.StatusServiceUnavailable, "overloaded"), hangUp, file)
+	s := double.Serve(t, double.Refuse(http.StatusServiceUnavailable, "overloaded"), double.HangUp, file)
 	kms := dial(t, s, nil)
 	var got strings.Builder
 	require.NoError(t, kms.BackupTenant(t.Context(), []json.RawMessage{json.RawMessage(`{"kty":"EC"}`)}, &got))
 	assert.Len(t, got.String(), 300_000)
-	assert.Len(t, s.requests(), 3)
-	assert.JSONEq(t, `{"recipients":[{"kty":"EC"}]}`, s.requests()[2].body)
+	assert.Len(t, s.Requests(), 3)
+	assert.JSONEq(t, `{"recipients":[{"kty":"EC"}]}`, s.Requests()[2].Body)
 
-	s = serve(t, halfAnswer, file)
+	s = double.Serve(t, double.HalfAnswer, file)
 	kms = dial(t, s, nil)
 	got.Reset()
 	require.ErrorContains(t, kms.BackupKey(t.Context(), "k", "a1", nil, &got), "breaks off")
-	assert.Len(t, s.requests(), 1)
-	assert.Equal(t, "a1", s.requests()[0].header.Get("Approval"))
+	assert.Len(t, s.Requests(), 1)
+	assert.Equal(t, "a1", s.Requests()[0].Header.Get("Approval"))
 
-	kms = dial(t, serve(t, refuse(http.StatusForbidden, "approval_required")), nil)
+	kms = dial(t, double.Serve(t, double.Refuse(http.StatusForbidden, "approval_required")), nil)
 	err := kms.BackupKey(t.Context(), "k", "", nil, &got)
 	var problem *client.Problem
 	require.ErrorAs(t, err, &problem)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cryptoutil/cryptoutil/libs/apiclient/double"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/backup"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
@@ -49,39 +50,39 @@ func TestRestore_GoesInParts(t *testing.T) {
 	here, there := recipient(t)
 	jwkText, err := json.Marshal(there)
 	require.NoError(t, err)
-	made := ok(`{"id":"r","jwk":` + string(jwkText) + `,"expires_at":"x"}`)
-	restored := ok(`{"dry_run":false,"from_tenant":"default","keys":2,"versions":3,"restored":1,"present":1,"skipped":0,"conflicts":[{"name":"n"}]}`)
+	made := double.OK(`{"id":"r","jwk":` + string(jwkText) + `,"expires_at":"x"}`)
+	restored := double.OK(`{"dry_run":false,"from_tenant":"default","keys":2,"versions":3,"restored":1,"present":1,"skipped":0,"conflicts":[{"name":"n"}]}`)
 
 	script := []http.HandlerFunc{made, restored, made, restored}
-	s := serve(t, script...)
+	s := double.Serve(t, script...)
 	kms := dial(t, s, nil)
 	report, err := kms.RestoreParts(t.Context(), open, private, client.RestoreOptions{}, 2100)
 	require.NoError(t, err)
 	assert.Equal(t, 4, report.Keys)
 	assert.Equal(t, 2, report.Restored)
 	assert.Len(t, report.Conflicts, 2)
-	seen := s.requests()
+	seen := s.Requests()
 	require.Len(t, seen, 4)
 	for _, n := range []int{1, 3} {
 		records := 0
-		_, _, err := backup.Open(t.Context(), strings.NewReader(seen[n].body), here, func([]byte) error { records++; return nil })
+		_, _, err := backup.Open(t.Context(), strings.NewReader(seen[n].Body), here, func([]byte) error { records++; return nil })
 		require.NoError(t, err)
 		assert.Equal(t, 2, records)
 	}
 
-	script[3] = refuse(http.StatusConflict, "conflict")
-	kms = dial(t, serve(t, script...), nil)
+	script[3] = double.Refuse(http.StatusConflict, "conflict")
+	kms = dial(t, double.Serve(t, script...), nil)
 	_, err = kms.RestoreParts(t.Context(), open, private, client.RestoreOptions{}, 2100)
 	require.ErrorContains(t, err, "conflict")
 	require.ErrorContains(t, err, "1 keys are restored already: repeat it to go on")
 
 	stranger, _ := recipient(t)
-	s = serve(t, made)
+	s = double.Serve(t, made)
 	kms = dial(t, s, nil)
 	_, err = kms.Restore(t.Context(), open, stranger, client.RestoreOptions{})
 	require.ErrorContains(t, err, "other recipients")
 	file.Truncate(file.Len() - 1)
 	_, err = kms.Restore(t.Context(), open, private, client.RestoreOptions{})
 	require.Error(t, err)
-	assert.Empty(t, s.requests(), "nothing is asked for a backup that is not whole")
+	assert.Empty(t, s.Requests(), "nothing is asked for a backup that is not whole")
 }
