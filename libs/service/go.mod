@@ -5,6 +5,7 @@ go 1.26.0
 godebug fips140=only
 
 require (
+	github.com/cryptoutil/cryptoutil/libs/apiclient v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
@@ -20,6 +21,7 @@ require (
 	go.opentelemetry.io/otel v1.43.0
 	go.opentelemetry.io/otel/metric v1.43.0
 	go.yaml.in/yaml/v3 v3.0.5
+	golang.org/x/term v0.45.0
 )
 
 require (
@@ -89,7 +91,6 @@ require (
 	golang.org/x/net v0.57.0 // indirect
 	golang.org/x/sync v0.22.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
-	golang.org/x/term v0.45.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260401024825-9d38bb4040a9 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260401024825-9d38bb4040a9 // indirect
@@ -101,6 +102,8 @@ require (
 	modernc.org/memory v1.11.0 // indirect
 	modernc.org/sqlite v1.46.1 // indirect
 )
+
+replace github.com/cryptoutil/cryptoutil/libs/apiclient => ../../libs/apiclient
 
 replace github.com/cryptoutil/cryptoutil/libs/auth => ../../libs/auth
 

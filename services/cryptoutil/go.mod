@@ -28,6 +28,7 @@ require (
 	github.com/cryptoutil/cryptoutil/libs/auth v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/libs/federation v0.0.0 // indirect
 	github.com/cryptoutil/cryptoutil/libs/telemetry v0.0.0-00010101000000-000000000000 // indirect
+	github.com/cryptoutil/cryptoutil/services/jose/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/cryptoutil/cryptoutil/services/kms/client v0.0.0-00010101000000-000000000000 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect

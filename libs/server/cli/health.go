@@ -45,7 +45,7 @@ serves, healthz about everything.`,
 		sayf(cmd, "%s\n", report.Status)
 		for _, check := range report.Checks {
 			if check.Status != server.StatusOK {
-				sayf(cmd, "%s\n", printable(check.Name+": "+check.Detail))
+				sayf(cmd, "%s\n", Printable(check.Name+": "+check.Detail))
 			}
 		}
 

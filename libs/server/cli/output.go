@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,23 +50,52 @@ func (*Output) Type() string { return "form" }
 
 // Write prints value as JSON, or rows as a table with aligned columns.
 func (o *Output) Write(w io.Writer, value any, rows [][]string) error {
-	var err error
 	if *o == OutputJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(value)
-	} else {
-		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		for _, row := range rows {
-			cells := make([]string, len(row))
-			for i, cell := range row {
-				cells[i] = printable(cell)
-			}
-			_, _ = fmt.Fprintln(table, strings.TrimRight(strings.Join(cells, "\t"), "\t")) // an error stays for Flush
-		}
-		err = table.Flush()
+		return WriteJSON(w, value)
 	}
+
+	return WriteTable(w, rows)
+}
+
+// WriteJSON writes a resource, indented, as the API carries it.
+func WriteJSON(w io.Writer, resource any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+
+	return written(encoder.Encode(resource))
+}
+
+// WriteTable writes rows, the first of them the heading where there is one, in aligned columns.
+func WriteTable(w io.Writer, rows [][]string) error {
+	var aligned bytes.Buffer
+	table := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = Printable(cell)
+		}
+		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) // an error stays for Flush
+	}
+	err := table.Flush()
+	for line := range strings.Lines(aligned.String()) { // an empty last cell leaves the blanks that align it
+		if err == nil {
+			_, err = fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+		}
+	}
+
+	return written(err)
+}
+
+// WriteLine writes a line of text as it is.
+func WriteLine(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, text)
+
+	return written(err)
+}
+
+// written is the error of a result that could not be written.
+func written(err error) error {
 	if err != nil {
 		return fmt.Errorf("write result: %w", err)
 	}
@@ -78,8 +108,8 @@ func sayf(cmd *cobra.Command, format string, args ...any) {
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), format, args...)
 }
 
-// printable replaces what would move the cursor or color the screen: names and details come from elsewhere.
-func printable(text string) string {
+// Printable replaces what would move the cursor or color the screen: names and details come from elsewhere.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

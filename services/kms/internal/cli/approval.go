@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -68,7 +70,7 @@ gives others. Requests are made with the client certificate in the context file,
     --reason "bob leaves"`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
-				return usage("name the operation and the key: %s OPERATION NAME|ID", cmd.CommandPath())
+				return cli.Usage("name the operation and the key: %s OPERATION NAME|ID", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -79,18 +81,18 @@ gives others. Requests are made with the client certificate in the context file,
 	cmd.Flags().Int64Var(&subject.version, "version", 0, "version of the key that the operation is about")
 	cmd.Flags().StringArrayVar(&subject.recipients, "recipient", nil, "file with the public key of a recipient; may be given many times")
 	format := addOutputFlag(cmd)
-	require(cmd, "reason")
+	clientcli.Require(cmd, "reason")
 	cmd.MarkFlagsMutuallyExclusive("parameters", "version")
 	cmd.MarkFlagsMutuallyExclusive("parameters", "recipient")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		ask := client.NewApproval{Operation: args[0], Resource: args[1], Reason: *reason}
 		if *parameters != "" {
 			var object map[string]any
 			if err := json.Unmarshal([]byte(*parameters), &object); err != nil || object == nil {
-				return usage(`--parameters is no JSON object, such as '{"version":"3"}'`)
+				return cli.Usage(`--parameters is no JSON object, such as '{"version":"3"}'`)
 			}
 			ask.Parameters = json.RawMessage(*parameters)
 		}
@@ -107,9 +109,9 @@ gives others. Requests are made with the client certificate in the context file,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), request)
+				return cli.WriteJSON(cmd.OutOrStdout(), request)
 			}
-			return writeLine(cmd.OutOrStdout(), request.ID)
+			return cli.WriteLine(cmd.OutOrStdout(), request.ID)
 		})
 	}
 	return cmd
@@ -126,29 +128,29 @@ func (c *commands) approvalList() *cobra.Command {
 	state := cmd.Flags().String("state", "", "only requests in this state, such as pending")
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)
-	complete(cmd, "state", states...)
+	clientcli.Complete(cmd, "state", states...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkList(*format, *limit); err != nil {
 			return err
 		}
 		if *state != "" {
-			if err := oneOf("state", *state, states...); err != nil {
+			if err := clientcli.OneOf("state", *state, states...); err != nil {
 				return err
 			}
 		}
 		return c.callFresh(cmd, func(kms *client.KMS) error {
-			requests, err := collect(kms.ListApprovals(cmd.Context(), *state), *limit)
+			requests, err := clientcli.Collect(kms.ListApprovals(cmd.Context(), *state), *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.ApprovalRequestPage{Items: requests})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.ApprovalRequestPage{Items: requests})
 			}
 			rows := [][]string{{"ID", "OPERATION", "KEY", "STATE", "APPROVALS", "EXPIRES", "REASON"}}
 			for _, r := range requests {
 				rows = append(rows, []string{r.ID, r.Operation, r.Resource.Ref, r.State, votesText(r), r.ExpiresAt, r.Reason})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -160,13 +162,13 @@ func (c *commands) approvalMove(
 ) *cobra.Command {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
-			return usage("name one request by its id, which approval list shows: %s ID", cmd.CommandPath())
+			return cli.Usage("name one request by its id, which approval list shows: %s ID", cmd.CommandPath())
 		}
 		return nil
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return with(connect, cmd, func(kms *client.KMS) error {
@@ -175,7 +177,7 @@ func (c *commands) approvalMove(
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), r)
+				return cli.WriteJSON(cmd.OutOrStdout(), r)
 			}
 			rows := [][]string{
 				{"ID", r.ID},
@@ -195,7 +197,7 @@ func (c *commands) approvalMove(
 				}
 				rows = append(rows, []string{"Approver " + approver.Ref, vote})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd

@@ -5,6 +5,9 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 )
 
 // The operations that a quorum approves and that have parameters of their own.
@@ -23,11 +26,11 @@ type approvalSubject struct {
 // parameters are those of the operation, as its documentation says.
 func (s approvalSubject) parameters(cmd *cobra.Command, operation string) (json.RawMessage, error) {
 	if s.version < 0 {
-		return nil, usage("--version must be 1 or more")
+		return nil, cli.Usage("--version must be 1 or more")
 	}
 	thumbprints := []string{}
 	for _, file := range s.recipients {
-		key, err := readPublicKey(cmd, file)
+		key, err := clientcli.ReadPublicKey(cmd, file)
 		if err != nil {
 			return nil, err
 		}
@@ -41,5 +44,5 @@ func (s approvalSubject) parameters(cmd *cobra.Command, operation string) (json.
 	case operation == approveBackup && s.version == 0 && len(thumbprints) > 0:
 		return json.Marshal(map[string]any{"recipients": thumbprints})
 	}
-	return nil, usage("%s takes no such --version and --recipient: --help says what the operations are about", operation)
+	return nil, cli.Usage("%s takes no such --version and --recipient: --help says what the operations are about", operation)
 }

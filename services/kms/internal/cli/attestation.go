@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 	"github.com/cryptoutil/cryptoutil/services/kms/client/attestation"
 )
@@ -32,7 +34,7 @@ func (c *commands) attestationGet() *cobra.Command {
 		Use:     "get NAME|ID",
 		Short:   "Get a signed statement about a version of a key",
 		Example: "  kms-server attestation get releases --out releases.att",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	version := cmd.Flags().Int64("version", 0, "version of the key (default the primary one)")
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
@@ -41,12 +43,12 @@ func (c *commands) attestationGet() *cobra.Command {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				made, err := kms.Attest(cmd.Context(), args[0], *version)
 				if err != nil {
 					return err
 				}
-				return writeLine(to, made.Attestation)
+				return cli.WriteLine(to, made.Attestation)
 			})
 		})
 	}
@@ -66,12 +68,12 @@ credential, at /t/TENANT/kms/attestation-keys.json of the service.`,
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				set, err := kms.AttestationKeys(cmd.Context())
 				if err != nil {
 					return err
 				}
-				return writeJSON(to, set)
+				return cli.WriteJSON(to, set)
 			})
 		})
 	}
@@ -96,19 +98,19 @@ It runs here alone. What it proves rests on the file of --keys: get that by a wa
 	in := cmd.Flags().String("in", "", "file with the statement (default standard input)")
 	public := cmd.Flags().String("public-key", "", "file with the public key that it must be about, a JWK or PEM")
 	format := addOutputFlag(cmd)
-	require(cmd, "keys")
+	clientcli.Require(cmd, "keys")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		if *keys == stdio && (*in == "" || *in == stdio) {
-			return usage("--keys and the statement cannot both be standard input")
+		if *keys == clientcli.Stdio && (*in == "" || *in == clientcli.Stdio) {
+			return cli.Usage("--keys and the statement cannot both be standard input")
 		}
-		set, err := readSmall(cmd, *keys)
+		set, err := clientcli.ReadSmall(cmd, *keys)
 		if err != nil {
 			return err
 		}
-		text, err := readSmall(cmd, *in)
+		text, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
@@ -125,16 +127,16 @@ It runs here alone. What it proves rests on the file of --keys: get that by a wa
 			}
 		}
 		if *format == outputJSON {
-			return writeJSON(cmd.OutOrStdout(), said)
+			return cli.WriteJSON(cmd.OutOrStdout(), said)
 		}
-		return writeTable(cmd.OutOrStdout(), statementRows(said))
+		return cli.WriteTable(cmd.OutOrStdout(), statementRows(said))
 	}
 	return cmd
 }
 
 // isOf requires that a statement is about the key in a file.
 func isOf(cmd *cobra.Command, said *attestation.Statement, path string) error {
-	key, err := readPublicJWK(cmd, path)
+	key, err := clientcli.ReadPublicJWK(cmd, path)
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func statementRows(said *attestation.Statement) [][]string {
 	rows := [][]string{
 		{"Tenant", said.Tenant},
 		{"Key", said.ElasticKeyID},
-		{"Version", decimal(said.Version)},
+		{"Version", clientcli.Decimal(said.Version)},
 		{"KID", said.KID},
 		{"Algorithm", algorithm},
 		{"Use", said.Use},

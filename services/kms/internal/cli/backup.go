@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/backup"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -68,7 +70,7 @@ quorum takes the quorum's approval, unless the service's configuration names the
   kms-server approval request backupElasticKey payroll --recipient custody.pub \
     --reason "monthly"`,
 		Example: "  kms-server backup key payroll --recipient custody.pub --out payroll.backup",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	recipients, out := addRecipients(cmd)
 	approved := cmd.Flags().String("approval", "", "id of the approved request, where the key has a quorum")
@@ -105,14 +107,14 @@ It takes a fresh authentication: the client certificate in the context file.`,
 func addRecipients(cmd *cobra.Command) (recipients *[]string, out *string) {
 	recipients = cmd.Flags().StringArray("recipient", nil, "file with a recipient's public key, a JWK or PEM; may be given up to eight times")
 	out = cmd.Flags().String("out", "", "file to write, or - for standard output")
-	require(cmd, "recipient", "out")
+	clientcli.Require(cmd, "recipient", "out")
 	return recipients, out
 }
 
 func (c *commands) backUp(cmd *cobra.Command, files []string, out string, write func(*client.KMS, []json.RawMessage, io.Writer) error) error {
 	var recipients []json.RawMessage
 	for _, file := range files {
-		key, err := readPublicKey(cmd, file)
+		key, err := clientcli.ReadPublicKey(cmd, file)
 		if err != nil {
 			return err
 		}
@@ -126,7 +128,7 @@ func (c *commands) backUp(cmd *cobra.Command, files []string, out string, write 
 		recipients = append(recipients, text)
 	}
 	return c.callFresh(cmd, func(kms *client.KMS) error {
-		return c.produce(cmd, out, func(to *destination) error { return write(kms, recipients, to) })
+		return c.terminal.Produce(cmd, out, func(to *clientcli.Destination) error { return write(kms, recipients, to) })
 	})
 }
 
@@ -142,37 +144,37 @@ comes from. It runs here alone; whether a service takes it, "backup rehearse" te
 	in := cmd.Flags().String("in", "", "backup (default standard input)")
 	private := cmd.Flags().String("private-key", "", "file with the private key of a recipient, a JWK or PEM")
 	format := addOutputFlag(cmd)
-	require(cmd, "private-key")
+	clientcli.Require(cmd, "private-key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		if *private == stdio && (*in == "" || *in == stdio) {
-			return usage("--private-key and the backup cannot both be standard input")
+		if *private == clientcli.Stdio && (*in == "" || *in == clientcli.Stdio) {
+			return cli.Usage("--private-key and the backup cannot both be standard input")
 		}
-		key, err := readPrivateKey(cmd, *private)
+		key, err := clientcli.ReadPrivateKey(cmd, *private)
 		if err != nil {
 			return err
 		}
 		defer key.Zero()
-		file, err := openSource(cmd, *in)
+		file, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer file.close()
-		shown := c.progress(cmd, file, "checking")
-		defer shown.end()
+		defer file.Close()
+		shown := c.terminal.Progress(cmd, file, "checking")
+		defer shown.End()
 		head, manifest, err := backup.Open(cmd.Context(), shown, key, func([]byte) error { return nil })
 		if err != nil {
 			return explainBackup(err)
 		}
 		if *format == outputJSON {
-			return writeJSON(cmd.OutOrStdout(), struct {
+			return cli.WriteJSON(cmd.OutOrStdout(), struct {
 				backup.Head
 				backup.Manifest
 			}{head, manifest})
 		}
-		return writeTable(cmd.OutOrStdout(), [][]string{
+		return cli.WriteTable(cmd.OutOrStdout(), [][]string{
 			{"Whole", "yes"},
 			{"Tenant", head.Tenant},
 			{"Instance", head.Instance},

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -51,7 +53,7 @@ that you alone can read, or - for standard output.`,
 		ValidArgs: names,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(names, args[0]) {
-				return usage("name one operation: %s OPERATION; --help lists them", cmd.CommandPath())
+				return cli.Usage("name one operation: %s OPERATION; --help lists them", cmd.CommandPath())
 			}
 			return nil
 		},
@@ -64,25 +66,25 @@ that you alone can read, or - for standard output.`,
 		operation := client.Operation(args[0])
 		switch random := operation == client.OpGenerateRandom; {
 		case random && *key != "":
-			return usage("%s takes no --key", operation)
+			return cli.Usage("%s takes no --key", operation)
 		case !random && *key == "":
-			return usage("--key is missing: name the key of the operation %s", operation)
+			return cli.Usage("--key is missing: name the key of the operation %s", operation)
 		case *size < 1 || *size > client.MaxBatch:
-			return usage("--size must be 1 to %d", client.MaxBatch)
+			return cli.Usage("--size must be 1 to %d", client.MaxBatch)
 		case *out == "" && slices.Contains(tellingSecrets(), operation):
-			return usage("%s gives out keys or secrets: name a file with --out, or standard output with --out -", operation)
+			return cli.Usage("%s gives out keys or secrets: name a file with --out, or standard output with --out -", operation)
 		}
-		items, err := openSource(cmd, *in)
+		items, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer items.close()
-		shown := c.progress(cmd, items, "processing")
-		defer shown.end()
+		defer items.Close()
+		shown := c.terminal.Progress(cmd, items, "processing")
+		defer shown.End()
 		b := &batch{key: *key, operation: operation, size: *size}
 		err = c.call(cmd, func(kms *client.KMS) error {
 			b.kms = kms
-			return c.produce(cmd, *out, func(to *destination) error { return b.run(cmd.Context(), to, shown) })
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error { return b.run(cmd.Context(), to, shown) })
 		})
 		if err != nil {
 			return err
@@ -193,5 +195,5 @@ func (b *batch) verdict() error {
 	if b.failed == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d of %d items failed, the first on line %d: %s; the results say which and why", b.failed, b.done, b.firstLine, printable(b.first))
+	return fmt.Errorf("%d of %d items failed, the first on line %d: %s; the results say which and why", b.failed, b.done, b.firstLine, cli.Printable(b.first))
 }

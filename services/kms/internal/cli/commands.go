@@ -8,11 +8,9 @@
 package cli
 
 import (
-	"os"
-
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -24,17 +22,17 @@ type Connect func(*cobra.Command) (*client.KMS, error)
 type commands struct {
 	connect    Connect
 	administer Connect
-	isTerminal func(stream any) bool
+	terminal   clientcli.Terminal
 }
 
 // Commands returns the client commands, to be added below a product's command. connect serves everyday use, and administer what demands a
 // fresh authentication. Their examples are those of the binary kms-server.
 func Commands(connect, administer Connect) []*cobra.Command {
-	return commandsWith(connect, administer, isTerminal)
+	return commandsWith(connect, administer, clientcli.IsTerminal)
 }
 
-func commandsWith(connect, administer Connect, isTerminal func(any) bool) []*cobra.Command {
-	c := &commands{connect: connect, administer: administer, isTerminal: isTerminal}
+func commandsWith(connect, administer Connect, terminal clientcli.Terminal) []*cobra.Command {
+	c := &commands{connect: connect, administer: administer, terminal: terminal}
 	return []*cobra.Command{
 		c.key(), c.encrypt(), c.decrypt(), c.reencrypt(), c.sign(), c.verify(), c.mac(), c.verifyMac(), c.generateDataKey(), c.generate(), c.wrap(), c.unwrap(),
 		c.derive(), c.encapsulate(), c.decapsulate(), c.generateRandom(), c.batch(), c.importing(), c.recipient(), c.attestation(), c.backup(),
@@ -58,11 +56,5 @@ func with(connect Connect, cmd *cobra.Command, f func(*client.KMS) error) error 
 		return err
 	}
 	defer kms.Close()
-	return explain(f(kms))
-}
-
-// isTerminal says whether a reader or writer is a terminal.
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	return clientcli.Explain(f(kms), advice())
 }

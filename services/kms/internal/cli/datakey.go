@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -37,15 +39,15 @@ Without, nobody has seen the key until it is unwrapped.`,
 	cmd.Flags().IntVar(&spec.Bits, "bits", 0, "bits of a symmetric key: 128, 192, 256 or 512 (default 256)")
 	cmd.Flags().StringVar(&spec.KeyPair, "key-pair", "", "a pair instead: P-256, P-384, P-521, Ed25519, RSA-2048, RSA-3072 or RSA-4096")
 	cmd.MarkFlagsMutuallyExclusive("bits", "key-pair")
-	require(cmd, "key")
-	complete(cmd, "bits", "128", "192", "256", "512")
-	complete(cmd, "key-pair", "P-256", "P-384", "P-521", "Ed25519", "RSA-2048", "RSA-3072", "RSA-4096")
+	clientcli.Require(cmd, "key")
+	clientcli.Complete(cmd, "bits", "128", "192", "256", "512")
+	clientcli.Complete(cmd, "key-pair", "P-256", "P-384", "P-521", "Ed25519", "RSA-2048", "RSA-3072", "RSA-4096")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := checkKeyForm(*form); err != nil {
 			return err
 		}
 		if *public != "" && spec.KeyPair == "" {
-			return usage("--public-out goes with --key-pair: a symmetric key has no public part")
+			return cli.Usage("--public-out goes with --key-pair: a symmetric key has no public part")
 		}
 		if err := fits(*form, spec.KeyPair != ""); err != nil {
 			return err
@@ -55,13 +57,13 @@ Without, nobody has seen the key until it is unwrapped.`,
 		}
 		spec.IncludePlaintext = *plaintext != ""
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produceAll(cmd, func(to []*destination) error {
+			return c.terminal.ProduceAll(cmd, func(to []*clientcli.Destination) error {
 				made, err := kms.GenerateDataKey(cmd.Context(), *key, spec)
 				if err != nil {
 					return err
 				}
 				return writeDataKey(to, *form, made)
-			}, output{"out", *out}, output{"plaintext-out", *plaintext}, output{"public-out", *public})
+			}, clientcli.Output{Flag: "out", Path: *out}, clientcli.Output{Flag: "plaintext-out", Path: *plaintext}, clientcli.Output{Flag: "public-out", Path: *public})
 		})
 	}
 	return cmd
@@ -73,16 +75,16 @@ func fits(form string, pair bool) error {
 	case form == "":
 		return nil
 	case pair && form != formJWK && form != formPEM:
-		return usage("--format %s is for octets: a key pair is written as jwk or pem", form)
+		return cli.Usage("--format %s is for octets: a key pair is written as jwk or pem", form)
 	case !pair && (form == formJWK || form == formPEM):
-		return usage("--format %s is for key pairs: a symmetric key is written raw, hex or base64url", form)
+		return cli.Usage("--format %s is for key pairs: a symmetric key is written raw, hex or base64url", form)
 	}
 	return nil
 }
 
 // writeDataKey writes the wrapped key, the key itself and the public key.
-func writeDataKey(to []*destination, form string, made *client.GenerateDataKeyResponse) error {
-	if err := writeLine(to[0], made.Wrapped); err != nil {
+func writeDataKey(to []*clientcli.Destination, form string, made *client.GenerateDataKeyResponse) error {
+	if err := cli.WriteLine(to[0], made.Wrapped); err != nil {
 		return err
 	}
 	if to[1] != nil {
@@ -136,10 +138,10 @@ then. Its public part is written with --public-out.`,
 		pairs   = cmd.Flags().StringArray(contextFlag, nil, "NAME=VALUE that unwrapping must repeat; may be given many times")
 	)
 	cmd.Flags().StringVar(&request.Algorithm, "algorithm", "", "algorithm of the JWK, as in key create")
-	require(cmd, "key", "algorithm")
-	complete(cmd, "format", formJWK, formPEM)
+	clientcli.Require(cmd, "key", "algorithm")
+	clientcli.Complete(cmd, "format", formJWK, formPEM)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, formJWK, formPEM); err != nil {
+		if err := clientcli.OneOf("format", *form, formJWK, formPEM); err != nil {
 			return err
 		}
 		additional, err := parseContext(*pairs)
@@ -156,7 +158,7 @@ then. Its public part is written with --public-out.`,
 			request.Curve = new(client.GenerateRequestCurve(*curve))
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produceAll(cmd, func(to []*destination) error {
+			return c.terminal.ProduceAll(cmd, func(to []*clientcli.Destination) error {
 				made, err := kms.Generate(cmd.Context(), *key, request)
 				switch {
 				case err != nil:
@@ -169,8 +171,8 @@ then. Its public part is written with --public-out.`,
 						return err
 					}
 				}
-				return writeLine(to[0], made.Wrapped)
-			}, output{"out", *out}, output{"public-out", *public})
+				return cli.WriteLine(to[0], made.Wrapped)
+			}, clientcli.Output{Flag: "out", Path: *out}, clientcli.Output{Flag: "public-out", Path: *public})
 		})
 	}
 	return cmd

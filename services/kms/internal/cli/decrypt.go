@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -53,16 +54,16 @@ then not 0, which a pipe hides unless the shell has "set -o pipefail".`,
 		if err != nil {
 			return err
 		}
-		ciphertext, err := openSource(cmd, *in)
+		ciphertext, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer ciphertext.close()
-		shown := c.progress(cmd, ciphertext, "decrypting")
-		defer shown.end()
+		defer ciphertext.Close()
+		shown := c.terminal.Progress(cmd, ciphertext, "decrypting")
+		defer shown.End()
 
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				d := decryption{kms: kms, key: *key, additional: additional}
 				return d.run(cmd.Context(), to, shown)
 			})

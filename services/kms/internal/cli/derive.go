@@ -3,6 +3,8 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -45,14 +47,14 @@ prefer --kdf.`,
 		form     = addOctetForm(cmd, "the secret", formRaw)
 	)
 	cmd.MarkFlagsMutuallyExclusive("info", "info-file")
-	require(cmd, "key", "out")
-	complete(cmd, "kdf", kdfs()...)
+	clientcli.Require(cmd, "key", "out")
+	clientcli.Complete(cmd, "kdf", kdfs()...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
 		if *kdf != "" {
-			if err := oneOf("kdf", *kdf, kdfs()...); err != nil {
+			if err := clientcli.OneOf("kdf", *kdf, kdfs()...); err != nil {
 				return err
 			}
 		}
@@ -60,7 +62,7 @@ prefer --kdf.`,
 			return err
 		}
 		if cmd.Flags().Changed("length") && (*length < minSecret || *length > maxSecret) {
-			return usage("--length must be %d to %d", minSecret, maxSecret)
+			return cli.Usage("--length must be %d to %d", minSecret, maxSecret)
 		}
 		request := client.DeriveRequest{}
 		if *length != 0 {
@@ -76,7 +78,7 @@ prefer --kdf.`,
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				secret, err := kms.Derive(cmd.Context(), *key, request)
 				if err != nil {
 					return err
@@ -106,7 +108,7 @@ func derivation(cmd *cobra.Command, request *client.DeriveRequest, info, infoFil
 	if peer == "" {
 		return nil
 	}
-	public, err := readPublicJWK(cmd, peer)
+	public, err := clientcli.ReadPublicJWK(cmd, peer)
 	if err != nil {
 		return err
 	}
@@ -128,13 +130,13 @@ itself goes into the file of --secret-out, which you alone can read.`,
 	out := cmd.Flags().String("out", "", "file for the ciphertext (default standard output)")
 	secretOut := cmd.Flags().String("secret-out", "", "file for the secret, or - for standard output")
 	form := addOctetForm(cmd, "ciphertext and secret", formRaw)
-	require(cmd, "key", "secret-out")
+	clientcli.Require(cmd, "key", "secret-out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produceAll(cmd, func(to []*destination) error {
+			return c.terminal.ProduceAll(cmd, func(to []*clientcli.Destination) error {
 				secret, ciphertext, err := kms.Encapsulate(cmd.Context(), *key)
 				if err != nil {
 					return err
@@ -144,7 +146,7 @@ itself goes into the file of --secret-out, which you alone can read.`,
 					return err
 				}
 				return writeOctets(to[0], *form, ciphertext)
-			}, output{"out", *out}, output{"secret-out", *secretOut})
+			}, clientcli.Output{Flag: "out", Path: *out}, clientcli.Output{Flag: "secret-out", Path: *secretOut})
 		})
 	}
 	return cmd
@@ -166,15 +168,15 @@ secret, not an error (FIPS 203): what the secret opens tells.`,
 	out := cmd.Flags().String("out", "", "file for the secret, or - for standard output")
 	version := cmd.Flags().Int64("version", 0, "version of the key that it was made for (default the primary one)")
 	form := addOctetForm(cmd, "ciphertext and secret", formRaw)
-	require(cmd, "key", "out")
+	clientcli.Require(cmd, "key", "out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
 		if err := checkVersion(*version); err != nil {
 			return err
 		}
-		text, err := readSmall(cmd, *in)
+		text, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
@@ -183,7 +185,7 @@ secret, not an error (FIPS 203): what the secret opens tells.`,
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				secret, err := kms.Decapsulate(cmd.Context(), *key, ciphertext, *version)
 				if err != nil {
 					return err

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -38,22 +40,22 @@ went to standard output before an error must be thrown away.`,
 		out   = cmd.Flags().String("out", "", "file to write (default standard output)")
 		pairs = cmd.Flags().StringArray(contextFlag, nil, "NAME=VALUE that decryption must repeat; may be given many times")
 	)
-	require(cmd, "key")
+	clientcli.Require(cmd, "key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		additional, err := parseContext(*pairs)
 		if err != nil {
 			return err
 		}
-		plaintext, err := openSource(cmd, *in)
+		plaintext, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer plaintext.close()
-		shown := c.progress(cmd, plaintext, "encrypting")
-		defer shown.end()
+		defer plaintext.Close()
+		shown := c.terminal.Progress(cmd, plaintext, "encrypting")
+		defer shown.End()
 
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				return encryptTo(cmd.Context(), kms, *key, to, shown, additional)
 			})
 		})
@@ -62,8 +64,8 @@ went to standard output before an error must be thrown away.`,
 }
 
 // encryptTo writes a message line or an encrypted file, by the size of the plaintext.
-func encryptTo(ctx context.Context, kms *client.KMS, key string, to *destination, from io.Reader, additional map[string]string) error {
-	head, whole, err := readUpTo(from, client.MaxInline)
+func encryptTo(ctx context.Context, kms *client.KMS, key string, to *clientcli.Destination, from io.Reader, additional map[string]string) error {
+	head, whole, err := clientcli.ReadUpTo(from, client.MaxInline)
 	if err != nil {
 		return err
 	}
@@ -72,10 +74,10 @@ func encryptTo(ctx context.Context, kms *client.KMS, key string, to *destination
 		if err != nil {
 			return err
 		}
-		return writeLine(to, message)
+		return cli.WriteLine(to, message)
 	}
-	if to.textOnly {
-		return errBinary
+	if to.TextOnly() {
+		return clientcli.ErrBinary
 	}
 	return envelope.Encrypt(ctx, to, io.MultiReader(bytes.NewReader(head), from),
 		func(ctx context.Context, dataKey []byte, fixed map[string]string) (string, error) {
@@ -90,7 +92,7 @@ func parseContext(texts []string) (map[string]string, error) {
 		return nil, err
 	}
 	if _, reserved := additional[envelope.ContextName]; reserved {
-		return nil, usage("--%s: the name %q is reserved for encrypted files", contextFlag, envelope.ContextName)
+		return nil, cli.Usage("--%s: the name %q is reserved for encrypted files", contextFlag, envelope.ContextName)
 	}
 	return additional, nil
 }

@@ -6,17 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
-
-// maxMaterial bounds a file that is imported: the most that the service takes, in bytes.
-const maxMaterial = 24 << 10
 
 // importing is the command that holds those about key material from elsewhere.
 func (c *commands) importing() *cobra.Command {
@@ -38,7 +36,7 @@ the material for it and bring it with "import finish", which needs the token tha
 writes into a new file, mode 0600: it is told this once.`,
 		Example: `  kms-server import start payroll --token-file job.token > wrapping-key.pem
   kms-server import start payroll --wrapping ECDH-ES+A256KW --format jwk --token-file job.token`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	var (
 		wrapping = cmd.Flags().String("wrapping", string(client.WrappingMethodRSAOAEP256A256KWP), "RSA-OAEP-256+A256KWP or ECDH-ES+A256KW")
@@ -47,14 +45,14 @@ writes into a new file, mode 0600: it is told this once.`,
 		token    = cmd.Flags().String("token-file", "", "new file for the token")
 		format   = cmd.Flags().String("format", "pem", "pem (SubjectPublicKeyInfo) or jwk")
 	)
-	require(cmd, "token-file")
-	complete(cmd, "wrapping", wrappings()...)
-	complete(cmd, "format", "pem", "jwk")
+	clientcli.Require(cmd, "token-file")
+	clientcli.Complete(cmd, "wrapping", wrappings()...)
+	clientcli.Complete(cmd, "format", "pem", "jwk")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("wrapping", *wrapping, wrappings()...); err != nil {
+		if err := clientcli.OneOf("wrapping", *wrapping, wrappings()...); err != nil {
 			return err
 		}
-		if err := oneOf("format", *format, "pem", "jwk"); err != nil {
+		if err := clientcli.OneOf("format", *format, "pem", "jwk"); err != nil {
 			return err
 		}
 		spec := client.CreateImportJob{Wrapping: client.WrappingMethod(*wrapping)}
@@ -73,13 +71,13 @@ writes into a new file, mode 0600: it is told this once.`,
 				if job.Token == nil || job.PublicKey == nil {
 					return fmt.Errorf("the answer holds no token or wrapping key")
 				}
-				if err := writeLine(file, *job.Token); err != nil {
+				if err := cli.WriteLine(file, *job.Token); err != nil {
 					return err
 				}
 				if *format == "jwk" {
-					return writeJSON(cmd.OutOrStdout(), job.PublicKey.JWK)
+					return cli.WriteJSON(cmd.OutOrStdout(), job.PublicKey.JWK)
 				}
-				return writeLine(cmd.OutOrStdout(), strings.TrimRight(job.PublicKey.PEM, "\n"))
+				return cli.WriteLine(cmd.OutOrStdout(), strings.TrimRight(job.PublicKey.PEM, "\n"))
 			})
 		})
 	}
@@ -118,36 +116,36 @@ of RSA-OAEP-256+A256KWP as it is, or the compact JWE of ECDH-ES+A256KW. It makes
 and prints its number.`,
 		Example: `  kms-server import finish payroll --token-file job.token --in wrapped.bin
   kms-server import finish payroll --token-file job.token --in wrapped.bin --expires-in 365d`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	in := cmd.Flags().String("in", "", "file with the wrapped material (default standard input)")
 	token := cmd.Flags().String("token-file", "", "file with the token")
 	again := cmd.Flags().Int64("version", 0, "version whose material has expired, to bring the same again (default a new one)")
 	expires := addExpiry(cmd)
 	format := addOutputFlag(cmd)
-	require(cmd, "token-file")
+	clientcli.Require(cmd, "token-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		spec, err := expires.spec(*format)
 		if err != nil {
 			return err
 		}
 		if *again < 0 {
-			return usage("--version must be 1 or more")
+			return cli.Usage("--version must be 1 or more")
 		}
 		if *again > 0 {
 			spec.Version = again
 		}
-		job, err := readSmall(cmd, *token)
+		job, err := clientcli.ReadSmall(cmd, *token)
 		if err != nil {
 			return err
 		}
-		wrapped, err := readSmall(cmd, *in)
+		wrapped, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
 		spec.Job = new(strings.TrimSpace(string(job)))
 		text := strings.TrimSpace(string(wrapped))
-		if strings.Count(text, ".") != 4 || binary(wrapped) { // no compact JWE (RFC 7516 section 3.1)
+		if strings.Count(text, ".") != 4 || clientcli.IsBinary(wrapped) { // no compact JWE (RFC 7516 section 3.1)
 			text = client.EncodeBytes(wrapped)
 		}
 		spec.WrappedMaterial = &text
@@ -163,7 +161,7 @@ func (c *commands) importPublic() *cobra.Command {
 		Long: `Public imports a public key, in PEM or as a JWK, as a version that verifies, encrypts or
 encapsulates and does nothing else. Take a key of --origin imported for it.`,
 		Example: "  kms-server import public partner --in partner.pem",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	in := cmd.Flags().String("in", "", "file with the public key (default standard input)")
 	expires := addExpiry(cmd)
@@ -173,7 +171,7 @@ encapsulates and does nothing else. Take a key of --origin imported for it.`,
 		if err != nil {
 			return err
 		}
-		content, err := readSmall(cmd, *in)
+		content, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
@@ -197,9 +195,9 @@ func (c *commands) bring(cmd *cobra.Command, key, format string, spec client.Imp
 			return err
 		}
 		if format == outputJSON {
-			return writeJSON(cmd.OutOrStdout(), version)
+			return cli.WriteJSON(cmd.OutOrStdout(), version)
 		}
-		return writeLine(cmd.OutOrStdout(), decimal(version.Version))
+		return cli.WriteLine(cmd.OutOrStdout(), clientcli.Decimal(version.Version))
 	})
 }
 
@@ -215,39 +213,16 @@ func addExpiry(cmd *cobra.Command) *expiry {
 // spec begins an import with what the flags say.
 func (e *expiry) spec(format string) (client.ImportKey, error) {
 	var spec client.ImportKey
-	if err := oneOf("output", format, outputTable, outputJSON); err != nil {
+	if err := clientcli.OneOf("output", format, outputTable, outputJSON); err != nil {
 		return spec, err
 	}
 	if e.in == "" {
 		return spec, nil
 	}
-	d, err := parseDays(e.in)
+	d, err := clientcli.ParseDays(e.in)
 	if err != nil || d <= 0 {
-		return spec, usage("--expires-in %q is no duration: write 365d or 12h", e.in)
+		return spec, cli.Usage("--expires-in %q is no duration: write 365d or 12h", e.in)
 	}
 	spec.ExpiresAt = new(time.Now().Add(d).UTC().Format("2006-01-02T15:04:05.000000Z"))
 	return spec, nil
-}
-
-// readSmall reads a file that holds a key or a token.
-func readSmall(cmd *cobra.Command, path string) ([]byte, error) {
-	from, err := openSource(cmd, path)
-	if err != nil {
-		return nil, err
-	}
-	defer from.close()
-	content, whole, err := readUpTo(from, maxMaterial)
-	name := strconv.Quote(path)
-	if path == "" || path == stdio {
-		name = "standard input"
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case !whole:
-		return nil, fmt.Errorf("%s has more than 24 KiB: that is no key", name)
-	case len(content) == 0:
-		return nil, fmt.Errorf("%s is empty", name)
-	}
-	return content, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -14,7 +16,7 @@ func (c *commands) importJobs() *cobra.Command {
 		Use:     "jobs NAME|ID",
 		Short:   "List the import jobs of a key, newest first",
 		Example: "  kms-server import jobs payroll",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)
@@ -23,22 +25,22 @@ func (c *commands) importJobs() *cobra.Command {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			jobs, err := collect(kms.ListImportJobs(cmd.Context(), args[0]), *limit)
+			jobs, err := clientcli.Collect(kms.ListImportJobs(cmd.Context(), args[0]), *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.ImportJobPage{Items: jobs})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.ImportJobPage{Items: jobs})
 			}
 			rows := [][]string{{"ID", "WRAPPING", "STATUS", "ATTEMPTS", "VERSION", "EXPIRES"}}
 			for _, job := range jobs {
 				version := ""
 				if job.Version != nil {
-					version = decimal(*job.Version)
+					version = clientcli.Decimal(*job.Version)
 				}
-				rows = append(rows, []string{job.ID, string(job.Wrapping), string(job.Status), decimal(job.Attempts), version, job.ExpiresAt})
+				rows = append(rows, []string{job.ID, string(job.Wrapping), string(job.Status), clientcli.Decimal(job.Attempts), version, job.ExpiresAt})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -54,20 +56,20 @@ func (c *commands) importJob() *cobra.Command {
   kms-server import job payroll 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab05 --format pem > key.pem`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
-				return usage("name the key and the job, which import jobs shows: %s NAME|ID JOB", cmd.CommandPath())
+				return cli.Usage("name the key and the job, which import jobs shows: %s NAME|ID JOB", cmd.CommandPath())
 			}
 			return nil
 		},
 	}
 	form := cmd.Flags().String("format", "", "print the wrapping key: pem or jwk")
 	format := addOutputFlag(cmd)
-	complete(cmd, "format", formPEM, formJWK)
+	clientcli.Complete(cmd, "format", formPEM, formJWK)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		if *form != "" {
-			if err := oneOf("format", *form, formPEM, formJWK); err != nil {
+			if err := clientcli.OneOf("format", *form, formPEM, formJWK); err != nil {
 				return err
 			}
 		}
@@ -87,22 +89,22 @@ func writeJob(cmd *cobra.Command, form, format string, job *client.ImportJob) er
 	case form != "" && job.PublicKey == nil:
 		return fmt.Errorf("the job is %s: it has no wrapping key any more; begin anew with `import start`", job.Status)
 	case form == formJWK:
-		return writeJSON(cmd.OutOrStdout(), job.PublicKey.JWK)
+		return cli.WriteJSON(cmd.OutOrStdout(), job.PublicKey.JWK)
 	case form == formPEM:
-		return writeLine(cmd.OutOrStdout(), strings.TrimRight(job.PublicKey.PEM, "\n"))
+		return cli.WriteLine(cmd.OutOrStdout(), strings.TrimRight(job.PublicKey.PEM, "\n"))
 	case format == outputJSON:
-		return writeJSON(cmd.OutOrStdout(), job)
+		return cli.WriteJSON(cmd.OutOrStdout(), job)
 	}
 	rows := [][]string{
 		{"ID", job.ID},
 		{"Wrapping", string(job.Wrapping)},
 		{"Status", string(job.Status)},
-		{"Attempts", decimal(job.Attempts)},
+		{"Attempts", clientcli.Decimal(job.Attempts)},
 		{"Expires", job.ExpiresAt},
 		{"Created", job.CreatedAt},
 	}
 	if job.Version != nil {
-		rows = append(rows, []string{"Version", decimal(*job.Version)})
+		rows = append(rows, []string{"Version", clientcli.Decimal(*job.Version)})
 	}
-	return writeTable(cmd.OutOrStdout(), rows)
+	return cli.WriteTable(cmd.OutOrStdout(), rows)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -26,14 +28,14 @@ of the key needs.`,
 		Example: `  kms-server key create --name brought --algorithm ES256 --origin imported
   kms-server import material brought --in signer.pem
   openssl rand 32 | kms-server import material boxes --expires-in 365d`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	in := cmd.Flags().String("in", "", "file with the key (default standard input)")
 	form := cmd.Flags().String("format", "", "form of the key: raw, hex, base64url, jwk or pem (default jwk or pem if it looks like one, otherwise raw)")
 	again := cmd.Flags().Int64("version", 0, "version whose material has expired, to bring the same again (default a new one)")
 	expires := addExpiry(cmd)
 	format := addOutputFlag(cmd)
-	complete(cmd, "format", append(octetForms(), formJWK, formPEM)...)
+	clientcli.Complete(cmd, "format", append(octetForms(), formJWK, formPEM)...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		spec, err := expires.spec(*format)
 		if err != nil {
@@ -48,7 +50,7 @@ of the key needs.`,
 		if *again > 0 {
 			spec.Version = again
 		}
-		content, err := readSmall(cmd, *in)
+		content, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
@@ -73,9 +75,9 @@ of the key needs.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), version)
+				return cli.WriteJSON(cmd.OutOrStdout(), version)
 			}
-			return writeLine(cmd.OutOrStdout(), decimal(version.Version))
+			return cli.WriteLine(cmd.OutOrStdout(), clientcli.Decimal(version.Version))
 		})
 	}
 	return cmd
@@ -90,7 +92,7 @@ func materialOf(form string, content []byte) ([]byte, error) {
 	case formJWK:
 		return append([]byte(nil), content...), nil
 	case formPEM:
-		key, err := parseKey(content)
+		key, err := clientcli.ParseKey(content)
 		if err != nil {
 			return nil, fmt.Errorf("the key: %w", err)
 		}

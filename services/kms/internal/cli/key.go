@@ -2,13 +2,12 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -60,15 +59,15 @@ is settled here; "key update" changes all else.`,
 	)
 	cmd.Flags().StringVar(&spec.Name, "name", "", "name of the key: a-z 0-9 . _ -, at most 63 characters")
 	cmd.Flags().StringVar(&spec.Algorithm, "algorithm", "", "algorithm of the key")
-	require(cmd, "name", "algorithm")
-	complete(cmd, "key-size", "2048", "3072", "4096")
-	complete(cmd, "curve", "P-256", "P-384", "P-521")
-	complete(cmd, "origin", string(client.KeyOriginGenerated), string(client.KeyOriginImported))
+	clientcli.Require(cmd, "name", "algorithm")
+	clientcli.Complete(cmd, "key-size", "2048", "3072", "4096")
+	clientcli.Complete(cmd, "curve", "P-256", "P-384", "P-521")
+	clientcli.Complete(cmd, "origin", string(client.KeyOriginGenerated), string(client.KeyOriginImported))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		if err := settings.complete(cmd, &spec); err != nil {
+		if err := settings.Complete(cmd, &spec); err != nil {
 			return err
 		}
 		if len(*tags) > 0 {
@@ -79,7 +78,7 @@ is settled here; "key update" changes all else.`,
 			spec.Tags = new(client.Tags(parsed))
 		}
 		if *origin != "" {
-			if err := oneOf("origin", *origin, string(client.KeyOriginGenerated), string(client.KeyOriginImported)); err != nil {
+			if err := clientcli.OneOf("origin", *origin, string(client.KeyOriginGenerated), string(client.KeyOriginImported)); err != nil {
 				return err
 			}
 			spec.Origin = new(client.KeyOrigin(*origin))
@@ -99,9 +98,9 @@ is settled here; "key update" changes all else.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), created)
+				return cli.WriteJSON(cmd.OutOrStdout(), created)
 			}
-			return writeLine(cmd.OutOrStdout(), created.ID)
+			return cli.WriteLine(cmd.OutOrStdout(), created.ID)
 		})
 	}
 	return cmd
@@ -120,11 +119,11 @@ func (c *commands) keyGet() *cobra.Command {
 		Use:     "get NAME|ID",
 		Short:   "Show a key",
 		Example: "  kms-server key get payroll",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -133,9 +132,9 @@ func (c *commands) keyGet() *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), key)
+				return cli.WriteJSON(cmd.OutOrStdout(), key)
 			}
-			return writeTable(cmd.OutOrStdout(), keyRows(*key))
+			return cli.WriteTable(cmd.OutOrStdout(), keyRows(*key))
 		})
 	}
 	return cmd
@@ -155,11 +154,11 @@ func (c *commands) adding(verb string, add func(*client.KMS, context.Context, st
 	cmd := &cobra.Command{
 		Use:   verb + " NAME|ID",
 		Short: "Add a version to a key and print its number",
-		Args:  oneKey,
+		Args:  clientcli.OneKey,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -168,9 +167,9 @@ func (c *commands) adding(verb string, add func(*client.KMS, context.Context, st
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), version)
+				return cli.WriteJSON(cmd.OutOrStdout(), version)
 			}
-			return writeLine(cmd.OutOrStdout(), decimal(version.Version))
+			return cli.WriteLine(cmd.OutOrStdout(), clientcli.Decimal(version.Version))
 		})
 	}
 	return cmd
@@ -181,17 +180,17 @@ func (c *commands) keyPublic() *cobra.Command {
 		Use:     "public NAME|ID",
 		Short:   "Print the public part of a key",
 		Example: "  kms-server key public releases > releases.pem\n  kms-server key public releases --format jwk --version 1",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	format := cmd.Flags().String("format", "pem", "pem (SubjectPublicKeyInfo) or jwk")
 	version := cmd.Flags().Int64("version", 0, "version of the key (default the primary one)")
-	complete(cmd, "format", "pem", "jwk")
+	clientcli.Complete(cmd, "format", "pem", "jwk")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("format", *format, "pem", "jwk"); err != nil {
+		if err := clientcli.OneOf("format", *format, "pem", "jwk"); err != nil {
 			return err
 		}
 		if *version < 0 {
-			return usage("--version must be 1 or more")
+			return cli.Usage("--version must be 1 or more")
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
 			public, err := kms.PublicKey(cmd.Context(), args[0], *version)
@@ -199,34 +198,10 @@ func (c *commands) keyPublic() *cobra.Command {
 				return err
 			}
 			if *format == "jwk" {
-				return writeJSON(cmd.OutOrStdout(), public.JWK)
+				return cli.WriteJSON(cmd.OutOrStdout(), public.JWK)
 			}
-			return writeLine(cmd.OutOrStdout(), strings.TrimRight(public.PEM, "\n"))
+			return cli.WriteLine(cmd.OutOrStdout(), strings.TrimRight(public.PEM, "\n"))
 		})
 	}
 	return cmd
-}
-
-// oneKey is the argument of a command about a key.
-func oneKey(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usage("name one key, by its name or id: %s NAME|ID", cmd.CommandPath())
-	}
-	return nil
-}
-
-// require marks flags without which a command is a mistake.
-func require(cmd *cobra.Command, flags ...string) {
-	for _, flag := range flags {
-		_ = cmd.MarkFlagRequired(flag) // fails only for a flag that the command lacks
-	}
-}
-
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
-
-func writeLine(w io.Writer, text string) error {
-	if _, err := fmt.Fprintln(w, text); err != nil {
-		return fmt.Errorf("write result: %w", err)
-	}
-	return nil
 }

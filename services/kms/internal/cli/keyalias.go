@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -28,14 +30,14 @@ everything that uses the alias uses the other key.`,
 		Example: "  kms-server key alias put payroll-current payroll-2027",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 { //nolint:mnd // the two that the text names
-				return usage("name the alias and the key: %s ALIAS NAME|ID", cmd.CommandPath())
+				return cli.Usage("name the alias and the key: %s ALIAS NAME|ID", cmd.CommandPath())
 			}
 			return nil
 		},
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -47,9 +49,9 @@ everything that uses the alias uses the other key.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), alias)
+				return cli.WriteJSON(cmd.OutOrStdout(), alias)
 			}
-			return writeLine(cmd.OutOrStdout(), printable("alias "+alias.Name+" is key "+alias.ElasticKeyID))
+			return cli.WriteLine(cmd.OutOrStdout(), cli.Printable("alias "+alias.Name+" is key "+alias.ElasticKeyID))
 		})
 	}
 	return cmd
@@ -64,7 +66,7 @@ func (c *commands) aliasGet() *cobra.Command {
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -73,9 +75,9 @@ func (c *commands) aliasGet() *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), alias)
+				return cli.WriteJSON(cmd.OutOrStdout(), alias)
 			}
-			return writeTable(cmd.OutOrStdout(), [][]string{{"Alias", alias.Name}, {"Key", alias.ElasticKeyID}, {"Created", alias.CreatedAt}, {"Moved", alias.UpdatedAt}})
+			return cli.WriteTable(cmd.OutOrStdout(), [][]string{{"Alias", alias.Name}, {"Key", alias.ElasticKeyID}, {"Created", alias.CreatedAt}, {"Moved", alias.UpdatedAt}})
 		})
 	}
 	return cmd
@@ -84,7 +86,7 @@ func (c *commands) aliasGet() *cobra.Command {
 // oneAlias is the argument of a command about an alias.
 func oneAlias(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usage("name one alias: %s ALIAS", cmd.CommandPath())
+		return cli.Usage("name one alias: %s ALIAS", cmd.CommandPath())
 	}
 	return nil
 }
@@ -110,7 +112,7 @@ func (c *commands) aliasList() *cobra.Command {
 		Example: "  kms-server key alias list\n  kms-server key alias list payroll",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return oneKey(cmd, args)
+				return clientcli.OneKey(cmd, args)
 			}
 			return nil
 		},
@@ -126,12 +128,12 @@ func (c *commands) aliasList() *cobra.Command {
 			if len(args) == 1 {
 				key = args[0]
 			}
-			aliases, err := collect(kms.ListAliases(cmd.Context(), key), *limit)
+			aliases, err := clientcli.Collect(kms.ListAliases(cmd.Context(), key), *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.AliasPage{Items: aliases})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.AliasPage{Items: aliases})
 			}
 			rows := [][]string{{"ALIAS", "KEY", "CREATED", "MOVED"}}
 			for _, alias := range aliases {
@@ -141,7 +143,7 @@ func (c *commands) aliasList() *cobra.Command {
 				}
 				rows = append(rows, []string{alias.Name, alias.ElasticKeyID, alias.CreatedAt, moved})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -158,7 +160,7 @@ func (c *commands) aliasDelete() *cobra.Command {
 				if err := kms.DeleteAlias(cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				return writeLine(cmd.OutOrStdout(), printable("alias "+args[0]+" is gone"))
+				return cli.WriteLine(cmd.OutOrStdout(), cli.Printable("alias "+args[0]+" is gone"))
 			})
 		},
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -24,7 +26,7 @@ quorum takes the quorum's approval:
 		Example: `  kms-server key export payroll --recipient bob.pem --out payroll.jwe
   kms-server key export payroll --recipient bob.pem --version 1 \
     --approval 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	var (
 		what      client.Export
@@ -33,21 +35,21 @@ quorum takes the quorum's approval:
 	)
 	cmd.Flags().Int64Var(&what.Version, "version", 0, "version of the key (default the primary one)")
 	cmd.Flags().StringVar(&what.Approval, "approval", "", "id of the approved request, where the key has a quorum")
-	require(cmd, "recipient")
+	clientcli.Require(cmd, "recipient")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if err := checkVersion(what.Version); err != nil {
 			return err
 		}
-		if what.Recipient, err = readPublicJWK(cmd, *recipient); err != nil {
+		if what.Recipient, err = clientcli.ReadPublicJWK(cmd, *recipient); err != nil {
 			return err
 		}
 		return c.callFresh(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				exported, err := kms.Export(cmd.Context(), args[0], what)
 				if err != nil {
 					return err
 				}
-				return writeLine(to, exported.Jwe)
+				return cli.WriteLine(to, exported.Jwe)
 			})
 		})
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -59,7 +61,7 @@ It takes a fresh authentication: the client certificate in the context file.`,
     --expires-in 90d
   kms-server key grant create payroll --to role:auditors --operations decrypt \
     --context-includes year=2026`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	to := cmd.Flags().String("to", "", "who gets it, as KIND:ID; a kind is client, user, api_token or role")
 	retired := cmd.Flags().String("retired-by", "", "who may give it up besides, as KIND:ID")
@@ -69,9 +71,9 @@ It takes a fresh authentication: the client certificate in the context file.`,
 	expires := cmd.Flags().String("expires-in", "", "end by itself after so long, such as 90d (default never)")
 	format := addOutputFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("context-equals", "context-includes")
-	require(cmd, "to", "operations")
+	clientcli.Require(cmd, "to", "operations")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		spec, err := newGrant(*to, *retired, *operations, *equals, *includes, *expires)
@@ -84,9 +86,9 @@ It takes a fresh authentication: the client certificate in the context file.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), made)
+				return cli.WriteJSON(cmd.OutOrStdout(), made)
 			}
-			return writeLine(cmd.OutOrStdout(), made.ID)
+			return cli.WriteLine(cmd.OutOrStdout(), made.ID)
 		})
 	}
 	return cmd
@@ -122,9 +124,9 @@ func newGrant(to, retired string, operations, equals, includes []string, expires
 	if expires == "" {
 		return spec, nil
 	}
-	d, err := parseDays(expires)
+	d, err := clientcli.ParseDays(expires)
 	if err != nil || d <= 0 {
-		return spec, usage("--expires-in %q is no duration: write 90d or 12h", expires)
+		return spec, cli.Usage("--expires-in %q is no duration: write 90d or 12h", expires)
 	}
 	spec.ExpiresAt = new(time.Now().Add(d).UTC().Truncate(time.Microsecond))
 	return spec, nil
@@ -134,7 +136,7 @@ func newGrant(to, retired string, operations, equals, includes []string, expires
 func parsePrincipal(flag, text string) (client.GrantPrincipal, error) {
 	kind, id, found := strings.Cut(text, ":")
 	if !found || id == "" || !slices.Contains(granteeKinds(), kind) {
-		return client.GrantPrincipal{}, usage("--%s %q is not KIND:ID, such as client:billing; a kind is %s", flag, text, strings.Join(granteeKinds(), ", "))
+		return client.GrantPrincipal{}, cli.Usage("--%s %q is not KIND:ID, such as client:billing; a kind is %s", flag, text, strings.Join(granteeKinds(), ", "))
 	}
 	return client.GrantPrincipal{Kind: client.GrantPrincipalKind(kind), ID: id}, nil
 }
@@ -144,7 +146,7 @@ func (c *commands) grantList() *cobra.Command {
 		Use:     "list NAME|ID",
 		Short:   "List the grants on a key",
 		Example: "  kms-server key grant list payroll",
-		Args:    oneKey,
+		Args:    clientcli.OneKey,
 	}
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)
@@ -153,18 +155,18 @@ func (c *commands) grantList() *cobra.Command {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			grants, err := collect(kms.ListGrants(cmd.Context(), args[0]), *limit)
+			grants, err := clientcli.Collect(kms.ListGrants(cmd.Context(), args[0]), *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.KeyGrantPage{Items: grants})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.KeyGrantPage{Items: grants})
 			}
 			rows := [][]string{{"ID", "TO", "OPERATIONS", "CONTEXT", "EXPIRES", "CREATED"}}
 			for _, g := range grants {
-				rows = append(rows, []string{g.ID, principalText(g.Grantee), strings.Join(g.Operations, " "), constraintsText(g.Constraints), textOf(g.ExpiresAt), g.CreatedAt})
+				rows = append(rows, []string{g.ID, principalText(g.Grantee), strings.Join(g.Operations, " "), constraintsText(g.Constraints), clientcli.TextOf(g.ExpiresAt), g.CreatedAt})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -179,7 +181,7 @@ func (c *commands) grantGet() *cobra.Command {
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -188,7 +190,7 @@ func (c *commands) grantGet() *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), g)
+				return cli.WriteJSON(cmd.OutOrStdout(), g)
 			}
 			rows := [][]string{
 				{"ID", g.ID},
@@ -198,7 +200,7 @@ func (c *commands) grantGet() *cobra.Command {
 				{"Created by", string(g.CreatedBy.Kind) + ":" + g.CreatedBy.Subject},
 				{"Created", g.CreatedAt},
 			}
-			for _, row := range [][]string{{"Context", constraintsText(g.Constraints)}, {"Expires", textOf(g.ExpiresAt)}} {
+			for _, row := range [][]string{{"Context", constraintsText(g.Constraints)}, {"Expires", clientcli.TextOf(g.ExpiresAt)}} {
 				if row[1] != "" {
 					rows = append(rows, row)
 				}
@@ -206,7 +208,7 @@ func (c *commands) grantGet() *cobra.Command {
 			if g.RetiringPrincipal != nil {
 				rows = append(rows, []string{"Retired by", principalText(*g.RetiringPrincipal)})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -220,7 +222,7 @@ func (c *commands) grantEnd(cmd *cobra.Command, end func(*client.KMS, context.Co
 			if err := end(kms, cmd.Context(), args[0], args[1]); err != nil {
 				return err
 			}
-			return writeLine(cmd.OutOrStdout(), printable("grant "+args[1]+" is gone"))
+			return cli.WriteLine(cmd.OutOrStdout(), cli.Printable("grant "+args[1]+" is gone"))
 		})
 	}
 	return cmd
@@ -229,7 +231,7 @@ func (c *commands) grantEnd(cmd *cobra.Command, end func(*client.KMS, context.Co
 // oneGrant is the arguments of a command about a grant.
 func oneGrant(cmd *cobra.Command, args []string) error {
 	if len(args) != 2 { //nolint:mnd // the two that the text names
-		return usage("name the key and the grant, which key grant list shows: %s NAME|ID GRANT", cmd.CommandPath())
+		return cli.Usage("name the key and the grant, which key grant list shows: %s NAME|ID GRANT", cmd.CommandPath())
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -49,10 +51,10 @@ func (c *commands) keyCancelDeletion() *cobra.Command {
 
 // keyMove completes a command that changes a key's state.
 func (c *commands) keyMove(cmd *cobra.Command, to change) *cobra.Command {
-	cmd.Args = oneKey
+	cmd.Args = clientcli.OneKey
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -61,9 +63,9 @@ func (c *commands) keyMove(cmd *cobra.Command, to change) *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), key)
+				return cli.WriteJSON(cmd.OutOrStdout(), key)
 			}
-			return writeLine(cmd.OutOrStdout(), printable(fmt.Sprintf("key %s is %s", key.Name, key.Status)))
+			return cli.WriteLine(cmd.OutOrStdout(), cli.Printable(fmt.Sprintf("key %s is %s", key.Name, key.Status)))
 		})
 	}
 	return cmd
@@ -82,13 +84,13 @@ approved that ("approval request").
 It takes a fresh authentication: the client certificate in the context file.`,
 		Example: `  kms-server key delete payroll --dry-run
   kms-server key delete payroll --wait-days 7`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	end := addEnd(cmd)
 	at := addEarly(cmd)
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		if err := checkEnd(cmd, end); err != nil {
@@ -103,9 +105,9 @@ It takes a fresh authentication: the client certificate in the context file.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), plan)
+				return cli.WriteJSON(cmd.OutOrStdout(), plan)
 			}
-			return writeTable(cmd.OutOrStdout(), [][]string{
+			return cli.WriteTable(cmd.OutOrStdout(), [][]string{
 				{"Key", args[0]},
 				{"Status", string(plan.Status)},
 				{"Deleted at", plan.DeleteAt},
@@ -126,9 +128,9 @@ func (c *commands) deleteNow(cmd *cobra.Command, name, approval, format string) 
 			return err
 		}
 		if format == outputJSON {
-			return writeJSON(cmd.OutOrStdout(), key)
+			return cli.WriteJSON(cmd.OutOrStdout(), key)
 		}
-		return writeLine(cmd.OutOrStdout(), printable(fmt.Sprintf("key %s is %s", key.Name, key.Status)))
+		return cli.WriteLine(cmd.OutOrStdout(), cli.Printable(fmt.Sprintf("key %s is %s", key.Name, key.Status)))
 	})
 }
 
@@ -148,7 +150,7 @@ func addEnd(cmd *cobra.Command) *client.End {
 
 func checkEnd(cmd *cobra.Command, end *client.End) error {
 	if end.WaitDays < minWaitDays || end.WaitDays > maxWaitDays {
-		return usage("--wait-days must be %d to %d", minWaitDays, maxWaitDays)
+		return cli.Usage("--wait-days must be %d to %d", minWaitDays, maxWaitDays)
 	}
 	if !cmd.Flags().Changed("wait-days") {
 		end.WaitDays = 0 // the service's default

@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"iter"
-
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -30,14 +30,14 @@ func (c *commands) keyList() *cobra.Command {
 	cmd.Flags().StringVar((*string)(&filter.Status), "status", "", "only keys in this state, such as active")
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)
-	complete(cmd, "sort", orders()...)
-	complete(cmd, "status", states()...)
+	clientcli.Complete(cmd, "sort", orders()...)
+	clientcli.Complete(cmd, "status", states()...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkList(*format, *limit); err != nil {
 			return err
 		}
 		if filter.Sort != "" {
-			if err := oneOf("sort", string(filter.Sort), orders()...); err != nil {
+			if err := clientcli.OneOf("sort", string(filter.Sort), orders()...); err != nil {
 				return err
 			}
 		}
@@ -48,20 +48,20 @@ func (c *commands) keyList() *cobra.Command {
 			filter.ImportAllowed = importing
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			keys, err := collect(kms.ListKeys(cmd.Context(), filter), *limit)
+			keys, err := clientcli.Collect(kms.ListKeys(cmd.Context(), filter), *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.ElasticKeyPage{Items: keys})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.ElasticKeyPage{Items: keys})
 			}
 			rows := [][]string{{"NAME", "ID", "ALGORITHM", "USE", "STATUS", "VERSION", "CREATED"}}
 			for _, key := range keys {
 				rows = append(rows, []string{
-					key.Name, key.ID, algorithmText(key), string(key.Use), string(key.Status), decimal(key.PrimaryVersion), key.CreatedAt,
+					key.Name, key.ID, algorithmText(key), string(key.Use), string(key.Status), clientcli.Decimal(key.PrimaryVersion), key.CreatedAt,
 				})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -84,22 +84,8 @@ func states() []string {
 }
 
 func checkList(format string, limit int) error {
-	if limit < 0 {
-		return usage("--limit must be 1 or more")
+	if err := clientcli.CheckLimit(limit); err != nil {
+		return err
 	}
-	return oneOf("output", format, outputTable, outputJSON)
-}
-
-// collect takes the first items of a list, all if limit is 0.
-func collect[T any](list iter.Seq2[T, error], limit int) ([]T, error) {
-	items := []T{} // an empty list is [] in JSON
-	for item, err := range list {
-		if err != nil {
-			return nil, err
-		}
-		if items = append(items, item); len(items) == limit {
-			break
-		}
-	}
-	return items, nil
+	return clientcli.OneOf("output", format, outputTable, outputJSON)
 }

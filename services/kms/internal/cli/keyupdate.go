@@ -3,6 +3,8 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -25,7 +27,7 @@ What weakens the quorum takes that quorum's approval: see "approval request".`,
   kms-server key update payroll --operations encrypt,decrypt --roles payroll-app
   kms-server key update payroll --min-decrypt-version 3
   kms-server key update payroll --quorum 2 --approvers alice,bob,carol`,
-		Args: oneKey,
+		Args: clientcli.OneKey,
 	}
 	settings := addSettings(cmd)
 	for _, floor := range []struct{ flag, member, usage string }{
@@ -33,9 +35,9 @@ What weakens the quorum takes that quorum's approval: see "approval request".`,
 		{"min-encrypt-version", "min_encrypt_version", "lowest version that may encrypt and sign; 0 for any"},
 	} {
 		value := cmd.Flags().Int64(floor.flag, 0, floor.usage)
-		*settings = append(*settings, setting{floor.flag, "", floor.member, func() (any, error) {
+		settings.Add(clientcli.Setting{Flag: floor.flag, Member: floor.member, Value: func() (any, error) {
 			if *value < 0 {
-				return nil, usage("--%s must be 0 or more", floor.flag)
+				return nil, cli.Usage("--%s must be 0 or more", floor.flag)
 			}
 			return *value, nil
 		}})
@@ -43,15 +45,12 @@ What weakens the quorum takes that quorum's approval: see "approval request".`,
 	approved := cmd.Flags().String("approval", "", "id of the approved request, where the quorum is weakened")
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		patch, err := settings.patch(cmd)
+		patch, err := settings.Change(cmd)
 		if err != nil {
 			return err
-		}
-		if len(patch) == 0 {
-			return usage("say what to change: %s --help shows the flags", cmd.CommandPath())
 		}
 		return c.update(cmd, args[0], *approved, *format, patch)
 	}
@@ -71,11 +70,11 @@ func (c *commands) keyTag() *cobra.Command {
 	remove := cmd.Flags().StringSlice("remove", nil, "tags to remove")
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		if len(args) == 0 {
-			return oneKey(cmd, args)
+			return clientcli.OneKey(cmd, args)
 		}
 		set, err := parsePairs("the tag", args[1:])
 		if err != nil {
@@ -87,12 +86,12 @@ func (c *commands) keyTag() *cobra.Command {
 		}
 		for _, name := range *remove {
 			if _, both := set[name]; both {
-				return usage("the tag %q is to be set and to be removed", name)
+				return cli.Usage("the tag %q is to be set and to be removed", name)
 			}
 			tags[name] = nil
 		}
 		if len(tags) == 0 {
-			return usage("say which tags to set, TAG=VALUE, or to --remove")
+			return cli.Usage("say which tags to set, TAG=VALUE, or to --remove")
 		}
 		return c.update(cmd, args[0], "", *format, client.Patch{"tags": tags})
 	}
@@ -117,7 +116,7 @@ func (c *commands) update(cmd *cobra.Command, key, approved, format string, patc
 // writeKey shows a key.
 func writeKey(cmd *cobra.Command, format string, key client.ElasticKey) error {
 	if format == outputJSON {
-		return writeJSON(cmd.OutOrStdout(), key)
+		return cli.WriteJSON(cmd.OutOrStdout(), key)
 	}
-	return writeTable(cmd.OutOrStdout(), keyRows(key))
+	return cli.WriteTable(cmd.OutOrStdout(), keyRows(key))
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -68,13 +70,13 @@ type versionChange func(*client.KMS, context.Context, string, int64) (*client.Ma
 
 // versionMove completes a command that changes a version's state.
 func (c *commands) versionMove(cmd *cobra.Command, to versionChange) *cobra.Command {
-	cmd.Args = oneVersion
+	cmd.Args = clientcli.OneVersion
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		number, err := parseVersion(args[1])
+		number, err := clientcli.ParseVersion(args[1])
 		if err != nil {
 			return err
 		}
@@ -84,7 +86,7 @@ func (c *commands) versionMove(cmd *cobra.Command, to versionChange) *cobra.Comm
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), version)
+				return cli.WriteJSON(cmd.OutOrStdout(), version)
 			}
 			return writeVersion(cmd, args[0], *version)
 		})
@@ -98,7 +100,7 @@ func writeVersion(cmd *cobra.Command, key string, version client.MaterialKey) er
 	if version.Primary {
 		text += " and primary"
 	}
-	return writeLine(cmd.OutOrStdout(), printable(text))
+	return cli.WriteLine(cmd.OutOrStdout(), cli.Printable(text))
 }
 
 func (c *commands) destroyNow(cmd *cobra.Command, key string, number int64, approval, format string) error {
@@ -108,7 +110,7 @@ func (c *commands) destroyNow(cmd *cobra.Command, key string, number int64, appr
 			return err
 		}
 		if format == outputJSON {
-			return writeJSON(cmd.OutOrStdout(), version)
+			return cli.WriteJSON(cmd.OutOrStdout(), version)
 		}
 		return writeVersion(cmd, key, *version)
 	})
@@ -119,14 +121,14 @@ func (c *commands) versionGet() *cobra.Command {
 		Use:     "get NAME|ID VERSION",
 		Short:   "Show a version, and how much it was used",
 		Example: "  kms-server key version get payroll 1",
-		Args:    oneVersion,
+		Args:    clientcli.OneVersion,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		number, err := parseVersion(args[1])
+		number, err := clientcli.ParseVersion(args[1])
 		if err != nil {
 			return err
 		}
@@ -136,7 +138,7 @@ func (c *commands) versionGet() *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), version)
+				return cli.WriteJSON(cmd.OutOrStdout(), version)
 			}
 			rows := [][]string{
 				{"ID", version.ID},
@@ -145,8 +147,8 @@ func (c *commands) versionGet() *cobra.Command {
 				{"Primary", strconv.FormatBool(version.Primary)},
 				{"Origin", string(version.Origin)},
 				{"Exportable", strconv.FormatBool(version.Exportable)},
-				{"Uses", decimal(version.Uses.Count)},
-				{"Bytes", decimal(version.Uses.Bytes)},
+				{"Uses", clientcli.Decimal(version.Uses.Count)},
+				{"Bytes", clientcli.Decimal(version.Uses.Bytes)},
 				{"Last used", orNever(version.Uses.LastUsedAt)},
 				{"Created", version.CreatedAt},
 			}
@@ -156,7 +158,7 @@ func (c *commands) versionGet() *cobra.Command {
 			if version.ExpiresAt != nil {
 				rows = append(rows, []string{"Expires", *version.ExpiresAt})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd
@@ -174,16 +176,16 @@ request").
 It takes a fresh authentication: the client certificate in the context file.`,
 		Example: `  kms-server key version destroy payroll 1 --dry-run
   kms-server key version destroy payroll 1 --wait-days 7`,
-		Args: oneVersion,
+		Args: clientcli.OneVersion,
 	}
 	end := addEnd(cmd)
 	at := addEarly(cmd)
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		number, err := parseVersion(args[1])
+		number, err := clientcli.ParseVersion(args[1])
 		if err != nil {
 			return err
 		}
@@ -199,11 +201,11 @@ It takes a fresh authentication: the client certificate in the context file.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), plan)
+				return cli.WriteJSON(cmd.OutOrStdout(), plan)
 			}
-			return writeTable(cmd.OutOrStdout(), [][]string{
+			return cli.WriteTable(cmd.OutOrStdout(), [][]string{
 				{"Key", args[0]},
-				{"Version", decimal(plan.Version.Version)},
+				{"Version", clientcli.Decimal(plan.Version.Version)},
 				{"Status", string(plan.Version.Status)},
 				{"Destroyed at", plan.DestroyAt},
 				{"Last used", orNever(plan.Version.Uses.LastUsedAt)},
@@ -225,7 +227,7 @@ keys, in order of creation, and takes --status and --algorithm.`,
   kms-server key version list --status compromised`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return oneKey(cmd, args)
+				return clientcli.OneKey(cmd, args)
 			}
 			return nil
 		},
@@ -235,27 +237,27 @@ keys, in order of creation, and takes --status and --algorithm.`,
 	cmd.Flags().StringVar(&filter.Algorithm, "algorithm", "", "of all keys: only versions of keys of this algorithm")
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	format := addOutputFlag(cmd)
-	complete(cmd, "status", "pending_import", "enabled", "disabled", "compromised", "destroy_scheduled", "destroyed")
+	clientcli.Complete(cmd, "status", "pending_import", "enabled", "disabled", "compromised", "destroy_scheduled", "destroyed")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkList(*format, *limit); err != nil {
 			return err
 		}
 		if len(args) == 1 && filter != (client.VersionFilter{}) {
-			return usage("--status and --algorithm select among the versions of all keys: leave out the key")
+			return cli.Usage("--status and --algorithm select among the versions of all keys: leave out the key")
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
 			list := kms.AllVersions(cmd.Context(), filter)
 			if len(args) == 1 {
 				list = kms.ListVersions(cmd.Context(), args[0])
 			}
-			versions, err := collect(list, *limit)
+			versions, err := clientcli.Collect(list, *limit)
 			if err != nil {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), client.MaterialKeyPage{Items: versions})
+				return cli.WriteJSON(cmd.OutOrStdout(), client.MaterialKeyPage{Items: versions})
 			}
-			return writeTable(cmd.OutOrStdout(), versionRows(versions))
+			return cli.WriteTable(cmd.OutOrStdout(), versionRows(versions))
 		})
 	}
 	return cmd
@@ -271,23 +273,7 @@ func versionRows(versions []client.MaterialKey) [][]string {
 		if version.DestroyAt != nil {
 			status += " " + *version.DestroyAt
 		}
-		rows = append(rows, []string{decimal(version.Version), status, primary, version.KID, version.CreatedAt})
+		rows = append(rows, []string{clientcli.Decimal(version.Version), status, primary, version.KID, version.CreatedAt})
 	}
 	return rows
-}
-
-// oneVersion is the arguments of a command about a version.
-func oneVersion(cmd *cobra.Command, args []string) error {
-	if len(args) != 2 { //nolint:mnd // the two that the text names
-		return usage("name one key and one version: %s NAME|ID VERSION", cmd.CommandPath())
-	}
-	return nil
-}
-
-func parseVersion(text string) (int64, error) {
-	number, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || number < 1 {
-		return 0, usage("%q is no version: they are numbers from 1, which key version list shows", text)
-	}
-	return number, nil
 }

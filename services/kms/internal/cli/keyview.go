@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -19,8 +19,8 @@ func keyRows(key client.ElasticKey) [][]string {
 		{"Algorithm", algorithmText(key)},
 		{"Use", string(key.Use)},
 		{"Status", string(key.Status)},
-		{"Primary version", decimal(key.PrimaryVersion)},
-		{"Versions", decimal(key.VersionCount)},
+		{"Primary version", clientcli.Decimal(key.PrimaryVersion)},
+		{"Versions", clientcli.Decimal(key.VersionCount)},
 		{"Created", key.CreatedAt},
 		{"Updated", key.UpdatedAt},
 	}
@@ -34,8 +34,8 @@ func keyRows(key client.ElasticKey) [][]string {
 		{"Roles", listText(key.Policy.Roles)},
 		{"Quorum", quorumText(key.Policy.Quorum)},
 		{"Rotation", rotationText(key.Rotation)},
-		{"Next rotation", textOf(key.NextRotationAt)},
-		{"Deleted at", textOf(key.DeleteAt)},
+		{"Next rotation", clientcli.TextOf(key.NextRotationAt)},
+		{"Deleted at", clientcli.TextOf(key.DeleteAt)},
 		{"Refused uses", refusedText(key.RefusedUses)},
 	} {
 		if row[1] != "" {
@@ -90,7 +90,7 @@ func versionText(version int64) string {
 	if version == 0 {
 		return ""
 	}
-	return "version " + decimal(version)
+	return "version " + clientcli.Decimal(version)
 }
 
 func listText(list *[]string) string {
@@ -118,21 +118,12 @@ func rotationText(r client.Rotation) string {
 		switch {
 		case part.n == nil:
 		case part.unit == "s":
-			list = append(list, part.word+" "+daysText(*part.n))
+			list = append(list, part.word+" "+clientcli.DaysText(*part.n))
 		default:
-			list = append(list, part.word+" "+decimal(*part.n)+part.unit)
+			list = append(list, part.word+" "+clientcli.Decimal(*part.n)+part.unit)
 		}
 	}
 	return strings.Join(list, ", ")
-}
-
-// daysText writes seconds as days where they are whole ones.
-func daysText(seconds int64) string {
-	const day = 24 * 60 * 60
-	if seconds%day == 0 {
-		return decimal(seconds/day) + "d"
-	}
-	return (time.Duration(seconds) * time.Second).String()
 }
 
 func refusedText(refused *client.RefusedUses) string {
@@ -140,16 +131,8 @@ func refusedText(refused *client.RefusedUses) string {
 	case refused == nil:
 		return ""
 	case refused.LastRefusedAt == nil:
-		return decimal(refused.Count)
+		return clientcli.Decimal(refused.Count)
 	default:
-		return decimal(refused.Count) + ", last " + *refused.LastRefusedAt
+		return clientcli.Decimal(refused.Count) + ", last " + *refused.LastRefusedAt
 	}
-}
-
-// textOf is what a pointer points to, or nothing.
-func textOf(text *string) string {
-	if text == nil {
-		return ""
-	}
-	return *text
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -28,22 +30,22 @@ or HS512 and prints it. Anything larger is signed instead: "sign" takes such key
 	in := cmd.Flags().String("in", "", "file to authenticate (default standard input)")
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
 	form := addOctetForm(cmd, "the MAC", formHex)
-	require(cmd, "key")
+	clientcli.Require(cmd, "key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
-		content, err := openSource(cmd, *in)
+		content, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer content.close()
-		message, err := readInline(content, tooLongForMAC)
+		defer content.Close()
+		message, err := clientcli.ReadInline(content, client.MaxInline, tooLongForMAC)
 		if err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				mac, _, err := kms.Mac(cmd.Context(), *key, message)
 				if err != nil {
 					return err
@@ -71,18 +73,18 @@ one that made it.`,
 	file := cmd.Flags().String("mac", "", "file that holds the MAC")
 	version := cmd.Flags().Int64("version", 0, "version of the key that made the MAC (default the primary one)")
 	form := addOctetForm(cmd, "the MAC", formHex)
-	require(cmd, "key", "mac")
+	clientcli.Require(cmd, "key", "mac")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
 		if err := checkVersion(*version); err != nil {
 			return err
 		}
-		if *file == stdio && (*in == "" || *in == stdio) {
-			return usage("--mac and the authenticated file cannot both be standard input")
+		if *file == clientcli.Stdio && (*in == "" || *in == clientcli.Stdio) {
+			return cli.Usage("--mac and the authenticated file cannot both be standard input")
 		}
-		text, err := readSmall(cmd, *file)
+		text, err := clientcli.ReadSmall(cmd, *file)
 		if err != nil {
 			return err
 		}
@@ -90,12 +92,12 @@ one that made it.`,
 		if err != nil {
 			return err
 		}
-		content, err := openSource(cmd, *in)
+		content, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer content.close()
-		message, err := readInline(content, tooLongForMAC)
+		defer content.Close()
+		message, err := clientcli.ReadInline(content, client.MaxInline, tooLongForMAC)
 		if err != nil {
 			return err
 		}
@@ -109,7 +111,7 @@ one that made it.`,
 			case !valid:
 				return fmt.Errorf("%w with version %d of key %q", errWrongMAC, *version, *key)
 			}
-			return writeLine(cmd.OutOrStdout(), printable("the MAC is right: key "+*key))
+			return cli.WriteLine(cmd.OutOrStdout(), cli.Printable("the MAC is right: key "+*key))
 		})
 	}
 	return cmd
@@ -118,7 +120,7 @@ one that made it.`,
 // checkVersion refuses what is no version; 0 stands for one that the service chooses.
 func checkVersion(version int64) error {
 	if version < 0 {
-		return usage("--version must be 1 or more")
+		return cli.Usage("--version must be 1 or more")
 	}
 	return nil
 }

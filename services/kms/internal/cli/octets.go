@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -25,7 +27,7 @@ func octetForms() []string { return []string{formRaw, formHex, formBase64URL} }
 // addOctetForm gives a command --format for bytes.
 func addOctetForm(cmd *cobra.Command, what, otherwise string) *string {
 	form := cmd.Flags().String("format", otherwise, "form of "+what+": raw (the bytes themselves), hex or base64url")
-	complete(cmd, "format", octetForms()...)
+	clientcli.Complete(cmd, "format", octetForms()...)
 	return form
 }
 
@@ -33,9 +35,9 @@ func addOctetForm(cmd *cobra.Command, what, otherwise string) *string {
 func writeOctets(w io.Writer, form string, octets []byte) error {
 	switch form {
 	case formHex:
-		return writeLine(w, hex.EncodeToString(octets))
+		return cli.WriteLine(w, hex.EncodeToString(octets))
 	case formBase64URL:
-		return writeLine(w, client.EncodeBytes(octets))
+		return cli.WriteLine(w, client.EncodeBytes(octets))
 	default:
 		_, err := w.Write(octets)
 		return err
@@ -67,5 +69,5 @@ func fromFile(cmd *cobra.Command, path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil
 	}
-	return readSmall(cmd, path)
+	return clientcli.ReadSmall(cmd, path)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -22,7 +23,7 @@ credential, at /t/TENANT/kms/jwks.json of the service.`,
 				if err != nil {
 					return err
 				}
-				return writeJSON(cmd.OutOrStdout(), set)
+				return cli.WriteJSON(cmd.OutOrStdout(), set)
 			})
 		},
 	}

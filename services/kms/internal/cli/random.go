@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -23,16 +25,16 @@ func (c *commands) generateRandom() *cobra.Command {
 	count := cmd.Flags().Int("bytes", 0, "how many: 1 to 1024")
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
 	form := addOctetForm(cmd, "the bytes", formHex)
-	require(cmd, "bytes")
+	clientcli.Require(cmd, "bytes")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("format", *form, octetForms()...); err != nil {
+		if err := clientcli.OneOf("format", *form, octetForms()...); err != nil {
 			return err
 		}
 		if *count < 1 || *count > maxRandom {
-			return usage("--bytes must be 1 to %s", strconv.Itoa(maxRandom))
+			return cli.Usage("--bytes must be 1 to %s", strconv.Itoa(maxRandom))
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				random, err := kms.GenerateRandom(cmd.Context(), *count)
 				if err != nil {
 					return err

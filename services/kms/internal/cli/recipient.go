@@ -15,6 +15,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/keygen"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 )
 
 // The algorithms of a recipient's key pair.
@@ -56,13 +58,13 @@ PEM: the private one into a new file that you alone can read, never over an old 
 	private := cmd.Flags().String("private-key", "", "new file for the private key")
 	public := cmd.Flags().String("public-key", "", "file for the public key")
 	kind := cmd.Flags().String("type", pairEC, "EC or RSA")
-	require(cmd, "private-key", "public-key")
-	complete(cmd, "type", pairEC, pairRSA)
+	clientcli.Require(cmd, "private-key", "public-key")
+	clientcli.Complete(cmd, "type", pairEC, pairRSA)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("type", *kind, pairEC, pairRSA); err != nil {
+		if err := clientcli.OneOf("type", *kind, pairEC, pairRSA); err != nil {
 			return err
 		}
-		return c.produce(cmd, *public, func(to *destination) error {
+		return c.terminal.Produce(cmd, *public, func(to *clientcli.Destination) error {
 			return intoNewFile("private-key", *private, func(file *os.File) error {
 				key, err := newPair(*kind)
 				if err != nil {
@@ -74,7 +76,7 @@ PEM: the private one into a new file that you alone can read, never over an old 
 					return fmt.Errorf("encode private key: %w", err)
 				}
 				defer clear(der)
-				if err := pem.Encode(file, &pem.Block{Type: pemPrivate, Bytes: der}); err != nil {
+				if err := pem.Encode(file, &pem.Block{Type: clientcli.PEMPrivate, Bytes: der}); err != nil {
 					return err
 				}
 				block, err := key.MarshalPEM()
@@ -113,11 +115,11 @@ trail and backup.recipients in the configuration name recipients.`,
 	}
 	in := cmd.Flags().String("in", "", "file with the public key, a JWK or PEM (default standard input)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		key, err := readPublicKey(cmd, *in)
+		key, err := clientcli.ReadPublicKey(cmd, *in)
 		if err != nil {
 			return err
 		}
-		return writeLine(cmd.OutOrStdout(), key.ThumbprintSHA256())
+		return cli.WriteLine(cmd.OutOrStdout(), key.ThumbprintSHA256())
 	}
 	return cmd
 }
@@ -137,24 +139,24 @@ a file that you alone can read, or with --out - to standard output.`,
 	in := cmd.Flags().String("in", "", "exported key (default standard input)")
 	out := cmd.Flags().String("out", "", "file for the key, or - for standard output")
 	form := addKeyForm(cmd, "the key")
-	require(cmd, "private-key", "out")
+	clientcli.Require(cmd, "private-key", "out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkKeyForm(*form); err != nil {
 			return err
 		}
-		if *private == stdio && (*in == "" || *in == stdio) {
-			return usage("--private-key and the exported key cannot both be standard input")
+		if *private == clientcli.Stdio && (*in == "" || *in == clientcli.Stdio) {
+			return cli.Usage("--private-key and the exported key cannot both be standard input")
 		}
-		key, err := readPrivateKey(cmd, *private)
+		key, err := clientcli.ReadPrivateKey(cmd, *private)
 		if err != nil {
 			return err
 		}
 		defer key.Zero()
-		text, err := readSmall(cmd, *in)
+		text, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
-		return c.produce(cmd, *out, func(to *destination) error {
+		return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 			opened, err := openExport(key, strings.TrimSpace(string(text)))
 			if err != nil {
 				return err
@@ -173,7 +175,7 @@ func openExport(key *jwk.Key, message string) ([]byte, error) {
 		return nil, errors.New("the input is no exported key: `key export` makes those")
 	}
 	if !slices.Contains(exportAlgorithms(), header.Algorithm) {
-		return nil, fmt.Errorf("the input is encrypted by %s: no exported key is", printable(header.Algorithm))
+		return nil, fmt.Errorf("the input is encrypted by %s: no exported key is", cli.Printable(header.Algorithm))
 	}
 	key.Algorithm, key.ID = header.Algorithm, header.KeyID
 	opened, _, err := jwe.Decrypt(key, message, jwe.Expect{Algorithm: header.Algorithm, Encryption: exportEncryption})

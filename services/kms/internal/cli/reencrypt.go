@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -49,15 +51,15 @@ be whole. What went to standard output before an error must be thrown away.`,
 			}
 			job.other = true
 		}
-		sealed, err := openSource(cmd, *in)
+		sealed, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer sealed.close()
-		shown := c.progress(cmd, sealed, "reencrypting")
-		defer shown.end()
+		defer sealed.Close()
+		shown := c.terminal.Progress(cmd, sealed, "reencrypting")
+		defer shown.End()
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error { return job.run(cmd.Context(), kms, to, shown) })
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error { return job.run(cmd.Context(), kms, to, shown) })
 		})
 	}
 	return cmd
@@ -80,7 +82,7 @@ type reencryption struct {
 	other         bool // after is another context than before
 }
 
-func (r reencryption) run(ctx context.Context, kms *client.KMS, to *destination, from io.Reader) error {
+func (r reencryption) run(ctx context.Context, kms *client.KMS, to *clientcli.Destination, from io.Reader) error {
 	message, file, err := recognize(from)
 	if err != nil {
 		return err
@@ -105,11 +107,11 @@ func (r reencryption) run(ctx context.Context, kms *client.KMS, to *destination,
 	if err != nil {
 		return err
 	}
-	return writeLine(to, moved.Ciphertext)
+	return cli.WriteLine(to, moved.Ciphertext)
 }
 
 // file passes an encrypted file through this process. Where the input proves not to be whole, the output is not completed either.
-func (r reencryption) file(ctx context.Context, kms *client.KMS, key string, to *destination, from io.Reader) error {
+func (r reencryption) file(ctx context.Context, kms *client.KMS, key string, to *clientcli.Destination, from io.Reader) error {
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {

@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -31,7 +33,7 @@ last. It is where leaving an algorithm begins.`,
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -40,16 +42,16 @@ last. It is where leaving an algorithm begins.`,
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), report)
+				return cli.WriteJSON(cmd.OutOrStdout(), report)
 			}
 			rows := [][]string{{"ALGORITHM", "KEYS", "ENABLED", "OLD, READING", "COMPROMISED", "USES", "BYTES", "LAST USED"}}
 			for _, use := range report.Items {
 				rows = append(rows, []string{
-					useText(use), decimal(use.Keys), decimal(use.Versions.Enabled), decimal(use.OldVersionsReading), decimal(use.Versions.Compromised),
-					decimal(use.UseCount), decimal(use.ByteCount), orNever(use.LastUsedAt),
+					useText(use), clientcli.Decimal(use.Keys), clientcli.Decimal(use.Versions.Enabled), clientcli.Decimal(use.OldVersionsReading), clientcli.Decimal(use.Versions.Compromised),
+					clientcli.Decimal(use.UseCount), clientcli.Decimal(use.ByteCount), orNever(use.LastUsedAt),
 				})
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/envelope"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwe"
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -29,13 +31,13 @@ func (c *commands) restoring(cmd *cobra.Command, rehearsal bool) *cobra.Command 
 	conflict := cmd.Flags().String("on-conflict", conflictRefuse, "what becomes of keys in whose way something is: refuse restores nothing, skip leaves them out")
 	cmd.Flags().StringVar(&options.FromTenant, "from-tenant", "", "tenant that the backup is of, where that is not yours")
 	format := addOutputFlag(cmd)
-	require(cmd, "in", "private-key")
-	complete(cmd, "on-conflict", conflictRefuse, conflictSkip)
+	clientcli.Require(cmd, "in", "private-key")
+	clientcli.Complete(cmd, "on-conflict", conflictRefuse, conflictSkip)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
-		if err := oneOf("on-conflict", *conflict, conflictRefuse, conflictSkip); err != nil {
+		if err := clientcli.OneOf("on-conflict", *conflict, conflictRefuse, conflictSkip); err != nil {
 			return err
 		}
 		options.Skip = *conflict == conflictSkip
@@ -43,7 +45,7 @@ func (c *commands) restoring(cmd *cobra.Command, rehearsal bool) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		key, err := readPrivateKey(cmd, *private)
+		key, err := clientcli.ReadPrivateKey(cmd, *private)
 		if err != nil {
 			return err
 		}
@@ -54,7 +56,7 @@ func (c *commands) restoring(cmd *cobra.Command, rehearsal bool) *cobra.Command 
 				return explainBackup(err)
 			}
 			if *format == outputJSON {
-				err = writeJSON(cmd.OutOrStdout(), report)
+				err = cli.WriteJSON(cmd.OutOrStdout(), report)
 			} else {
 				err = writeReport(cmd.OutOrStdout(), report)
 			}
@@ -69,8 +71,8 @@ func (c *commands) restoring(cmd *cobra.Command, rehearsal bool) *cobra.Command 
 
 // reopened opens a file as often as it is wanted, which standard input cannot be.
 func reopened(path string) (func() (io.ReadCloser, error), error) {
-	if path == stdio {
-		return nil, usage("--in must be a file: the backup is read twice, to find it whole before anything is done")
+	if path == clientcli.Stdio {
+		return nil, cli.Usage("--in must be a file: the backup is read twice, to find it whole before anything is done")
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -103,7 +105,7 @@ func writeReport(w io.Writer, report *client.RestoreReport) error {
 	for _, conflict := range report.Conflicts {
 		rows = append(rows, []string{"In the way", conflict.Name + " (" + conflict.KeyID + "): " + conflict.Reason})
 	}
-	return writeTable(w, rows)
+	return cli.WriteTable(w, rows)
 }
 
 // explainBackup adds to the error of a backup that does not open what can be done.

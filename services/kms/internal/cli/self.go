@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -19,7 +21,7 @@ func (c *commands) self() *cobra.Command {
 	}
 	format := addOutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := oneOf("output", *format, outputTable, outputJSON); err != nil {
+		if err := clientcli.OneOf("output", *format, outputTable, outputJSON); err != nil {
 			return err
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
@@ -28,7 +30,7 @@ func (c *commands) self() *cobra.Command {
 				return err
 			}
 			if *format == outputJSON {
-				return writeJSON(cmd.OutOrStdout(), self)
+				return cli.WriteJSON(cmd.OutOrStdout(), self)
 			}
 			rows := [][]string{{"Tenant", self.Tenant}, {"Kind", self.Kind}, {"ID", self.ID}}
 			for _, row := range [][]string{
@@ -38,7 +40,7 @@ func (c *commands) self() *cobra.Command {
 					rows = append(rows, row)
 				}
 			}
-			return writeTable(cmd.OutOrStdout(), rows)
+			return cli.WriteTable(cmd.OutOrStdout(), rows)
 		})
 	}
 	return cmd

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 	"github.com/cryptoutil/cryptoutil/services/kms/client/filesig"
 )
@@ -36,21 +38,21 @@ with --digest, which Ed25519 and HMAC keys do not offer, a file of any size:
 		out    = cmd.Flags().String("out", "", "file to write (default standard output)")
 		format = addSignatureFlags(cmd)
 	)
-	require(cmd, "key")
+	clientcli.Require(cmd, "key")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := format.check(); err != nil {
 			return err
 		}
-		content, err := openSource(cmd, *in)
+		content, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer content.close()
-		shown := c.progress(cmd, content, "hashing")
-		defer shown.end()
+		defer content.Close()
+		shown := c.terminal.Progress(cmd, content, "hashing")
+		defer shown.End()
 
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				if format.isFileSignature() {
 					return signFile(cmd.Context(), kms, *key, to, shown)
 				}
@@ -74,7 +76,7 @@ func signFile(ctx context.Context, kms *client.KMS, key string, to io.Writer, fr
 	if err != nil {
 		return err
 	}
-	return writeLine(to, signed.Signature)
+	return cli.WriteLine(to, signed.Signature)
 }
 
 // signBare writes a signature without wrapping.

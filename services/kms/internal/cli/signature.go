@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -26,7 +28,7 @@ func addSignatureFlags(cmd *cobra.Command) *signatureFlags {
 		format: cmd.Flags().String("format", string(client.SignatureFormatJWS), "jws (of the file's hash), der, p1363 or raw"),
 		digest: cmd.Flags().Bool("digest", false, "with a bare format: hash here, by the key's algorithm, so that any size will do"),
 	}
-	complete(cmd, "format", formats()...)
+	clientcli.Complete(cmd, "format", formats()...)
 	return flags
 }
 
@@ -38,11 +40,11 @@ func formats() []string {
 }
 
 func (f *signatureFlags) check() error {
-	if err := oneOf("format", *f.format, formats()...); err != nil {
+	if err := clientcli.OneOf("format", *f.format, formats()...); err != nil {
 		return err
 	}
 	if f.isFileSignature() && *f.digest {
-		return usage("--digest goes with --format der, p1363 or raw: a jws signs a hash in any case")
+		return cli.Usage("--digest goes with --format der, p1363 or raw: a jws signs a hash in any case")
 	}
 	return nil
 }
@@ -56,7 +58,7 @@ func (f *signatureFlags) isFileSignature() bool {
 // of the key's algorithm.
 func (f *signatureFlags) payload(ctx context.Context, kms *client.KMS, key string, from io.Reader) ([]byte, client.SignatureInput, error) {
 	if !*f.digest {
-		content, err := readInline(from, "more than 64 KiB to sign: add --digest, or leave out --format")
+		content, err := clientcli.ReadInline(from, client.MaxInline, "more than 64 KiB to sign: add --digest, or leave out --format")
 		return content, client.SignatureInputMessage, err
 	}
 	described, err := kms.GetKey(ctx, key)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 	"github.com/cryptoutil/cryptoutil/services/kms/client/filesig"
 )
@@ -34,32 +36,32 @@ signature verifies with that key; otherwise one line says why not.`,
 	cmd.Flags().StringVar(&v.key, "key", "", "name or id of the key")
 	cmd.Flags().Int64Var(&v.version, "version", 0, "version of the key that made a bare signature (default the primary one)")
 	v.flags = addSignatureFlags(cmd)
-	require(cmd, "key", "signature")
+	clientcli.Require(cmd, "key", "signature")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := v.check(); err != nil {
 			return err
 		}
-		if *signature == stdio && (*in == "" || *in == stdio) {
-			return usage("--signature and the signed file cannot both be standard input")
+		if *signature == clientcli.Stdio && (*in == "" || *in == clientcli.Stdio) {
+			return cli.Usage("--signature and the signed file cannot both be standard input")
 		}
 		var err error
 		if v.signature, err = readSignature(cmd, *signature); err != nil {
 			return err
 		}
-		content, err := openSource(cmd, *in)
+		content, err := clientcli.OpenSource(cmd, *in)
 		if err != nil {
 			return err
 		}
-		defer content.close()
-		shown := c.progress(cmd, content, "hashing")
-		defer shown.end()
+		defer content.Close()
+		shown := c.terminal.Progress(cmd, content, "hashing")
+		defer shown.End()
 
 		return c.call(cmd, func(kms *client.KMS) error {
 			version, err := v.run(cmd.Context(), kms, shown)
 			if err != nil {
 				return err
 			}
-			return writeLine(cmd.OutOrStdout(), fmt.Sprintf("the signature verifies: key %s, version %d", v.key, version))
+			return cli.WriteLine(cmd.OutOrStdout(), fmt.Sprintf("the signature verifies: key %s, version %d", v.key, version))
 		})
 	}
 	return cmd
@@ -67,12 +69,12 @@ signature verifies with that key; otherwise one line says why not.`,
 
 // readSignature reads a file that is too short to be anything but a signature.
 func readSignature(cmd *cobra.Command, path string) ([]byte, error) {
-	from, err := openSource(cmd, path)
+	from, err := clientcli.OpenSource(cmd, path)
 	if err != nil {
 		return nil, err
 	}
-	defer from.close()
-	signature, whole, err := readUpTo(from, maxMessage)
+	defer from.Close()
+	signature, whole, err := clientcli.ReadUpTo(from, maxMessage)
 	if err == nil && (!whole || len(signature) == 0) {
 		return nil, fmt.Errorf("%q holds no signature", path)
 	}
@@ -90,9 +92,9 @@ type verification struct {
 func (v *verification) check() error {
 	switch {
 	case v.version < 0:
-		return usage("--version must be 1 or more")
+		return cli.Usage("--version must be 1 or more")
 	case v.version > 0 && v.flags.isFileSignature():
-		return usage("--version goes with --format der, p1363 or raw: a jws names its version")
+		return cli.Usage("--version goes with --format der, p1363 or raw: a jws names its version")
 	}
 	return v.flags.check()
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cryptoutil/cryptoutil/libs/server/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 	"github.com/cryptoutil/cryptoutil/services/kms/client"
 )
 
@@ -31,8 +33,8 @@ one that the service understands; anything else is wrapped as it is, byte for by
 		pairs = cmd.Flags().StringArray(contextFlag, nil, "NAME=VALUE that unwrapping must repeat; may be given many times")
 		form  = cmd.Flags().String("format", "", "form of the key: raw, hex, base64url, jwk or pem (default jwk or pem if it looks like one, otherwise raw)")
 	)
-	require(cmd, "key")
-	complete(cmd, "format", append(octetForms(), formJWK, formPEM)...)
+	clientcli.Require(cmd, "key")
+	clientcli.Complete(cmd, "format", append(octetForms(), formJWK, formPEM)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkKeyForm(*form); err != nil {
 			return err
@@ -41,18 +43,18 @@ one that the service understands; anything else is wrapped as it is, byte for by
 		if err != nil {
 			return err
 		}
-		content, err := readSmall(cmd, *in)
+		content, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
 		defer clear(content)
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				wrapped, err := wrapKey(cmd.Context(), kms, *key, *form, content, additional)
 				if err != nil {
 					return err
 				}
-				return writeLine(to, wrapped)
+				return cli.WriteLine(to, wrapped)
 			})
 		})
 	}
@@ -68,7 +70,7 @@ func wrapKey(ctx context.Context, kms *client.KMS, key, form string, content []b
 	case formJWK:
 		return kms.WrapJWK(ctx, key, json.RawMessage(bytes.TrimSpace(content)), additional)
 	case formPEM:
-		parsed, err := parseKey(content)
+		parsed, err := clientcli.ParseKey(content)
 		if err != nil {
 			return "", fmt.Errorf("the key: %w", err)
 		}
@@ -122,7 +124,7 @@ the one that the input names, unless --key requires one.`,
 		pairs = cmd.Flags().StringArray(contextFlag, nil, "NAME=VALUE given when it was wrapped; may be given many times")
 		form  = addKeyForm(cmd, "the key")
 	)
-	require(cmd, "out")
+	clientcli.Require(cmd, "out")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkKeyForm(*form); err != nil {
 			return err
@@ -131,7 +133,7 @@ the one that the input names, unless --key requires one.`,
 		if err != nil {
 			return err
 		}
-		text, err := readSmall(cmd, *in)
+		text, err := clientcli.ReadSmall(cmd, *in)
 		if err != nil {
 			return err
 		}
@@ -144,7 +146,7 @@ the one that the input names, unless --key requires one.`,
 			return notWrapped(err)
 		}
 		return c.call(cmd, func(kms *client.KMS) error {
-			return c.produce(cmd, *out, func(to *destination) error {
+			return c.terminal.Produce(cmd, *out, func(to *clientcli.Destination) error {
 				opened, err := kms.Unwrap(cmd.Context(), named, message, additional)
 				switch {
 				case err != nil:

@@ -1,4 +1,4 @@
-package cli
+package clientcli
 
 import (
 	"errors"
@@ -11,15 +11,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
-// errBinary is why a terminal gets no binary output: its control characters would be
+// ErrBinary is why a terminal gets no binary output: its control characters would be
 // obeyed.
-var errBinary = errors.New("the result is binary and standard output is a terminal: name a file with --out, or force it with --out -")
+var ErrBinary = errors.New("the result is binary and standard output is a terminal: name a file with --out, or force it with --out -")
 
-// destination is where the result of a command goes. A file appears under its name
+// Terminal says whether a stream is a terminal. [IsTerminal] is the one to use outside of tests.
+type Terminal func(stream any) bool
+
+// IsTerminal says whether a reader or writer is a terminal.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Destination is where the result of a command goes. A file appears under its name
 // only when the command succeeded: until then it is written beside it.
-type destination struct {
+type Destination struct {
 	io.Writer
 	file     *os.File // nil for standard output
 	target   string   // what file becomes on commit, "" if it is written in place
@@ -28,15 +38,15 @@ type destination struct {
 
 // create opens the file of --out: "" is standard output, which refuses binary text
 // if it is a terminal, and "-" is standard output whatever it is.
-func (c *commands) create(cmd *cobra.Command, path string) (*destination, error) {
+func (t Terminal) create(cmd *cobra.Command, path string) (*Destination, error) {
 	switch path {
-	case stdio:
-		return &destination{Writer: cmd.OutOrStdout()}, nil
+	case Stdio:
+		return &Destination{Writer: cmd.OutOrStdout()}, nil
 	case "":
-		if out := cmd.OutOrStdout(); c.isTerminal(out) {
-			return &destination{Writer: textWriter{out}, textOnly: true}, nil
+		if out := cmd.OutOrStdout(); t(out) {
+			return &Destination{Writer: textWriter{out}, textOnly: true}, nil
 		}
-		return &destination{Writer: cmd.OutOrStdout()}, nil
+		return &Destination{Writer: cmd.OutOrStdout()}, nil
 	}
 
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
@@ -51,7 +61,7 @@ func (c *commands) create(cmd *cobra.Command, path string) (*destination, error)
 		if err != nil {
 			return nil, err
 		}
-		return &destination{Writer: file, file: file}, nil
+		return &Destination{Writer: file, file: file}, nil
 	}
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part") // mode 0600
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,11 +70,14 @@ func (c *commands) create(cmd *cobra.Command, path string) (*destination, error)
 	if err != nil {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
-	return &destination{Writer: file, file: file, target: path}, nil
+	return &Destination{Writer: file, file: file, target: path}, nil
 }
 
+// TextOnly says whether the destination refuses binary output.
+func (d *Destination) TextOnly() bool { return d.textOnly }
+
 // commit makes the file whole and gives it its name.
-func (d *destination) commit() error {
+func (d *Destination) commit() error {
 	if d.file == nil {
 		return nil
 	}
@@ -89,7 +102,7 @@ func (d *destination) commit() error {
 }
 
 // discard removes what was written; after commit it does nothing.
-func (d *destination) discard() {
+func (d *Destination) discard() {
 	if d.file == nil {
 		return
 	}
@@ -100,10 +113,10 @@ func (d *destination) discard() {
 	d.file = nil
 }
 
-// produce opens the destination, lets f write to it, and keeps the result only if f
+// Produce opens the destination, lets f write to it, and keeps the result only if f
 // succeeds.
-func (c *commands) produce(cmd *cobra.Command, path string, f func(*destination) error) error {
-	out, err := c.create(cmd, path)
+func (t Terminal) Produce(cmd *cobra.Command, path string, f func(*Destination) error) error {
+	out, err := t.create(cmd, path)
 	if err != nil {
 		return err
 	}
@@ -118,16 +131,16 @@ func (c *commands) produce(cmd *cobra.Command, path string, f func(*destination)
 type textWriter struct{ w io.Writer }
 
 func (t textWriter) Write(p []byte) (int, error) {
-	if binary(p) {
-		return 0, errBinary
+	if IsBinary(p) {
+		return 0, ErrBinary
 	}
 	return t.w.Write(p)
 }
 
-// binary says whether p is no text: it holds a control character other than tab, line
+// IsBinary says whether p is no text: it holds a control character other than tab, line
 // feed and carriage return, or something other than UTF-8, where a character that the
 // border of p cuts counts as text.
-func binary(p []byte) bool {
+func IsBinary(p []byte) bool {
 	for i := 0; i < len(p); {
 		r, n := utf8.DecodeRune(p[i:])
 		switch {

@@ -1,4 +1,4 @@
-package cli
+package clientcli
 
 import (
 	"fmt"
@@ -13,9 +13,9 @@ const (
 	progressEvery = 200 * time.Millisecond
 )
 
-// progress passes a source on and tells a terminal how much of it was read, once
+// Progress passes a source on and tells a terminal how much of it was read, once
 // that takes longer than a moment.
-type progress struct {
+type Progress struct {
 	source  io.Reader
 	screen  io.Writer // nil when nobody watches
 	verb    string
@@ -25,15 +25,17 @@ type progress struct {
 	shown   time.Time
 }
 
-func (c *commands) progress(cmd *cobra.Command, s *source, verb string) *progress {
-	p := &progress{source: s, verb: verb, size: s.size, started: time.Now()}
-	if c.isTerminal(cmd.ErrOrStderr()) {
+// Progress reads s as verb says what is done with it. It has an end: [Progress.End].
+func (t Terminal) Progress(cmd *cobra.Command, s *Source, verb string) *Progress {
+	p := &Progress{source: s, verb: verb, size: s.size, started: time.Now()}
+	if t(cmd.ErrOrStderr()) {
 		p.screen = cmd.ErrOrStderr()
 	}
 	return p
 }
 
-func (p *progress) Read(b []byte) (int, error) {
+// Read implements io.Reader.
+func (p *Progress) Read(b []byte) (int, error) {
 	n, err := p.source.Read(b)
 	p.done += int64(n)
 	if p.screen == nil {
@@ -46,15 +48,15 @@ func (p *progress) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *progress) text() string {
+func (p *Progress) text() string {
 	if p.size <= 0 {
 		return bytesText(p.done)
 	}
 	return fmt.Sprintf("%s of %s (%d%%)", bytesText(p.done), bytesText(p.size), min(100, p.done*100/p.size))
 }
 
-// end clears the line.
-func (p *progress) end() {
+// End clears the line.
+func (p *Progress) End() {
 	if p.screen != nil && !p.shown.IsZero() {
 		fmt.Fprint(p.screen, "\r\x1b[K")
 	}

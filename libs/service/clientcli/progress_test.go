@@ -1,4 +1,4 @@
-package cli_test
+package clientcli_test
 
 import (
 	"io"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/cryptoutil/cryptoutil/services/kms/internal/cli"
+	"github.com/cryptoutil/cryptoutil/libs/service/clientcli"
 )
 
 // slow yields a piece of a source each time an interval has passed.
@@ -31,12 +31,12 @@ func (s *slow) Read(p []byte) (int, error) {
 func TestProgress_ShowsOnlyLongWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		assert.Empty(t, cli.Progress(&slow{interval: 90 * time.Millisecond, piece: 1 << 10, left: 10 << 10}, 10<<10, "hashing"))
+		assert.Empty(t, clientcli.ShowProgress(&slow{interval: 90 * time.Millisecond, piece: 1 << 10, left: 10 << 10}, 10<<10, "hashing"))
 		assert.Equal(t,
 			"\r\x1b[Khashing 3 KiB of 4 KiB (75%)\r\x1b[Khashing 4 KiB of 4 KiB (100%)\r\x1b[K",
-			cli.Progress(&slow{interval: 400 * time.Millisecond, piece: 1 << 10, left: 4 << 10}, 4<<10, "hashing"))
+			clientcli.ShowProgress(&slow{interval: 400 * time.Millisecond, piece: 1 << 10, left: 4 << 10}, 4<<10, "hashing"))
 		assert.Equal(t,
 			"\r\x1b[Kencrypting 4 KiB\r\x1b[K",
-			cli.Progress(&slow{interval: time.Minute, piece: 4 << 10, left: 4 << 10}, -1, "encrypting"))
+			clientcli.ShowProgress(&slow{interval: time.Minute, piece: 4 << 10, left: 4 << 10}, -1, "encrypting"))
 	})
 }
