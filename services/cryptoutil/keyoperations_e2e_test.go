@@ -23,15 +23,15 @@ import (
 type desk struct {
 	*installation
 
-	folder string
+	product, folder string
 }
 
-func (i *installation) desk(t *testing.T) desk { return desk{i, t.TempDir()} }
+func (i *installation) desk(t *testing.T) desk { return desk{i, "kms", t.TempDir()} }
 
-// call is a command of the KMS that is typed in the folder, with this on standard input.
+// call is a command of the product that is typed in the folder, with this on standard input.
 func (d desk) call(t testing.TB, in io.Reader, args ...string) outcome {
 	t.Helper()
-	c := d.kms(args...)
+	c := d.suite(append([]string{d.product}, args...)...)
 	c.dir, c.stdin = d.folder, in
 	return c.run(t)
 }

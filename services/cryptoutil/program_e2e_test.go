@@ -28,8 +28,9 @@ const tick = 20 * time.Millisecond
 
 // The programs.
 const (
-	suite     = "cryptoutil"
-	kmsServer = "kms-server"
+	suite      = "cryptoutil"
+	kmsServer  = "kms-server"
+	joseServer = "jose-server"
 )
 
 // program is the path of a built program.

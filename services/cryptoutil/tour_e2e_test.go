@@ -104,6 +104,14 @@ func TestTour_ComesOutAsTheGuideToKeysSays(t *testing.T) {
 	devAtHome(t, home).retype(t, home, commands)
 }
 
+func TestTour_ComesOutAsTheGuideToTokensSays(t *testing.T) {
+	t.Parallel()
+	commands := tour(t, "docs/operations/tokens.md")
+	require.Greater(t, len(commands), 20)
+	home := t.TempDir()
+	devAtHome(t, home).retype(t, home, commands)
+}
+
 // devAtHome starts `cryptoutil dev` where it keeps its data of itself.
 func devAtHome(t *testing.T, home string) *installation {
 	t.Helper()
@@ -121,8 +129,9 @@ func (i *installation) retype(t *testing.T, home string, commands []typed) {
 	}
 	const mark = "=== status "
 	script := "exec 2>&1\n"
+	addresses := strings.NewReplacer("https://localhost:8080", i.public, "https://localhost:9443", i.joseURL(t))
 	for _, c := range commands {
-		script += strings.ReplaceAll(c.command, "https://localhost:8080", i.public) +
+		script += addresses.Replace(c.command) +
 			"\nstatus=$?; printf '\\n" + mark + "%d\\n' $status; (exit $status)\n"
 	}
 	got := call{path: bash, args: []string{"--noprofile", "--norc", "-c", script}, env: environment(home), dir: home}.run(t)

@@ -1,6 +1,6 @@
 // Package jose is the JWK Authority: a service for applications that sign, encrypt and issue tokens without holding keys.
 //
-// Main is the program; Service is its part for a suite of several services.
+// Main is the program; Service and ClientCommands are its parts for a suite of several services.
 package jose
 
 import (
@@ -45,11 +45,11 @@ func Main(args []string) int {
 	return cli.Main(context.Background(), root)
 }
 
-// Commands are the service's own commands beside those of its program: administration and set-up. path is what stands before them on the
-// command line.
+// Commands are the service's own commands beside those of its program: client commands, administration and set-up. path is what stands before
+// them on the command line.
 func Commands(path string) []*cobra.Command {
 	administration := admincli.Commands(admincli.Config{Product: Product, Path: path, Kind: authority.ObjectKey})
-	return service.Merge(administration, Service().SetupCommands(path))
+	return append(ClientCommands(path), service.Merge(administration, Service().SetupCommands(path))...)
 }
 
 // Service is the JWK Authority.
