@@ -22,6 +22,7 @@ func advice() map[string]string {
 		"invalid_sd_jwt":          "take the token as it was issued or presented, with its disclosures; a proof must be for this --audience and --nonce",
 		"verification_failed":     "the message or its payload was changed, or another key signed it: do not trust it",
 		"decryption_failed":       "the message was changed, or is for another key",
+		"invalid_input":           "correct what it names; `profile get` shows the claims that a profile requires",
 		"payload_too_large":       "at most 64 KiB go into a message: sign a digest of larger data, or encrypt it under a key of its own",
 		"token_revoked":           "issue another one with `jwt issue`",
 		"token_expired":           "issue another one with `jwt issue`",

@@ -42,7 +42,7 @@ func TestKey_GoesThroughItsLifeOnTheCommandLine(t *testing.T) {
 	assert.Equal(t, "key tokens is active\n", s.must(t, "", "key enable tokens"))
 	s.refuses(t, "", "key destroy tokens", "nothing was done")
 	assert.Equal(t, "key tokens is destroyed\n", s.must(t, "", "key destroy tokens --yes"))
-	s.refuses(t, "", "key rotate "+id, "invalid_state")
+	s.refuses(t, "", "key rotate "+id, "not_found")
 	assert.JSONEq(t, `{"items":[]}`, s.must(t, "", "key list --status active --output json"))
 }
 

@@ -103,7 +103,7 @@ It takes a fresh authentication: the client certificate in the context file.`,
 			if err != nil {
 				return err
 			}
-			return output.Write(cmd.OutOrStdout(), key, keyState(*key))
+			return output.Write(cmd.OutOrStdout(), key, [][]string{{fmt.Sprintf("key %s is %s", args[0], key.Status)}}) // its name is gone already
 		})
 	}
 	return cmd

@@ -27,12 +27,12 @@ func keyRows(key client.Key) [][]string {
 	}
 }
 
-// algorithmText is the algorithm with the size or curve that completes it.
+// algorithmText is the algorithm with the size or curve that completes it; that of a signature has its curve in its name.
 func algorithmText(key client.Key) string {
 	switch {
 	case key.KeySize != nil:
 		return key.Algorithm + " " + strconv.Itoa(*key.KeySize)
-	case key.Curve != nil:
+	case key.Curve != nil && key.Use == client.KeyUseEncrypt:
 		return key.Algorithm + " " + *key.Curve
 	default:
 		return key.Algorithm
