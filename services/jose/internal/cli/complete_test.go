@@ -20,6 +20,7 @@ func done() map[string]struct{ method, command string } {
 	return map[string]struct{ method, command string }{
 		"createKey":         {"CreateKey", "key create"},
 		"importKey":         {"ImportKey", "key import"},
+		"adoptKMSKey":       {"AdoptKMSKey", "key adopt"},
 		"listKeys":          {"ListKeys", "key list"},
 		"getKey":            {"GetKey", "key get"},
 		"updateKey":         {"UpdateKey", "key update"},

@@ -17,7 +17,7 @@ func (c *commands) key() *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	cmd.AddCommand(
-		c.keyCreate(), c.keyImport(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyEnable(), c.keyDisable(), c.keyRotate(), c.keyDestroy(),
+		c.keyCreate(), c.keyImport(), c.keyAdopt(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyEnable(), c.keyDisable(), c.keyRotate(), c.keyDestroy(),
 		c.keyVersion(), c.keyPublic(), c.keyExport(), c.keyExportSet(),
 	)
 	return cmd

@@ -130,6 +130,8 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 		"jws sign --key a --header @absent":                                    "--header: no file",
 		"key create --name UPPER --algorithm ES256":                            "validation_failed",
 		"key create --name x --algorithm none":                                 "ES256 signs",
+		"key adopt --name x":                                                   `required flag(s) "kms-key" not set`,
+		"key adopt --name x --kms-key y":                                       "no KMS is federated",
 		"key get absent":                                                       "`key list` shows the keys of your tenant",
 	} {
 		s.refuses(t, "", line, want)

@@ -78,6 +78,9 @@ func (c *commands) versionGet() *cobra.Command {
 				{"Origin", string(version.Origin)},
 				{"Active from", version.ActivateAt},
 			}
+			if version.KmsVersion != nil {
+				rows = append(rows, []string{"Version in the KMS", clientcli.Decimal(*version.KmsVersion)})
+			}
 			for _, row := range [][]string{
 				{"Retired from", clientcli.TextOf(version.RetireAt)}, {"Published until", clientcli.TextOf(version.PublishedUntil)}, {"Created", version.CreatedAt},
 			} {

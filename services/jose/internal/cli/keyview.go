@@ -11,7 +11,7 @@ import (
 
 // keyRows is a key as a table.
 func keyRows(key client.Key) [][]string {
-	return [][]string{
+	rows := [][]string{
 		{"ID", key.ID},
 		{"Name", key.Name},
 		{"Description", key.Description},
@@ -25,6 +25,10 @@ func keyRows(key client.Key) [][]string {
 		{"Created", key.CreatedAt},
 		{"Updated", key.UpdatedAt},
 	}
+	if key.KmsKey != nil {
+		rows = append(rows, []string{"Key in the KMS", *key.KmsKey})
+	}
+	return rows
 }
 
 // algorithmText is the algorithm with the size or curve that completes it; that of a signature has its curve in its name.
