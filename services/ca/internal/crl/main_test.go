@@ -48,7 +48,7 @@ func newAuthority(t testing.TB, key crypto.Signer) authority {
 	require.NoError(t, err)
 	certificate, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
-	signer, err := signing.New(key)
+	signer, err := signing.New(key, 0)
 	require.NoError(t, err)
 	return authority{certificate, signer}
 }

@@ -99,7 +99,7 @@ func delegation() x509.Certificate {
 
 func (p pki) responder(t testing.TB, by *issued) *ocsp.Responder {
 	t.Helper()
-	r, err := ocsp.NewResponder(p.ca.certificate, by.certificate, by.key)
+	r, err := ocsp.NewResponder(p.ca.certificate, by.certificate, by.key, 0)
 	require.NoError(t, err)
 	return r
 }

@@ -69,10 +69,10 @@ type Responder struct {
 	chain  []byte // certs with its tag; empty for the issuer itself
 }
 
-// NewResponder makes a responder from its certificate and key. A delegate's certificate, which is sent along, must be made by the issuer for OCSP
+// NewResponder makes a responder from its certificate and key, and the algorithm to sign by; 0 for the usual one of the key. A delegate's certificate, which is sent along, must be made by the issuer for OCSP
 // signing (RFC 6960 section 4.2.2.2).
-func NewResponder(issuer, certificate *x509.Certificate, key crypto.Signer) (*Responder, error) {
-	signer, err := signing.New(key)
+func NewResponder(issuer, certificate *x509.Certificate, key crypto.Signer, algorithm x509.SignatureAlgorithm) (*Responder, error) {
+	signer, err := signing.New(key, algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("new OCSP responder: %w", err)
 	}

@@ -119,10 +119,10 @@ func TestNewResponder_RefusesWhomNobodyWouldBelieve(t *testing.T) {
 		"the wrong key":    {p.delegate.certificate, newECDSA(t, elliptic.P256())},
 		"key of the wrong": {p.ca.certificate, p.delegate.key},
 	} {
-		_, err := ocsp.NewResponder(p.ca.certificate, by.certificate, by.key)
+		_, err := ocsp.NewResponder(p.ca.certificate, by.certificate, by.key, 0)
 		require.Error(t, err, name)
 	}
-	_, err := ocsp.NewResponder(p.ca.certificate, p.ca.certificate, nil)
+	_, err := ocsp.NewResponder(p.ca.certificate, p.ca.certificate, nil, 0)
 	require.Error(t, err)
 }
 
