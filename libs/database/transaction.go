@@ -73,6 +73,9 @@ func (db *DB) Independent(ctx context.Context) (context.Context, error) {
 	return context.WithValue(ctx, scopeKey{db}, scope{}), nil
 }
 
+// InUnit tells whether ctx belongs to a unit of work ([DB.WithUnit]): what is stored in it is durable only with the unit.
+func (db *DB) InUnit(ctx context.Context) bool { return db.scope(ctx).unit != nil }
+
 // openTx is a transaction begun on the database. One goroutine owns it.
 type openTx struct {
 	db     *DB

@@ -29,6 +29,24 @@ func (p *Platform) RecordOwn(ctx context.Context, tenant, action string, object 
 	})
 }
 
+// Event is an event of the request that ctx belongs to, or, outside of one, of what the service does by itself for a tenant. It is for a transaction
+// that several requests share: whoever stores it there (audit.Log.Record) tells each of them ([server.MarkRecorded]).
+func (p *Platform) Event(ctx context.Context, tenant, action string, object audit.Object, fields ...audit.Field) (audit.Event, error) {
+	e := audit.Event{Tenant: tenant, Actor: audit.Actor{Kind: "service", ID: p.description.Product}, Action: action, Object: object, Fields: fields}
+	caller, ok := server.PrincipalFrom(ctx)
+	if !ok {
+		return e, nil
+	}
+	if caller.Tenant != tenant {
+		return audit.Event{}, errTenant
+	}
+	e.Actor, e.RequestID, e.Address = actorOf(caller), server.RequestIDFrom(ctx), server.AddressFrom(ctx)
+	return e, nil
+}
+
+// errTenant is a fault of the program.
+var errTenant = errors.New("record: an event of a request is its tenant's")
+
 // errRequest is a fault of the program.
 var errRequest = errors.New("record: an event of a request is the caller's")
 

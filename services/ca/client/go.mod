@@ -1,0 +1,19 @@
+module github.com/cryptoutil/cryptoutil/services/ca/client
+
+go 1.26.0
+
+godebug fips140=only
+
+require (
+	github.com/cryptoutil/cryptoutil/libs/apiclient v0.0.0
+	github.com/oapi-codegen/runtime v1.8.0
+)
+
+require (
+	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+)
+
+replace github.com/cryptoutil/cryptoutil/libs/apiclient => ../../../libs/apiclient
+
+replace github.com/cryptoutil/cryptoutil/libs/crypto => ../../../libs/crypto
