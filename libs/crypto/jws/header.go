@@ -2,6 +2,7 @@ package jws
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,6 +33,10 @@ type Header struct {
 	Key *jwk.Key
 	// Chain is the "x5c": DER certificates, the first of which certifies the signer's key.
 	Chain [][]byte
+	// CertificateHash is the "x5t#S256", by which readers find the signer's certificate: the SHA-256 of its DER
+	// in base64url. Empty on signing means that of the first of the key's certificates, where it has some. The
+	// older "x5t" is a SHA-1 hash and never written.
+	CertificateHash string
 	// KeySetURL is the "jku" and ChainURL the "x5u". Nothing here fetches them.
 	KeySetURL, ChainURL string
 	// Extra are further members. Reading them gives string, bool, nil, json.Number, []any or
@@ -57,6 +62,9 @@ func (h *Header) append(out []byte) ([]byte, error) {
 		if err := joseheader.CheckExtra(h.Extra); err != nil {
 			return nil, fault.New(fault.InvalidInput, "sign: %w", err)
 		}
+		if _, there := h.Extra[certificateHash]; there {
+			return nil, fault.New(fault.InvalidInput, "sign: member %q has a field of its own", certificateHash)
+		}
 		var err error
 		if out, err = strictjson.AppendMembers(out, h.Extra); err != nil {
 			return nil, fault.New(fault.InvalidInput, "sign: %w", err)
@@ -81,7 +89,7 @@ func (h *Header) appendRare(out []byte) ([]byte, error) {
 	if len(h.Chain) > 0 {
 		out = joseheader.AppendChain(strictjson.AppendName(out, "x5c"), h.Chain)
 	}
-	for _, member := range [...][2]string{{"jku", h.KeySetURL}, {"x5u", h.ChainURL}} {
+	for _, member := range [...][2]string{{certificateHash, h.CertificateHash}, {"jku", h.KeySetURL}, {"x5u", h.ChainURL}} {
 		if member[1] != "" {
 			out = strictjson.AppendMember(out, member[0], member[1])
 		}
@@ -115,11 +123,31 @@ func (h *Header) critical() []string {
 	return append([]string{"b64"}, h.Critical...)
 }
 
+const certificateHash = "x5t#S256"
+
+func hashOf(certificate []byte) string {
+	sum := sha256.Sum256(certificate)
+	return base64url.Encode(sum[:])
+}
+
+func (h *Header) readCertificateHash(value []byte) (err error) {
+	if h.CertificateHash, err = strictjson.String(value); err != nil {
+		return err
+	}
+	if raw, err := base64url.Decode(h.CertificateHash); err != nil || len(raw) != sha256.Size {
+		return fmt.Errorf("member %q is no SHA-256 hash", certificateHash)
+	}
+	return nil
+}
+
 // bringsKey returns an error if the header names another key than the one that the caller uses: that
 // is then none that it may be verified with (RFC 7515 sections 4.1.3 and 4.1.6).
 func (h *Header) bringsKey(key *jwk.Key) error {
 	if h.Key == nil && len(h.Chain) == 0 {
 		return nil
+	}
+	if len(h.Chain) > 0 && h.CertificateHash != "" && h.CertificateHash != hashOf(h.Chain[0]) {
+		return fmt.Errorf("member %q is not the hash of the first certificate of %q", certificateHash, "x5c")
 	}
 	if key.IsSymmetric() {
 		return fmt.Errorf("members %q and %q do not go with a shared secret", "jwk", "x5c")
@@ -176,6 +204,8 @@ func parseHeader(text []byte, allow *Allow, likely ...string) (h Header, err err
 			return joseheader.ReadString(&h.Type, value, likely)
 		case "cty":
 			return joseheader.ReadString(&h.ContentType, value, likely)
+		case certificateHash:
+			return h.readCertificateHash(value)
 		}
 		if allow.permits(name) {
 			return r.member(&h, string(name), value)

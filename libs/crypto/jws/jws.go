@@ -117,6 +117,9 @@ func prepare(key *jwk.Key, h *Header) (alg.Signature, error) {
 	if h.KeyID == "" {
 		h.KeyID = key.ID
 	}
+	if h.CertificateHash == "" && len(key.Certificates) > 0 {
+		h.CertificateHash = hashOf(key.Certificates[0])
+	}
 	if err := h.bringsKey(key); err != nil {
 		return sig, fault.New(fault.InvalidInput, "sign: %w", err)
 	}

@@ -90,7 +90,7 @@ func TestSignVerify_EveryAlgorithm(t *testing.T) {
 		t.Run(s.Algorithm, func(t *testing.T) {
 			t.Parallel()
 			key := newKey(t, s)
-			sent := jws.Header{Type: "cu-test+jwt", ContentType: "text", Extra: map[string]any{"x5t#S256": "abc", "iat": json.Number("17"), "list": []any{"a", nil, false}, "o": map[string]any{"b": "2", "a": "1"}}}
+			sent := jws.Header{Type: "cu-test+jwt", ContentType: "text", Extra: map[string]any{"app": "abc", "iat": json.Number("17"), "list": []any{"a", nil, false}, "o": map[string]any{"b": "2", "a": "1"}}}
 			token, err := jws.Sign(key, sent, []byte("payload"))
 			require.NoError(t, err)
 			verifier := key

@@ -100,7 +100,11 @@ func (a *Authority) sign(signer *jwk.Key, c Claims) (string, Claims, error) {
 	if err != nil {
 		return "", Claims{}, err
 	}
-	token, err := jws.Sign(signer, jws.Header{Algorithm: a.AlgorithmName(algorithm), Type: a.typ()}, payload)
+	header := jws.Header{Algorithm: a.AlgorithmName(algorithm), Type: a.typ()}
+	if a.profile.CertificateChain {
+		header.Chain = signer.Certificates
+	}
+	token, err := jws.Sign(signer, header, payload)
 	if err == nil {
 		err = checkLength(token)
 	}

@@ -64,6 +64,9 @@ type Profile struct {
 	AllowedClaims []string
 	// LegacyEdDSAName writes "EdDSA" instead of "Ed25519", for readers from before RFC 9864. Both are read.
 	LegacyEdDSAName bool
+	// CertificateChain writes the certificates of the signer's key, where it has some, into the header ("x5c"),
+	// and accepts tokens that carry such. What verifies stays the caller's key, which they must be of.
+	CertificateChain bool
 }
 
 // MaxSkew bounds the leeway between clocks: "a few minutes" says RFC 7519 section 4.1.4.

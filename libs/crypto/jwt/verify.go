@@ -36,7 +36,7 @@ func (a *Authority) Payload(verifier *jwk.Key, token string) ([]byte, jws.Header
 	if err != nil {
 		return nil, jws.Header{}, fmt.Errorf("verify token: %w", err)
 	}
-	payload, h, err := jws.Verify(verifier, token, jws.Expect{Algorithm: algorithm})
+	payload, h, err := jws.Verify(verifier, token, jws.Expect{Algorithm: algorithm, Allow: jws.Allow{EmbeddedChain: a.profile.CertificateChain}})
 	if err != nil {
 		return nil, jws.Header{}, explain(err)
 	}
