@@ -63,7 +63,7 @@ func timed(now func() time.Time) service.Service[Config] {
 			Summary: "JWK Authority: signs, encrypts and issues tokens for applications that hold no keys",
 			Public:  defaultPublic, Admin: defaultAdmin, MTLS: defaultMTLS,
 			Document: document, Codes: httpapi.Codes(), Migrations: sqlstore.Migrations,
-			Scopes: authority.Scopes(), Operate: []string{authority.OpCreate.Scope()}, Use: []string{
+			Scopes: authority.Scopes(), Operate: []string{authority.OpCreate.Scope(), authority.OpCertify.Scope()}, Use: []string{
 				authority.OpSign.Scope(), authority.OpVerify.Scope(), authority.OpEncrypt.Scope(), authority.OpDecrypt.Scope(), authority.OpIssue.Scope(),
 			},
 		},

@@ -85,8 +85,18 @@ var asks = map[string]func(h holding) []ask{
 	"exportKeys": func(h holding) []ask {
 		return []ask{{"keys/export", object{"keys": []string{h.signer}, "recipient": h.box}, notFound}}
 	},
-	"getKeySet":    func(holding) []ask { return []ask{{"jwks", nil, ""}} },
-	"listProfiles": func(holding) []ask { return []ask{{"profiles", nil, ""}} },
+	"createCSR": func(h holding) []ask {
+		return []ask{{"keys/" + h.signer + "/csr", object{"dns_names": []string{"a.example"}}, notFound}}
+	},
+	"setCertificate": func(h holding) []ask {
+		return []ask{{"keys/" + h.signer + "/certificate", object{"pem": "x"}, notFound}, {"keys/" + h.signer + "/certificate", object{"pem": "x", "version": 1}, notFound}}
+	},
+	"getCertificate": func(h holding) []ask {
+		return []ask{{"keys/" + h.signer + "/certificate", nil, notFound}, {"keys/" + h.tenant + "-signer/certificate?version=1", nil, notFound}}
+	},
+	"removeCertificate": func(h holding) []ask { return []ask{{"keys/" + h.signer + "/certificate", nil, notFound}} },
+	"getKeySet":         func(holding) []ask { return []ask{{"jwks", nil, ""}} },
+	"listProfiles":      func(holding) []ask { return []ask{{"profiles", nil, ""}} },
 	"getProfile": func(h holding) []ask {
 		return []ask{{"profiles/" + h.profile, nil, notFound}, {"profiles/" + h.tenant + "-access", nil, notFound}}
 	},

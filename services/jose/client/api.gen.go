@@ -111,6 +111,68 @@ type Algorithms = []string
 // Example: aGVsbG8
 type Bytes = string
 
+// CSR defines model for CSR.
+type CSR struct {
+	KID string `json:"kid"`
+
+	// PEM CertificationRequest (RFC 2986) in PEM.
+	PEM     string `json:"pem"`
+	Version int64  `json:"version"`
+}
+
+// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+type Certificate struct {
+	// Issuer RFC 4514.
+	Issuer string `json:"issuer"`
+
+	// NotAfter RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotAfter Timestamp `json:"not_after"`
+
+	// NotBefore RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotBefore Timestamp `json:"not_before"`
+
+	// SerialNumber Hexadecimal.
+	SerialNumber string `json:"serial_number"`
+
+	// Subject RFC 4514.
+	Subject string `json:"subject"`
+
+	// Valid Now; otherwise it is not served.
+	Valid bool `json:"valid"`
+
+	// X5TS256 `x5t#S256`: the SHA-256 of the first certificate.
+	X5TS256 string `json:"x5t_s256"`
+}
+
+// CertificateChain defines model for CertificateChain.
+type CertificateChain struct {
+	// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+	Certificate Certificate `json:"certificate"`
+	KID         string      `json:"kid"`
+
+	// PEM The chain in PEM, the leaf first.
+	PEM     string `json:"pem"`
+	Version int64  `json:"version"`
+}
+
+// CreateCSR A subject, alternative names, or both.
+type CreateCSR struct {
+	DNSNames       *[]string `json:"dns_names,omitempty"`
+	EmailAddresses *[]string `json:"email_addresses,omitempty"`
+	IPAddresses    *[]string `json:"ip_addresses,omitempty"`
+
+	// Subject Attributes of the name, with the lengths of RFC 5280 appendix A.
+	Subject *Subject  `json:"subject,omitempty"`
+	Uris    *[]string `json:"uris,omitempty"`
+
+	// Version The active one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // CreateKey defines model for CreateKey.
 type CreateKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures.
@@ -153,6 +215,9 @@ type CreateProfile struct {
 
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
+
+	// CertificateChain Tokens carry the certificates of the version that signs (`x5c`), while it has valid ones, and may carry some when they are verified.
+	CertificateChain *bool `json:"certificate_chain,omitempty"`
 
 	// ClockSkewSeconds By how much another clock may differ. 30 by default.
 	ClockSkewSeconds *int64  `json:"clock_skew_seconds,omitempty"`
@@ -410,6 +475,9 @@ type KeyVersion struct {
 	// Example: 2026-11-02T09:30:00.000000Z
 	ActivateAt Timestamp `json:"activate_at"`
 
+	// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+	Certificate *Certificate `json:"certificate,omitempty"`
+
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
@@ -512,6 +580,9 @@ type Profile struct {
 
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
+
+	// CertificateChain Tokens carry the certificates of the version that signs (`x5c`), while it has valid ones, and may carry some when they are verified.
+	CertificateChain bool `json:"certificate_chain"`
 
 	// ClockSkewSeconds By how much another clock may differ. 30 by default.
 	ClockSkewSeconds int64 `json:"clock_skew_seconds"`
@@ -622,9 +693,20 @@ type SDJWT = string
 // Serialization defines model for Serialization.
 type Serialization string
 
-// SignRequest Either `key`, with `typ`, `cty`, `header` and `unprotected`, or `signers`.
+// SetCertificate defines model for SetCertificate.
+type SetCertificate struct {
+	// PEM 1 to 10 certificates in PEM, the leaf first; up to 16 KiB in DER.
+	PEM string `json:"pem"`
+
+	// Version The active one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// SignRequest Either `key`, with `typ`, `cty`, `header`, `unprotected` and `certificate_chain`, or `signers`.
 type SignRequest struct {
-	Cty *MediaType `json:"cty,omitempty"`
+	// CertificateChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+	CertificateChain *WithChain `json:"certificate_chain,omitempty"`
+	Cty              *MediaType `json:"cty,omitempty"`
 
 	// Detached The payload travels beside the message.
 	Detached *bool `json:"detached,omitempty"`
@@ -652,7 +734,9 @@ type SignRequest struct {
 
 // Signer defines model for Signer.
 type Signer struct {
-	Cty *MediaType `json:"cty,omitempty"`
+	// CertificateChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+	CertificateChain *WithChain `json:"certificate_chain,omitempty"`
+	Cty              *MediaType `json:"cty,omitempty"`
 
 	// Header Further members of a header. None that has a meaning to the service.
 	Header *HeaderMembers `json:"header,omitempty"`
@@ -663,6 +747,16 @@ type Signer struct {
 
 	// Unprotected Further members of a header. None that has a meaning to the service.
 	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
+}
+
+// Subject Attributes of the name, with the lengths of RFC 5280 appendix A.
+type Subject struct {
+	CommonName         *string `json:"common_name,omitempty"`
+	Country            *string `json:"country,omitempty"`
+	Locality           *string `json:"locality,omitempty"`
+	Organization       *string `json:"organization,omitempty"`
+	OrganizationalUnit *string `json:"organizational_unit,omitempty"`
+	State              *string `json:"state,omitempty"`
 }
 
 // Thumbprint defines model for Thumbprint.
@@ -765,6 +859,9 @@ type VerifyRequest struct {
 	// Accept Which signatures of a message must verify. `all` by default.
 	Accept *VerifyRequestAccept `json:"accept,omitempty"`
 
+	// CertificateChain Whether a header may carry certificates (`x5c`), which are of the key that has signed.
+	CertificateChain *bool `json:"certificate_chain,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
 	Key *KeyRef `json:"key,omitempty"`
 
@@ -811,6 +908,9 @@ type VerifyTokenRequest struct {
 // VersionStatus `pending`: published, and not used yet. `active`: signs and encrypts. `retired`: verifies and decrypts what it has made.
 type VersionStatus string
 
+// WithChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+type WithChain = bool
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -831,6 +931,9 @@ type ProfileID = string
 
 // Version defines model for Version.
 type Version = int64
+
+// VersionQuery defines model for VersionQuery.
+type VersionQuery = int64
 
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
@@ -874,6 +977,18 @@ type UpdateKeyParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// RemoveCertificateParams defines parameters for RemoveCertificate.
+type RemoveCertificateParams struct {
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// GetCertificateParams defines parameters for GetCertificate.
+type GetCertificateParams struct {
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // DestroyKeyParams defines parameters for DestroyKey.
 type DestroyKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
@@ -894,8 +1009,8 @@ type EnableKeyParams struct {
 
 // GetPublicKeyParams defines parameters for GetPublicKey.
 type GetPublicKeyParams struct {
-	// Version Version number.
-	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
 }
 
 // RotateKeyParams defines parameters for RotateKey.
@@ -984,6 +1099,12 @@ type AdoptKMSKeyJSONRequestBody = AdoptKMSKey
 
 // UpdateKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateKey for application/merge-patch+json ContentType.
 type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
+
+// SetCertificateJSONRequestBody defines body for SetCertificate for application/json ContentType.
+type SetCertificateJSONRequestBody = SetCertificate
+
+// CreateCSRJSONRequestBody defines body for CreateCSR for application/json ContentType.
+type CreateCSRJSONRequestBody = CreateCSR
 
 // ExportKeyJSONRequestBody defines body for ExportKey for application/json ContentType.
 type ExportKeyJSONRequestBody = ExportKey
@@ -1348,6 +1469,66 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /keys/{id} (the `UpdateKey` operationId).
 	UpdateKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateKeyParams, body UpdateKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveCertificate Remove the certificate chain of a version
+	//
+	// The active version's unless `version` is given. Codes: `not_found` (also for a version that has none), `conflict`.
+	//
+	// Corresponds with DELETE /keys/{id}/certificate (the `RemoveCertificate` operationId).
+	RemoveCertificate(ctx context.Context, id KeyID, params *RemoveCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCertificate Get the certificate chain of a version
+	//
+	// The active version's unless `version` is given, also when it has expired. Codes: `not_found` (also for a version that has none).
+	//
+	// Corresponds with GET /keys/{id}/certificate (the `GetCertificate` operationId).
+	GetCertificate(ctx context.Context, id KeyID, params *GetCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCertificateWithBody Store the certificate chain of a version
+	//
+	// In place of the one before. The first certificate is of the version's public key; each of the others has made the one before it; none has
+	// expired; a key usage, where there is one, says digitalSignature; SHA-1 signs nothing. Whether to trust the last of them is for whoever verifies. The
+	// chain stands in the public key set (`x5c`, `x5t#S256`) and its hash in the headers of what the version signs (`x5t#S256`) for as long
+	// as all of it is valid. Codes: `validation_failed`, `invalid_certificate`, `wrong_key_use`, `no_private_key`, `invalid_state`, `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /keys/{id}/certificate (the `SetCertificate` operationId).
+	SetCertificateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetCertificate Store the certificate chain of a version
+	//
+	// In place of the one before. The first certificate is of the version's public key; each of the others has made the one before it; none has
+	// expired; a key usage, where there is one, says digitalSignature; SHA-1 signs nothing. Whether to trust the last of them is for whoever verifies. The
+	// chain stands in the public key set (`x5c`, `x5t#S256`) and its hash in the headers of what the version signs (`x5t#S256`) for as long
+	// as all of it is valid. Codes: `validation_failed`, `invalid_certificate`, `wrong_key_use`, `no_private_key`, `invalid_state`, `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /keys/{id}/certificate (the `SetCertificate` operationId).
+	SetCertificate(ctx context.Context, id KeyID, body SetCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCSRWithBody Make a request for a certificate
+	//
+	// A request for a certification authority (PKCS #10, RFC 2986) of a version's public key, signed by the version itself by its algorithm. It
+	// asks for the subject and the alternative names that are given, and for nothing else. A pending version can be certified before it takes
+	// over. Codes: `validation_failed`, `wrong_key_use`, `no_private_key`, `invalid_state`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /keys/{id}/csr (the `CreateCSR` operationId).
+	CreateCSRWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCSR Make a request for a certificate
+	//
+	// A request for a certification authority (PKCS #10, RFC 2986) of a version's public key, signed by the version itself by its algorithm. It
+	// asks for the subject and the alternative names that are given, and for nothing else. A pending version can be certified before it takes
+	// over. Codes: `validation_failed`, `wrong_key_use`, `no_private_key`, `invalid_state`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /keys/{id}/csr (the `CreateCSR` operationId).
+	CreateCSR(ctx context.Context, id KeyID, body CreateCSRJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DestroyKey Destroy a key and all its versions
 	//
@@ -2102,6 +2283,126 @@ func (c *Client) UpdateKeyWithBody(ctx context.Context, id KeyID, params *Update
 // Corresponds with PATCH /keys/{id} (the `UpdateKey` operationId).
 func (c *Client) UpdateKeyWithApplicationMergePatchPlusJSONBody(ctx context.Context, id KeyID, params *UpdateKeyParams, body UpdateKeyApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateKeyRequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveCertificate Remove the certificate chain of a version
+//
+// The active version's unless `version` is given. Codes: `not_found` (also for a version that has none), `conflict`.
+//
+// Corresponds with DELETE /keys/{id}/certificate (the `RemoveCertificate` operationId).
+func (c *Client) RemoveCertificate(ctx context.Context, id KeyID, params *RemoveCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveCertificateRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCertificate Get the certificate chain of a version
+//
+// The active version's unless `version` is given, also when it has expired. Codes: `not_found` (also for a version that has none).
+//
+// Corresponds with GET /keys/{id}/certificate (the `GetCertificate` operationId).
+func (c *Client) GetCertificate(ctx context.Context, id KeyID, params *GetCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCertificateRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCertificateWithBody Store the certificate chain of a version
+//
+// In place of the one before. The first certificate is of the version's public key; each of the others has made the one before it; none has
+// expired; a key usage, where there is one, says digitalSignature; SHA-1 signs nothing. Whether to trust the last of them is for whoever verifies. The
+// chain stands in the public key set (`x5c`, `x5t#S256`) and its hash in the headers of what the version signs (`x5t#S256`) for as long
+// as all of it is valid. Codes: `validation_failed`, `invalid_certificate`, `wrong_key_use`, `no_private_key`, `invalid_state`, `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /keys/{id}/certificate (the `SetCertificate` operationId).
+func (c *Client) SetCertificateWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCertificateRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetCertificate Store the certificate chain of a version
+//
+// In place of the one before. The first certificate is of the version's public key; each of the others has made the one before it; none has
+// expired; a key usage, where there is one, says digitalSignature; SHA-1 signs nothing. Whether to trust the last of them is for whoever verifies. The
+// chain stands in the public key set (`x5c`, `x5t#S256`) and its hash in the headers of what the version signs (`x5t#S256`) for as long
+// as all of it is valid. Codes: `validation_failed`, `invalid_certificate`, `wrong_key_use`, `no_private_key`, `invalid_state`, `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /keys/{id}/certificate (the `SetCertificate` operationId).
+func (c *Client) SetCertificate(ctx context.Context, id KeyID, body SetCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetCertificateRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCSRWithBody Make a request for a certificate
+//
+// A request for a certification authority (PKCS #10, RFC 2986) of a version's public key, signed by the version itself by its algorithm. It
+// asks for the subject and the alternative names that are given, and for nothing else. A pending version can be certified before it takes
+// over. Codes: `validation_failed`, `wrong_key_use`, `no_private_key`, `invalid_state`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /keys/{id}/csr (the `CreateCSR` operationId).
+func (c *Client) CreateCSRWithBody(ctx context.Context, id KeyID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCSRRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCSR Make a request for a certificate
+//
+// A request for a certification authority (PKCS #10, RFC 2986) of a version's public key, signed by the version itself by its algorithm. It
+// asks for the subject and the alternative names that are given, and for nothing else. A pending version can be certified before it takes
+// over. Codes: `validation_failed`, `wrong_key_use`, `no_private_key`, `invalid_state`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /keys/{id}/csr (the `CreateCSR` operationId).
+func (c *Client) CreateCSR(ctx context.Context, id KeyID, body CreateCSRJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCSRRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3307,6 +3608,222 @@ func NewUpdateKeyRequestWithBody(server string, id KeyID, params *UpdateKeyParam
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewRemoveCertificateRequest constructs an http.Request for the RemoveCertificate method
+func NewRemoveCertificateRequest(server string, id KeyID, params *RemoveCertificateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/%s/certificate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetCertificateRequest constructs an http.Request for the GetCertificate method
+func NewGetCertificateRequest(server string, id KeyID, params *GetCertificateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/%s/certificate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetCertificateRequest calls the generic SetCertificate builder with application/json body
+func NewSetCertificateRequest(server string, id KeyID, body SetCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetCertificateRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewSetCertificateRequestWithBody constructs an http.Request for the SetCertificate method, with any body, and a specified content type
+func NewSetCertificateRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/%s/certificate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCreateCSRRequest calls the generic CreateCSR builder with application/json body
+func NewCreateCSRRequest(server string, id KeyID, body CreateCSRJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateCSRRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewCreateCSRRequestWithBody constructs an http.Request for the CreateCSR method, with any body, and a specified content type
+func NewCreateCSRRequestWithBody(server string, id KeyID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/keys/%s/csr", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

@@ -99,6 +99,12 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 		{"POST /keys/k/versions/2/destroy", true, func(ctx context.Context, j *client.JOSE) error { return drop(j.DestroyVersion(ctx, "k", 2)) }},
 		{"GET /keys/k/public-key", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.PublicKey(ctx, "k", 0)) }},
 		{"GET /jwks", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.KeySet(ctx)) }},
+		{"POST /keys/k/csr", false, func(ctx context.Context, j *client.JOSE) error {
+			return drop(j.CreateCSR(ctx, "k", client.CreateCSR{}))
+		}},
+		{"PUT /keys/k/certificate", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.SetCertificate(ctx, "k", 0, "x")) }},
+		{"GET /keys/k/certificate", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.GetCertificate(ctx, "k", 2)) }},
+		{"DELETE /keys/k/certificate", false, func(ctx context.Context, j *client.JOSE) error { return j.RemoveCertificate(ctx, "k", 2) }},
 		{"POST /keys/k/export", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.ExportKey(ctx, "k", 0, "r")) }},
 		{"POST /keys/export", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.ExportKeys(ctx, []string{"k"}, "r")) }},
 		{"POST /jws/sign", false, func(ctx context.Context, j *client.JOSE) error { return drop(j.Sign(ctx, client.SignRequest{})) }},

@@ -103,15 +103,16 @@ func (a *Authority) fetch(ctx context.Context, kept CustodyKey) (alg.Spec, *jwk.
 }
 
 // signer is the key of a version as libraries sign with it: the private part that the barrier opened, or the public one that the custodian signs
-// for. What the custodian makes is verified before it is believed. It signs for this request alone.
+// for. What the custodian makes is verified before it is believed. It signs for this request alone, and has the certificates that are valid now.
 func (a *Authority) signer(ctx context.Context, p permit, held *lease) (*jwk.Key, error) {
+	key := dated(held.Key(), p.version, a.now())
 	if p.version.Origin != OriginKMS {
-		return held.Key(), nil
+		return key, nil
 	}
 	if a.custodian == nil {
 		return nil, errNoCustodian()
 	}
-	return held.Key().SignedBy(func(message []byte) ([]byte, error) {
+	return key.SignedBy(func(message []byte) ([]byte, error) {
 		return a.custodian.Sign(ctx, p.key.KMSKey, p.version.KMSVersion, p.spec.Signature, message)
 	})
 }

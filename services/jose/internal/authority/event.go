@@ -13,6 +13,10 @@ const (
 	ActionUpdateProfile = "profile.update"
 	ActionDeleteProfile = "profile.delete"
 	ActionRevoke        = "token.revoke"
+	// Of the certificates of versions.
+	ActionRequestCertificate = "certificate.request"
+	ActionCertify            = "certificate.set"
+	ActionUncertify          = "certificate.remove"
 )
 
 // Kinds of objects in events.

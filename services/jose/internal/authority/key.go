@@ -8,6 +8,8 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/server/naming"
+
+	"github.com/cryptoutil/cryptoutil/services/jose/internal/certificate"
 )
 
 // Origin says where a version's material came from.
@@ -74,6 +76,8 @@ type Version struct {
 	TokenLifetime time.Duration
 	// KMSVersion is the elastic key's version that this one is; 0 for a version of our own.
 	KMSVersion int64
+	// Certificate is what a certification authority says of the key; nil for nothing. It may have expired.
+	Certificate *certificate.Chain
 	// WrappedKey is the JWE of the JWK, made by the barrier; empty when it is gone.
 	WrappedKey string
 	CreatedAt  time.Time
@@ -82,6 +86,14 @@ type Version struct {
 
 // KID is the version's `kid`: "{key id}.{version}".
 func (v Version) KID() string { return v.KeyID + "." + strconv.FormatInt(v.Number, 10) }
+
+// chain is the version's certificate chain as it is stored.
+func (v Version) chain() string {
+	if v.Certificate == nil {
+		return ""
+	}
+	return v.Certificate.PEM()
+}
 
 // title is how errors call the version.
 func (v Version) title() string { return fmt.Sprintf("version %d", v.Number) }

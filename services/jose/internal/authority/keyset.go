@@ -108,7 +108,11 @@ func (k Key) shows(version Version, now time.Time) (shown bool, until time.Time)
 	if k.Status != KeyActive || version.WrappedKey == "" {
 		return false, time.Time{}
 	}
-	for _, at := range []time.Time{version.ActivateAt, version.RetireAt, version.PublishedUntil} {
+	times := []time.Time{version.ActivateAt, version.RetireAt, version.PublishedUntil}
+	if version.Certificate != nil { // valid through the last instant
+		times = append(times, version.Certificate.NotBefore(), version.Certificate.NotAfter().Add(time.Nanosecond))
+	}
+	for _, at := range times {
 		if at.After(now) {
 			until = earlier(until, at)
 		}

@@ -29,13 +29,16 @@ type pin struct {
 	kmsKey     string
 	kmsVersion int64
 	wrapped    string
+
+	// certificate is the chain, which is not sealed: it must certify the key.
+	certificate string
 }
 
 func pinned(key Key, version Version) pin {
 	return pin{
 		tenant: version.Tenant, id: version.ID, version: version.Number, keyID: version.KeyID,
 		algorithm: key.Algorithm, keySize: key.KeySize, curve: key.Curve, use: key.Use, origin: version.Origin, exportable: key.Exportable,
-		kmsKey: key.KMSKey, kmsVersion: version.KMSVersion, wrapped: version.WrappedKey,
+		kmsKey: key.KMSKey, kmsVersion: version.KMSVersion, wrapped: version.WrappedKey, certificate: version.chain(),
 	}
 }
 
@@ -104,6 +107,10 @@ func (a *Authority) open(ctx context.Context, key Key, version Version) (*lease,
 	material, err := jwk.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("decode version %d of key %s: %w", at.version, at.keyID, err)
+	}
+	if err := certify(material, at.certificate); err != nil {
+		material.Zero()
+		return nil, fmt.Errorf("open version %d of key %s: %w", at.version, at.keyID, err)
 	}
 	return a.cache.Put(at.slot(), at, material, since), nil
 }

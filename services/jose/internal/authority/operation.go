@@ -16,24 +16,26 @@ const (
 	OpEncrypt Operation = "encrypt"
 	OpDecrypt Operation = "decrypt"
 	OpIssue   Operation = "issue"
-	OpSeal    Operation = "seal"   // encrypting a token that is issued
-	OpOpen    Operation = "open"   // decrypting a token that is verified
-	OpUnwrap  Operation = "unwrap" // decrypting a key that is imported
-	OpWrap    Operation = "wrap"   // encrypting a key that is exported
+	OpSeal    Operation = "seal"    // encrypting a token that is issued
+	OpOpen    Operation = "open"    // decrypting a token that is verified
+	OpUnwrap  Operation = "unwrap"  // decrypting a key that is imported
+	OpWrap    Operation = "wrap"    // encrypting a key that is exported
+	OpCertify Operation = "certify" // signing a request for a certificate, and storing what came of it
 )
 
 // Operations that manage keys and profiles.
 const (
-	OpCreate  Operation = "create"
-	OpImport  Operation = "import"
-	OpExport  Operation = "export"
-	OpRead    Operation = "read"
-	OpUpdate  Operation = "update"
-	OpRotate  Operation = "rotate"
-	OpState   Operation = "state"
-	OpDestroy Operation = "destroy"
-	OpProfile Operation = "profile" // making, changing and deleting profiles
-	OpRevoke  Operation = "revoke"  // of tokens
+	OpCreate    Operation = "create"
+	OpImport    Operation = "import"
+	OpExport    Operation = "export"
+	OpRead      Operation = "read"
+	OpUpdate    Operation = "update"
+	OpRotate    Operation = "rotate"
+	OpState     Operation = "state"
+	OpDestroy   Operation = "destroy"
+	OpProfile   Operation = "profile"   // making, changing and deleting profiles
+	OpRevoke    Operation = "revoke"    // of tokens
+	OpUncertify Operation = "uncertify" // removing a certificate
 )
 
 // ScopeAdmin allows every operation.
@@ -42,12 +44,14 @@ const ScopeAdmin = "jose:admin"
 // scopes are those that allow an operation beside ScopeAdmin.
 func (op Operation) scope() string {
 	switch op {
-	case OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpImport, OpExport, OpRead, OpDestroy, OpRevoke:
+	case OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpImport, OpExport, OpRead, OpDestroy, OpRevoke, OpCertify:
 		return "jose:" + string(op)
 	case OpSeal:
 		return OpIssue.scope()
 	case OpOpen:
 		return OpVerify.scope()
+	case OpUncertify:
+		return OpCertify.scope()
 	case OpUnwrap:
 		return OpImport.scope()
 	case OpWrap:
@@ -64,8 +68,8 @@ func (op Operation) Scope() string { return op.scope() }
 // Operations is every operation there is.
 func Operations() []Operation {
 	return []Operation{
-		OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpSeal, OpOpen, OpUnwrap, OpWrap,
-		OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke,
+		OpSign, OpVerify, OpEncrypt, OpDecrypt, OpIssue, OpSeal, OpOpen, OpUnwrap, OpWrap, OpCertify,
+		OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke, OpUncertify,
 	}
 }
 
@@ -87,7 +91,9 @@ func (op Operation) fits() []alg.Use {
 		return []alg.Use{alg.UseSign, alg.UseMAC}
 	case OpEncrypt, OpDecrypt, OpSeal, OpOpen, OpUnwrap, OpWrap:
 		return []alg.Use{alg.UseEncrypt}
-	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	case OpCertify:
+		return []alg.Use{alg.UseSign}
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke, OpUncertify:
 	}
 	return nil
 }
@@ -98,10 +104,10 @@ func (op Operation) uses() bool { return op.fits() != nil }
 // private tells whether op, which uses a key, needs its private part.
 func (op Operation) private() bool {
 	switch op {
-	case OpSign, OpDecrypt, OpIssue, OpOpen, OpUnwrap:
+	case OpSign, OpDecrypt, OpIssue, OpOpen, OpUnwrap, OpCertify:
 		return true
 	case OpVerify, OpEncrypt, OpSeal, OpWrap:
-	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke, OpUncertify:
 	}
 	return false
 }
@@ -113,7 +119,8 @@ func (op Operation) takes() []VersionStatus {
 		return []VersionStatus{VersionActive}
 	case OpVerify, OpDecrypt, OpOpen, OpUnwrap:
 		return []VersionStatus{VersionActive, VersionRetired}
-	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke:
+	case OpCertify: // before it is used, and for what it has signed
+	case OpCreate, OpImport, OpExport, OpRead, OpUpdate, OpRotate, OpState, OpDestroy, OpProfile, OpRevoke, OpUncertify:
 	}
 	return []VersionStatus{VersionPending, VersionActive, VersionRetired}
 }

@@ -29,6 +29,9 @@ type TokenPolicy struct {
 	Type string
 	// EdDSA has tokens say "EdDSA" instead of "Ed25519" (RFC 9864), for clients that know no other name.
 	EdDSA bool
+	// CertificateChain has tokens carry the certificates of the key that signs (`x5c`), while it has some that are valid, and accepts tokens
+	// that do.
+	CertificateChain bool
 	// Issuer is the `iss`.
 	Issuer string
 	// Audience are the `aud` that a token may have.

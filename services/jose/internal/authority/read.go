@@ -111,7 +111,7 @@ func (a *Authority) public(ctx context.Context, key Key, version Version) (*jwk.
 		return nil, err
 	}
 	defer held.Release()
-	public, err := held.Key().Public()
+	public, err := dated(held.Key(), version, a.now()).Public()
 	if err != nil {
 		return nil, fmt.Errorf("public part: %w", err)
 	}

@@ -49,6 +49,9 @@ func (a *Authority) IssueSelective(ctx context.Context, caller Caller, ref Ref, 
 		Header: jws.Header{Algorithm: i.tokens.AlgorithmName(i.permit.spec.Signature), KeyID: i.permit.version.KID(), Type: i.profile.Type},
 		Claims: membersOf(claims), Hash: ask.Hash, Decoys: ask.Decoys,
 	}
+	if i.profile.CertificateChain {
+		draft.Header.Chain = i.signer.Certificates
+	}
 	if ask.Holder != nil {
 		if draft.Holder, err = publicKey(ask.Holder); err != nil {
 			return Token{}, err

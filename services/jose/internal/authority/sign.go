@@ -22,6 +22,8 @@ type Signing struct {
 type Signer struct {
 	Key               Ref
 	Type, ContentType string
+	// Chain puts the certificates of the version into the protected header (`x5c`); without any the request is refused.
+	Chain bool
 	// Header are further members of the protected header, Unprotected those of the other.
 	Header, Unprotected map[string]any
 }
@@ -64,11 +66,17 @@ func (a *Authority) Sign(ctx context.Context, caller Caller, ask Signing) (Made,
 		if err != nil {
 			return Made{}, err
 		}
+		var chain [][]byte
+		if signer.Chain {
+			if chain = key.Certificates; chain == nil {
+				return Made{}, errNoCertificate()
+			}
+		}
 		draft.Signers = append(draft.Signers, jws.Signer{
 			Key: key, Unprotected: signer.Unprotected,
 			Protected: jws.Header{
 				Algorithm: p.spec.Signature, KeyID: p.version.KID(), Type: signer.Type, ContentType: signer.ContentType,
-				Unencoded: ask.Unencoded, Extra: signer.Header,
+				Chain: chain, Unencoded: ask.Unencoded, Extra: signer.Header,
 			},
 		})
 		made.By = append(made.By, p.used(p.spec.Signature))
@@ -92,8 +100,12 @@ type Verification struct {
 	Type string
 	// Payload is that of a message that carries none; nil for one that does.
 	Payload []byte
-	// Unencoded admits payloads that were signed as they stand.
-	Unencoded bool
+	// Unencoded admits payloads that were signed as they stand, Chain headers that carry certificates (`x5c`), which must be of the key.
+	Unencoded, Chain bool
+}
+
+func (v Verification) allow() jws.Allow {
+	return jws.Allow{Unencoded: v.Unencoded, EmbeddedChain: v.Chain}
 }
 
 // Signature is one that verifies.
@@ -116,7 +128,7 @@ func (a *Authority) Verify(ctx context.Context, caller Caller, ask Verification)
 	if err := decideScopeUnlessGranted(a, caller, OpVerify); err != nil {
 		return Signed{}, err
 	}
-	message, err := jws.Parse([]byte(ask.Message), jws.Allow{Unencoded: ask.Unencoded})
+	message, err := jws.Parse([]byte(ask.Message), ask.allow())
 	if err == nil && ask.Payload != nil {
 		err = message.Attach(ask.Payload)
 	}
@@ -151,7 +163,7 @@ func (a *Authority) verifyOne(ctx context.Context, caller Caller, ask Verificati
 		return nil, Signature{}, err
 	}
 	defer held.Release()
-	expect := jws.Expect{Algorithm: p.spec.Signature, Type: ask.Type, Allow: jws.Allow{Unencoded: ask.Unencoded}}
+	expect := jws.Expect{Algorithm: p.spec.Signature, Type: ask.Type, Allow: ask.allow()}
 	payload, header, err := message.Verify(i, held.Key(), expect)
 	if errors.Is(err, jws.ErrVerification) {
 		return nil, Signature{}, errVerification()

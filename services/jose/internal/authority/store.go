@@ -67,6 +67,9 @@ type VersionStore interface {
 	SucceedAt(ctx context.Context, version Version, margin time.Duration, now time.Time) error
 	// Settle writes into the rows of a key (all keys: "") what has become due by now, and returns those versions as they are then.
 	Settle(ctx context.Context, tenant, keyID string, now time.Time) ([]Version, error)
+	// SetCertificate stores the certificate chain of a version, in PEM, or that it has none ("", where it has one), unless the version is destroyed;
+	// ErrStale otherwise. It returns the version as it is now.
+	SetCertificate(ctx context.Context, version Version, chain string, now time.Time) (Version, error)
 	// MoveVersion changes the state, if the row is in one of the transition's; ErrStale otherwise. A version that is destroyed loses its material,
 	// and a pending one that is destroyed leaves its predecessor in use. It returns the version as it is now.
 	MoveVersion(ctx context.Context, version Version, t Transition[VersionStatus], now time.Time) (Version, error)

@@ -99,16 +99,29 @@ type verifying struct {
 	release func()
 }
 
+// kidOf reads which key a signed token names.
+func kidOf(token string, profile Profile) (string, error) {
+	if !profile.CertificateChain {
+		header, err := jws.ParseHeader(token)
+		return header.KeyID, err
+	}
+	message, err := jws.Parse([]byte(token), jws.Allow{EmbeddedChain: true})
+	if err != nil {
+		return "", err
+	}
+	return message.Signatures[0].KeyID(), nil
+}
+
 // verifying finds the key that a signed token names: a version of the profile's key, or one of the remote set that the profile trusts.
 func (a *Authority) verifying(ctx context.Context, caller Caller, profile Profile, token string) (v verifying, err error) {
-	header, err := jws.ParseHeader(token)
+	named, err := kidOf(token, profile)
 	if err != nil {
 		return verifying{}, errMalformed(err)
 	}
 	if profile.KeySetURL != "" {
-		return a.verifyingRemote(ctx, profile, header.KeyID)
+		return a.verifyingRemote(ctx, profile, named)
 	}
-	keyID, number, ok := ParseKID(header.KeyID)
+	keyID, number, ok := ParseKID(named)
 	if !ok || keyID != profile.KeyID {
 		number = 0 // the decision about the key comes first
 	}

@@ -238,6 +238,68 @@ type Algorithms = []string
 // Example: aGVsbG8
 type Bytes = string
 
+// CSR defines model for CSR.
+type CSR struct {
+	Kid string `json:"kid"`
+
+	// Pem CertificationRequest (RFC 2986) in PEM.
+	Pem     string `json:"pem"`
+	Version int64  `json:"version"`
+}
+
+// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+type Certificate struct {
+	// Issuer RFC 4514.
+	Issuer string `json:"issuer"`
+
+	// NotAfter RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotAfter Timestamp `json:"not_after"`
+
+	// NotBefore RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotBefore Timestamp `json:"not_before"`
+
+	// SerialNumber Hexadecimal.
+	SerialNumber string `json:"serial_number"`
+
+	// Subject RFC 4514.
+	Subject string `json:"subject"`
+
+	// Valid Now; otherwise it is not served.
+	Valid bool `json:"valid"`
+
+	// X5tS256 `x5t#S256`: the SHA-256 of the first certificate.
+	X5tS256 string `json:"x5t_s256"`
+}
+
+// CertificateChain defines model for CertificateChain.
+type CertificateChain struct {
+	// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+	Certificate Certificate `json:"certificate"`
+	Kid         string      `json:"kid"`
+
+	// Pem The chain in PEM, the leaf first.
+	Pem     string `json:"pem"`
+	Version int64  `json:"version"`
+}
+
+// CreateCSR A subject, alternative names, or both.
+type CreateCSR struct {
+	DnsNames       *[]string `json:"dns_names,omitempty"`
+	EmailAddresses *[]string `json:"email_addresses,omitempty"`
+	IpAddresses    *[]string `json:"ip_addresses,omitempty"`
+
+	// Subject Attributes of the name, with the lengths of RFC 5280 appendix A.
+	Subject *Subject  `json:"subject,omitempty"`
+	Uris    *[]string `json:"uris,omitempty"`
+
+	// Version The active one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
 // CreateKey defines model for CreateKey.
 type CreateKey struct {
 	// Algorithm `enc/alg` for encryption, a JWA name for signatures.
@@ -280,6 +342,9 @@ type CreateProfile struct {
 
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
+
+	// CertificateChain Tokens carry the certificates of the version that signs (`x5c`), while it has valid ones, and may carry some when they are verified.
+	CertificateChain *bool `json:"certificate_chain,omitempty"`
 
 	// ClockSkewSeconds By how much another clock may differ. 30 by default.
 	ClockSkewSeconds *int64  `json:"clock_skew_seconds,omitempty"`
@@ -537,6 +602,9 @@ type KeyVersion struct {
 	// Example: 2026-11-02T09:30:00.000000Z
 	ActivateAt Timestamp `json:"activate_at"`
 
+	// Certificate What the first certificate of the chain says. `not_before` and `not_after` are of the whole chain.
+	Certificate *Certificate `json:"certificate,omitempty"`
+
 	// CreatedAt RFC 3339, UTC, microseconds.
 	//
 	// Example: 2026-11-02T09:30:00.000000Z
@@ -653,6 +721,9 @@ type Profile struct {
 	// Audience What `aud` may hold.
 	Audience []string `json:"audience"`
 
+	// CertificateChain Tokens carry the certificates of the version that signs (`x5c`), while it has valid ones, and may carry some when they are verified.
+	CertificateChain bool `json:"certificate_chain"`
+
 	// ClockSkewSeconds By how much another clock may differ. 30 by default.
 	ClockSkewSeconds int64 `json:"clock_skew_seconds"`
 
@@ -762,9 +833,20 @@ type SDJWT = string
 // Serialization defines model for Serialization.
 type Serialization string
 
-// SignRequest Either `key`, with `typ`, `cty`, `header` and `unprotected`, or `signers`.
+// SetCertificate defines model for SetCertificate.
+type SetCertificate struct {
+	// Pem 1 to 10 certificates in PEM, the leaf first; up to 16 KiB in DER.
+	Pem string `json:"pem"`
+
+	// Version The active one by default.
+	Version *int64 `json:"version,omitempty"`
+}
+
+// SignRequest Either `key`, with `typ`, `cty`, `header`, `unprotected` and `certificate_chain`, or `signers`.
 type SignRequest struct {
-	Cty *MediaType `json:"cty,omitempty"`
+	// CertificateChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+	CertificateChain *WithChain `json:"certificate_chain,omitempty"`
+	Cty              *MediaType `json:"cty,omitempty"`
 
 	// Detached The payload travels beside the message.
 	Detached *bool `json:"detached,omitempty"`
@@ -792,7 +874,9 @@ type SignRequest struct {
 
 // Signer defines model for Signer.
 type Signer struct {
-	Cty *MediaType `json:"cty,omitempty"`
+	// CertificateChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+	CertificateChain *WithChain `json:"certificate_chain,omitempty"`
+	Cty              *MediaType `json:"cty,omitempty"`
 
 	// Header Further members of a header. None that has a meaning to the service.
 	Header *HeaderMembers `json:"header,omitempty"`
@@ -803,6 +887,16 @@ type Signer struct {
 
 	// Unprotected Further members of a header. None that has a meaning to the service.
 	Unprotected *HeaderMembers `json:"unprotected,omitempty"`
+}
+
+// Subject Attributes of the name, with the lengths of RFC 5280 appendix A.
+type Subject struct {
+	CommonName         *string `json:"common_name,omitempty"`
+	Country            *string `json:"country,omitempty"`
+	Locality           *string `json:"locality,omitempty"`
+	Organization       *string `json:"organization,omitempty"`
+	OrganizationalUnit *string `json:"organizational_unit,omitempty"`
+	State              *string `json:"state,omitempty"`
 }
 
 // Thumbprint defines model for Thumbprint.
@@ -905,6 +999,9 @@ type VerifyRequest struct {
 	// Accept Which signatures of a message must verify. `all` by default.
 	Accept *VerifyRequestAccept `json:"accept,omitempty"`
 
+	// CertificateChain Whether a header may carry certificates (`x5c`), which are of the key that has signed.
+	CertificateChain *bool `json:"certificate_chain,omitempty"`
+
 	// Key A key's UUID or name, or the `kid` of one of its versions.
 	Key *KeyRef `json:"key,omitempty"`
 
@@ -951,6 +1048,9 @@ type VerifyTokenRequest struct {
 // VersionStatus `pending`: published, and not used yet. `active`: signs and encrypts. `retired`: verifies and decrypts what it has made.
 type VersionStatus string
 
+// WithChain The protected header carries the certificates of the version that signs (`x5c`), which must have some.
+type WithChain = bool
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -971,6 +1071,9 @@ type ProfileID = string
 
 // Version defines model for Version.
 type Version = int64
+
+// VersionQuery defines model for VersionQuery.
+type VersionQuery = int64
 
 // ListKeysParams defines parameters for ListKeys.
 type ListKeysParams struct {
@@ -1014,6 +1117,18 @@ type UpdateKeyParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// RemoveCertificateParams defines parameters for RemoveCertificate.
+type RemoveCertificateParams struct {
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
+}
+
+// GetCertificateParams defines parameters for GetCertificate.
+type GetCertificateParams struct {
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
+}
+
 // DestroyKeyParams defines parameters for DestroyKey.
 type DestroyKeyParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
@@ -1034,8 +1149,8 @@ type EnableKeyParams struct {
 
 // GetPublicKeyParams defines parameters for GetPublicKey.
 type GetPublicKeyParams struct {
-	// Version Version number.
-	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+	// Version Version number; the active one by default.
+	Version *VersionQuery `form:"version,omitempty" json:"version,omitempty"`
 }
 
 // RotateKeyParams defines parameters for RotateKey.
@@ -1125,6 +1240,12 @@ type AdoptKMSKeyJSONRequestBody = AdoptKMSKey
 // UpdateKeyApplicationMergePatchPlusJSONRequestBody defines body for UpdateKey for application/merge-patch+json ContentType.
 type UpdateKeyApplicationMergePatchPlusJSONRequestBody = KeyPatch
 
+// SetCertificateJSONRequestBody defines body for SetCertificate for application/json ContentType.
+type SetCertificateJSONRequestBody = SetCertificate
+
+// CreateCSRJSONRequestBody defines body for CreateCSR for application/json ContentType.
+type CreateCSRJSONRequestBody = CreateCSR
+
 // ExportKeyJSONRequestBody defines body for ExportKey for application/json ContentType.
 type ExportKeyJSONRequestBody = ExportKey
 
@@ -1196,6 +1317,18 @@ type ServerInterface interface {
 	// UpdateKey Change a key
 	// (PATCH /keys/{id})
 	UpdateKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateKeyParams)
+	// RemoveCertificate Remove the certificate chain of a version
+	// (DELETE /keys/{id}/certificate)
+	RemoveCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params RemoveCertificateParams)
+	// GetCertificate Get the certificate chain of a version
+	// (GET /keys/{id}/certificate)
+	GetCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params GetCertificateParams)
+	// SetCertificate Store the certificate chain of a version
+	// (PUT /keys/{id}/certificate)
+	SetCertificate(w http.ResponseWriter, r *http.Request, id KeyID)
+	// CreateCSR Make a request for a certificate
+	// (POST /keys/{id}/csr)
+	CreateCSR(w http.ResponseWriter, r *http.Request, id KeyID)
 	// DestroyKey Destroy a key and all its versions
 	// (POST /keys/{id}/destroy)
 	DestroyKey(w http.ResponseWriter, r *http.Request, id KeyID, params DestroyKeyParams)
@@ -1340,6 +1473,30 @@ func (_ Unimplemented) GetKey(w http.ResponseWriter, r *http.Request, id KeyID) 
 // UpdateKey Change a key
 // (PATCH /keys/{id})
 func (_ Unimplemented) UpdateKey(w http.ResponseWriter, r *http.Request, id KeyID, params UpdateKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RemoveCertificate Remove the certificate chain of a version
+// (DELETE /keys/{id}/certificate)
+func (_ Unimplemented) RemoveCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params RemoveCertificateParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetCertificate Get the certificate chain of a version
+// (GET /keys/{id}/certificate)
+func (_ Unimplemented) GetCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params GetCertificateParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetCertificate Store the certificate chain of a version
+// (PUT /keys/{id}/certificate)
+func (_ Unimplemented) SetCertificate(w http.ResponseWriter, r *http.Request, id KeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateCSR Make a request for a certificate
+// (POST /keys/{id}/csr)
+func (_ Unimplemented) CreateCSR(w http.ResponseWriter, r *http.Request, id KeyID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1853,6 +2010,142 @@ func (siw *ServerInterfaceWrapper) UpdateKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateKey(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveCertificate operation middleware
+func (siw *ServerInterfaceWrapper) RemoveCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveCertificateParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveCertificate(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCertificate operation middleware
+func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCertificateParams
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", r.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "version", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCertificate(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetCertificate operation middleware
+func (siw *ServerInterfaceWrapper) SetCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetCertificate(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateCSR operation middleware
+func (siw *ServerInterfaceWrapper) CreateCSR(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateCSR(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2739,6 +3032,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/keys/{id}/export", wrapper.ExportKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/keys/{id}/csr", wrapper.CreateCSR)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/keys/{id}/certificate", wrapper.RemoveCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/keys/{id}/certificate", wrapper.GetCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/keys/{id}/certificate", wrapper.SetCertificate)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/keys/{id}/rotate", wrapper.RotateKey)
 	})
 	r.Group(func(r chi.Router) {
@@ -2813,6 +3118,8 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 
 	return r
 }
+
+type CertificateChainJSONResponse CertificateChain
 
 type KeyResponseHeaders struct {
 	ETag *string
@@ -3438,6 +3745,160 @@ type UpdateKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateKeydefaultApplicationProblemPlusJSONResponse) VisitUpdateKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveCertificateRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params RemoveCertificateParams
+}
+
+type RemoveCertificateResponseObject interface {
+	VisitRemoveCertificateResponse(w http.ResponseWriter) error
+}
+
+type RemoveCertificate204Response struct {
+}
+
+func (response RemoveCertificate204Response) VisitRemoveCertificateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveCertificatedefaultApplicationProblemPlusJSONResponse) VisitRemoveCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificateRequestObject struct {
+	Id     KeyID `json:"id"`
+	Params GetCertificateParams
+}
+
+type GetCertificateResponseObject interface {
+	VisitGetCertificateResponse(w http.ResponseWriter) error
+}
+
+type GetCertificate200JSONResponse struct{ CertificateChainJSONResponse }
+
+func (response GetCertificate200JSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCertificatedefaultApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCertificateRequestObject struct {
+	Id   KeyID `json:"id"`
+	Body *SetCertificateJSONRequestBody
+}
+
+type SetCertificateResponseObject interface {
+	VisitSetCertificateResponse(w http.ResponseWriter) error
+}
+
+type SetCertificate200JSONResponse struct{ CertificateChainJSONResponse }
+
+func (response SetCertificate200JSONResponse) VisitSetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetCertificatedefaultApplicationProblemPlusJSONResponse) VisitSetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCSRRequestObject struct {
+	Id   KeyID `json:"id"`
+	Body *CreateCSRJSONRequestBody
+}
+
+type CreateCSRResponseObject interface {
+	VisitCreateCSRResponse(w http.ResponseWriter) error
+}
+
+type CreateCSR200JSONResponse CSR
+
+func (response CreateCSR200JSONResponse) VisitCreateCSRResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCSRdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateCSRdefaultApplicationProblemPlusJSONResponse) VisitCreateCSRResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4298,6 +4759,18 @@ type StrictServerInterface interface {
 	// UpdateKey Change a key
 	// (PATCH /keys/{id})
 	UpdateKey(ctx context.Context, request UpdateKeyRequestObject) (UpdateKeyResponseObject, error)
+	// RemoveCertificate Remove the certificate chain of a version
+	// (DELETE /keys/{id}/certificate)
+	RemoveCertificate(ctx context.Context, request RemoveCertificateRequestObject) (RemoveCertificateResponseObject, error)
+	// GetCertificate Get the certificate chain of a version
+	// (GET /keys/{id}/certificate)
+	GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error)
+	// SetCertificate Store the certificate chain of a version
+	// (PUT /keys/{id}/certificate)
+	SetCertificate(ctx context.Context, request SetCertificateRequestObject) (SetCertificateResponseObject, error)
+	// CreateCSR Make a request for a certificate
+	// (POST /keys/{id}/csr)
+	CreateCSR(ctx context.Context, request CreateCSRRequestObject) (CreateCSRResponseObject, error)
 	// DestroyKey Destroy a key and all its versions
 	// (POST /keys/{id}/destroy)
 	DestroyKey(ctx context.Context, request DestroyKeyRequestObject) (DestroyKeyResponseObject, error)
@@ -4815,6 +5288,126 @@ func (sh *strictHandler) UpdateKey(w http.ResponseWriter, r *http.Request, id Ke
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateKeyResponseObject); ok {
 		if err := validResponse.VisitUpdateKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RemoveCertificate operation middleware
+func (sh *strictHandler) RemoveCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params RemoveCertificateParams) {
+	var request RemoveCertificateRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveCertificate(ctx, request.(RemoveCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RemoveCertificateResponseObject); ok {
+		if err := validResponse.VisitRemoveCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCertificate operation middleware
+func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, id KeyID, params GetCertificateParams) {
+	var request GetCertificateRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCertificate(ctx, request.(GetCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCertificateResponseObject); ok {
+		if err := validResponse.VisitGetCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetCertificate operation middleware
+func (sh *strictHandler) SetCertificate(w http.ResponseWriter, r *http.Request, id KeyID) {
+	var request SetCertificateRequestObject
+
+	request.Id = id
+
+	var body SetCertificateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetCertificate(ctx, request.(SetCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetCertificateResponseObject); ok {
+		if err := validResponse.VisitSetCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateCSR operation middleware
+func (sh *strictHandler) CreateCSR(w http.ResponseWriter, r *http.Request, id KeyID) {
+	var request CreateCSRRequestObject
+
+	request.Id = id
+
+	var body CreateCSRJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCSR(ctx, request.(CreateCSRRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCSR")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateCSRResponseObject); ok {
+		if err := validResponse.VisitCreateCSRResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -31,18 +31,20 @@ func (h *Operations) SignJWS(ctx context.Context, request SignJWSRequestObject) 
 // signing reads what is to be signed, by one key or by several.
 func signing(b *SignRequest) (ask authority.Signing, err error) {
 	signers := apivalue.Of(b.Signers)
-	if err := eitherOr(b.Key != nil, signers != nil, "signers", b.Typ != nil || b.Cty != nil || b.Header != nil || b.Unprotected != nil); err != nil {
+	if err := eitherOr(b.Key != nil, signers != nil, "signers", b.Typ != nil || b.Cty != nil || b.Header != nil || b.Unprotected != nil || b.CertificateChain != nil); err != nil {
 		return ask, err
 	}
 	if b.Key != nil {
-		signers = []Signer{{Key: *b.Key, Typ: b.Typ, Cty: b.Cty, Header: b.Header, Unprotected: b.Unprotected}}
+		signers = []Signer{{Key: *b.Key, Typ: b.Typ, Cty: b.Cty, Header: b.Header, Unprotected: b.Unprotected, CertificateChain: b.CertificateChain}}
 	}
 	ask.Serialization, ask.Detached, ask.Unencoded = string(apivalue.Of(b.Serialization)), apivalue.Of(b.Detached), apivalue.Of(b.Unencoded)
 	if ask.Payload, err = apivalue.Decode("/payload", b.Payload); err != nil {
 		return ask, err
 	}
 	for _, s := range signers {
-		signer := authority.Signer{Key: authority.RefOf(s.Key), Type: apivalue.Of(s.Typ), ContentType: apivalue.Of(s.Cty)}
+		signer := authority.Signer{
+			Key: authority.RefOf(s.Key), Type: apivalue.Of(s.Typ), ContentType: apivalue.Of(s.Cty), Chain: apivalue.Of(s.CertificateChain),
+		}
 		if signer.Header, err = members("/header", s.Header); err != nil {
 			return ask, err
 		}
@@ -157,7 +159,7 @@ func (h *Operations) VerifyJWS(ctx context.Context, request VerifyJWSRequestObje
 	about(ctx, apivalue.Of(b.Key), 0)
 	ask := authority.Verification{
 		Message: b.Message, Key: authority.RefOf(apivalue.Of(b.Key)), Any: apivalue.Of(b.Accept) == Any, Type: apivalue.Of(b.Typ),
-		Unencoded: apivalue.Of(b.Unencoded),
+		Unencoded: apivalue.Of(b.Unencoded), Chain: apivalue.Of(b.CertificateChain),
 	}
 	if b.Payload != nil {
 		if ask.Payload, err = apivalue.Decode("/payload", *b.Payload); err != nil {

@@ -27,7 +27,7 @@ func (h *Operations) CreateProfile(ctx context.Context, request CreateProfileReq
 	made, err := h.authority.CreateProfile(ctx, who, authority.Profile{
 		Name: b.Name, Description: apivalue.Of(b.Description), KeyID: apivalue.Of(b.Key),
 		TokenPolicy: authority.TokenPolicy{
-			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
+			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), CertificateChain: apivalue.Of(b.CertificateChain), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
 			ClockSkew: skew, RequiredClaims: apivalue.Of(b.RequiredClaims), Revocation: apivalue.Of(b.Revocation),
 			EncryptionKeyID: apivalue.Of(b.EncryptionKey), KeySetURL: apivalue.Of(b.JwksUri), Algorithms: apivalue.Of(b.Algorithms),
 		},
@@ -76,6 +76,7 @@ type writableProfile struct {
 	Algorithms       []string `json:"algorithms,omitempty"`
 	Typ              string   `json:"typ"`
 	EdDSA            bool     `json:"eddsa"`
+	CertificateChain bool     `json:"certificate_chain"`
 	Issuer           string   `json:"issuer"`
 	Audience         []string `json:"audience"`
 	LifetimeSeconds  int64    `json:"lifetime_seconds"`
@@ -99,13 +100,14 @@ func (h *Operations) UpdateProfile(ctx context.Context, request UpdateProfileReq
 			Description: apivalue.Optional(p.Description), Key: apivalue.Optional(p.KeyID), Typ: p.Type, EdDSA: p.EdDSA, Issuer: p.Issuer,
 			Audience: p.Audience, EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JWKSURI: apivalue.Optional(p.KeySetURL), Algorithms: p.Algorithms,
 			LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
-			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation,
+			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation, CertificateChain: p.CertificateChain,
 		}, *request.Body)
 		p.Description, p.KeyID = apivalue.Of(want.Description), apivalue.Of(want.Key)
 		p.TokenPolicy = authority.TokenPolicy{
 			Type: want.Typ, EdDSA: want.EdDSA, Issuer: want.Issuer, Audience: want.Audience, Lifetime: seconds(want.LifetimeSeconds),
 			ClockSkew: seconds(want.ClockSkewSeconds), RequiredClaims: want.RequiredClaims, Revocation: want.Revocation,
 			EncryptionKeyID: apivalue.Of(want.EncryptionKey), KeySetURL: apivalue.Of(want.JWKSURI), Algorithms: want.Algorithms,
+			CertificateChain: want.CertificateChain,
 		}
 		return p, err
 	})
@@ -130,7 +132,7 @@ func (h *Operations) DeleteProfile(ctx context.Context, request DeleteProfileReq
 
 func profileOf(p authority.Profile) Profile {
 	out := Profile{
-		Id: p.ID, Name: p.Name, Description: p.Description, Key: apivalue.Optional(p.KeyID), Typ: p.Type, Eddsa: p.EdDSA, Issuer: p.Issuer, Audience: p.Audience,
+		Id: p.ID, Name: p.Name, Description: p.Description, Key: apivalue.Optional(p.KeyID), Typ: p.Type, Eddsa: p.EdDSA, CertificateChain: p.CertificateChain, Issuer: p.Issuer, Audience: p.Audience,
 		LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 		RequiredClaims: append([]string{}, p.RequiredClaims...), Revocation: p.Revocation,
 		CreatedAt: apivalue.Timestamp(p.CreatedAt), UpdatedAt: apivalue.Timestamp(p.UpdatedAt),

@@ -85,6 +85,7 @@ func (h *Operations) version(v authority.Version) KeyVersion {
 	return KeyVersion{
 		Id: v.ID, KeyId: v.KeyID, Version: v.Number, Kid: v.KID(), Status: VersionStatus(h.authority.StatusOf(v)), Origin: Origin(v.Origin),
 		ActivateAt: apivalue.Timestamp(v.ActivateAt), RetireAt: apivalue.OptionalTimestamp(v.RetireAt),
-		PublishedUntil: apivalue.OptionalTimestamp(v.PublishedUntil), KmsVersion: apivalue.Optional(v.KMSVersion), CreatedAt: apivalue.Timestamp(v.CreatedAt),
+		PublishedUntil: apivalue.OptionalTimestamp(v.PublishedUntil), KmsVersion: apivalue.Optional(v.KMSVersion),
+		Certificate: h.certificate(v), CreatedAt: apivalue.Timestamp(v.CreatedAt),
 	}
 }

@@ -93,7 +93,11 @@ func (v *Values) of(ctx context.Context, at place, limit int) ([]rewrap.Item, er
 		if err := r.Scan(append(k.columns(), v.columns()...)...); err != nil {
 			return rewrap.Item{}, fmt.Errorf("read wrapped key: %w", err)
 		}
-		key, version := k.read(), v.read()
+		key := k.read()
+		version, err := v.read()
+		if err != nil {
+			return rewrap.Item{}, err
+		}
 		position := place{tenant: version.Tenant, key: version.KeyID, version: version.Number}
 		return rewrap.Item{Position: position.String(), Binding: authority.Binding(key, version), JWE: version.WrappedKey}, nil
 	})

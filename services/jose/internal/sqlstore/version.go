@@ -9,14 +9,15 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/naming"
 
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
+	"github.com/cryptoutil/cryptoutil/services/jose/internal/certificate"
 )
 
 // versionColumns are the columns of a version, in the order of versionTarget.columns. RETURNING knows them by the name of the table alone.
 const (
 	versionColumns = `v.tenant_id, v.key_id, v.version, v.id, v.status, v.origin, v.activate_at, v.retire_at, v.published_until, v.token_lifetime,
-	v.kms_version, v.wrapped_key, v.created_at, v.updated_at`
+	v.kms_version, v.certificate, v.wrapped_key, v.created_at, v.updated_at`
 	returnedVersion = `tenant_id, key_id, version, id, status, origin, activate_at, retire_at, published_until, token_lifetime,
-	kms_version, wrapped_key, created_at, updated_at`
+	kms_version, certificate, wrapped_key, created_at, updated_at`
 )
 
 // AddVersion implements authority.VersionStore.
@@ -165,28 +166,51 @@ func (s *Store) MoveVersion(
 	return moved, stale("move version", err)
 }
 
+// SetCertificate implements authority.VersionStore.
+func (s *Store) SetCertificate(ctx context.Context, v authority.Version, chain string, now time.Time) (changed authority.Version, err error) {
+	err = s.db.InTx(database.WithTenant(ctx, v.Tenant), func(ctx context.Context) error {
+		changed, err = scanVersion(s.db.QueryRow(ctx, `
+			UPDATE jose_key_versions SET certificate = $4, updated_at = $5
+			WHERE tenant_id = $1 AND key_id = $2 AND version = $3 AND status <> 'destroyed' AND ($4 <> '' OR certificate <> '')
+			RETURNING `+returnedVersion, v.Tenant, v.KeyID, v.Number, chain, database.Micros(now)))
+		if err != nil {
+			return err
+		}
+		return s.noteKey(ctx, v.Tenant, v.KeyID)
+	})
+	return changed, stale("set certificate", err)
+}
+
 // versionTarget receives the columns of a version.
 type versionTarget struct {
 	version                                             authority.Version
 	status, origin                                      string
 	activate, retire, until, lifetime, created, updated int64
+	chain                                               string
 }
 
 func (t *versionTarget) columns() []any {
 	v := &t.version
 	return []any{
-		&v.Tenant, &v.KeyID, &v.Number, &v.ID, &t.status, &t.origin, &t.activate, &t.retire, &t.until, &t.lifetime, &v.KMSVersion, &v.WrappedKey,
+		&v.Tenant, &v.KeyID, &v.Number, &v.ID, &t.status, &t.origin, &t.activate, &t.retire, &t.until, &t.lifetime, &v.KMSVersion, &t.chain, &v.WrappedKey,
 		&t.created, &t.updated,
 	}
 }
 
-func (t *versionTarget) read() authority.Version {
+func (t *versionTarget) read() (authority.Version, error) {
 	v := t.version
 	v.Status, v.Origin = authority.VersionStatus(t.status), authority.Origin(t.origin)
 	v.ActivateAt, v.RetireAt, v.PublishedUntil = database.Time(t.activate), database.Time(t.retire), database.Time(t.until)
 	v.TokenLifetime = time.Duration(t.lifetime) * time.Microsecond
 	v.CreatedAt, v.UpdatedAt = database.Time(t.created), database.Time(t.updated)
-	return v
+	if t.chain == "" {
+		return v, nil
+	}
+	var err error
+	if v.Certificate, err = certificate.Parse(t.chain); err != nil {
+		return authority.Version{}, fmt.Errorf("read certificate of version %d of key %s: %w", v.Number, v.KeyID, err)
+	}
+	return v, nil
 }
 
 func scanVersion(r database.Scanner) (authority.Version, error) {
@@ -194,5 +218,5 @@ func scanVersion(r database.Scanner) (authority.Version, error) {
 	if err := r.Scan(target.columns()...); err != nil {
 		return authority.Version{}, fmt.Errorf("read version: %w", err)
 	}
-	return target.read(), nil
+	return target.read()
 }
