@@ -19,6 +19,8 @@ func advice() map[string]string {
 		"feature_disabled":        "no KMS is federated, or it is away: the service's log says which; `key create` makes a key without one",
 		"kms_refused":             "whoever keeps the key in the KMS enables it there, and grants this service to read and sign with it",
 		"dependency_unavailable":  "try again later: what keeps the key or vouches for the credential does not answer, and the service's log names it",
+		"invalid_certificate":     "one file in PEM with the certificate of the key first, each followed by the one that made it",
+		"no_certificate":          "`key csr` makes a request, `key certificate set` stores what an authority made of it",
 		"invalid_jwk":             "`key get` and `key public` show what a key looks like that fits",
 		"invalid_jws":             "take the message as whoever signed it wrote it, in compact or JSON serialization",
 		"invalid_jwe":             "take the message as whoever encrypted it wrote it, in compact or JSON serialization",

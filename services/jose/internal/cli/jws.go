@@ -41,6 +41,7 @@ text, in compact serialization unless several keys sign, a header is unprotected
 		out       = cmd.Flags().String("out", "", "file to write (default standard output)")
 		detached  = cmd.Flags().Bool("detached", false, "leave the payload out of the message")
 		unencoded = cmd.Flags().Bool("unencoded", false, "sign the payload as it stands (b64: false)")
+		chain     = cmd.Flags().Bool("certificate-chain", false, "put the certificates of the key into the header (x5c)")
 		output    = cli.AddOutputFlag(cmd)
 	)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +50,7 @@ text, in compact serialization unless several keys sign, a header is unprotected
 			return err
 		}
 		ask.Detached, ask.Unencoded = given(*detached), given(*unencoded)
+		chained(&ask, *chain)
 		if ask.Payload, err = readPayload(cmd, *in); err != nil {
 			return err
 		}
@@ -63,6 +65,17 @@ text, in compact serialization unless several keys sign, a header is unprotected
 		})
 	}
 	return cmd
+}
+
+// chained has every signer of a request put his certificates into the header.
+func chained(ask *client.SignRequest, chain bool) {
+	if ask.Signers == nil {
+		ask.CertificateChain = given(chain)
+		return
+	}
+	for n := range *ask.Signers {
+		(*ask.Signers)[n].CertificateChain = given(chain)
+	}
 }
 
 // sign is a request without its payload.

@@ -20,7 +20,8 @@ payload is given by --payload. The key is the one that the message names, unless
 one. If the message does not verify, nothing is written and the exit status is 1.
 
 Every signature must verify, unless --accept any, or --key, which says whose is meant. A
-payload that was signed as it stands (RFC 7797) is refused unless --unencoded admits it.`,
+payload that was signed as it stands (RFC 7797) is refused unless --unencoded admits it, and so
+is a header with certificates unless --certificate-chain does.`,
 		Example: `  jose-server jws verify --in order.jws --out order.json
   jose-server jws verify --in order.sig --payload order.json --key tokens
   jose-server jws verify --in order.jws --output json`,
@@ -34,6 +35,7 @@ payload that was signed as it stands (RFC 7797) is refused unless --unencoded ad
 		typ       = cmd.Flags().String("typ", "", "the typ that the header must have")
 		accept    = cmd.Flags().String("accept", "", "all or any of the signatures must verify (default all)")
 		unencoded = cmd.Flags().Bool("unencoded", false, "admit a payload that was signed as it stands (b64: false)")
+		chain     = cmd.Flags().Bool("certificate-chain", false, "admit headers with certificates (x5c), which must be of the key")
 		out       = cmd.Flags().String("out", "", "file for the payload (default standard output)")
 		output    = cli.AddOutputFlag(cmd)
 	)
@@ -49,6 +51,7 @@ payload that was signed as it stands (RFC 7797) is refused unless --unencoded ad
 			return err
 		}
 		ask.Key, ask.Typ, ask.Accept, ask.Unencoded = given(*key), given(*typ), given(client.VerifyRequestAccept(*accept)), given(*unencoded)
+		ask.CertificateChain = given(*chain)
 		if ask.Message, err = readText(cmd, *in, maxMessage, "message"); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func (c *commands) key() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.keyCreate(), c.keyImport(), c.keyAdopt(), c.keyList(), c.keyGet(), c.keyUpdate(), c.keyEnable(), c.keyDisable(), c.keyRotate(), c.keyDestroy(),
-		c.keyVersion(), c.keyPublic(), c.keyExport(), c.keyExportSet(),
+		c.keyVersion(), c.keyPublic(), c.keyExport(), c.keyExportSet(), c.keyCSR(), c.keyCertificate(),
 	)
 	return cmd
 }

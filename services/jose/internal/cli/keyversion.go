@@ -88,7 +88,7 @@ func (c *commands) versionGet() *cobra.Command {
 					rows = append(rows, row)
 				}
 			}
-			return output.Write(cmd.OutOrStdout(), version, rows)
+			return output.Write(cmd.OutOrStdout(), version, append(rows, certificateRows(version.Certificate)...))
 		})
 	}
 	return cmd

@@ -46,6 +46,7 @@ func addProfileSettings(cmd *cobra.Command) *clientcli.Settings {
 	list("algorithms", "algorithms", "with --jwks-uri: the signature algorithms that are accepted, such as ES256,PS256")
 	s.Text(cmd, "typ", "typ", "the header's typ (default JWT)")
 	s.Choice(cmd, "eddsa", "eddsa", "tokens say EdDSA instead of Ed25519 (RFC 9864), for clients that need the old name")
+	s.Choice(cmd, "certificate-chain", "certificate_chain", "tokens carry the certificates of the key (x5c) while it has valid ones")
 	s.Text(cmd, "issuer", "issuer", "who issues the tokens (iss)")
 	list("audience", "audience", "for whom tokens may be (aud)")
 	addSeconds(cmd, s, "lifetime", "lifetime_seconds", "how long tokens live, at most what the key allows (default 5m)")
@@ -204,6 +205,7 @@ func profileRows(p client.Profile) [][]string {
 	return append(rows, [][]string{
 		{"Typ", p.Typ},
 		{"EdDSA", strconv.FormatBool(p.Eddsa)},
+		{"Certificate chain", strconv.FormatBool(p.CertificateChain)},
 		{"Issuer", p.Issuer},
 		{"Audience", strings.Join(p.Audience, " ")},
 		{"Lifetime", clientcli.DaysText(p.LifetimeSeconds)},
