@@ -22,6 +22,8 @@ import (
 type Source struct {
 	// File is the YAML file, at most 1 MiB; empty for none. Relative [Path] values in it are relative to its folder.
 	File string
+	// Text is the content of File where it lies nowhere, such as in the program itself; nil where it is to be read.
+	Text []byte
 	// Environ is the environment as os.Environ returns it; nil for none. A variable is CRYPTOUTIL_ and the key path in upper case
 	// with __ between levels (CRYPTOUTIL_PUBLIC__TLS__MODE is public.tls.mode); lists of scalars are separated by commas.
 	// Secrets are never taken from it. See [Load] for the variables that it leaves alone.
@@ -47,7 +49,7 @@ func Load(dst any, src Source) error {
 
 	l := &loader{schema: target.Type(), file: src.File, origins: map[string]origin{}}
 	merged, err := l.merge(
-		func() map[string]any { return l.readFile(src.File) },
+		func() map[string]any { return l.readFile(src.File, src.Text) },
 		func() map[string]any { return l.readEnviron(src.Environ) },
 		func() map[string]any { return l.readOverrides(src.Overrides) },
 	)

@@ -263,3 +263,15 @@ func ExampleLoad() {
 	//                                             write the unit: "10s" for seconds
 	// 2 problems
 }
+
+func TestLoad_ReadsAFileThatWasHandedIn(t *testing.T) {
+	t.Parallel()
+	dst := struct {
+		Name string `koanf:"name"`
+	}{}
+	require.NoError(t, config.Load(&dst, config.Source{File: "within.yaml", Text: []byte("name: a")}))
+	assert.Equal(t, "a", dst.Name)
+	err := config.Load(&dst, config.Source{File: "within.yaml", Text: []byte("\nnom: a")})
+	require.ErrorContains(t, err, "within.yaml:2")
+	require.NoError(t, config.Load(&dst, config.Source{File: "within.yaml", Text: []byte{}}))
+}

@@ -17,13 +17,16 @@ import (
 // maxFile bounds a configuration file; one that is larger was named by mistake.
 const maxFile = 1 << 20
 
-// readFile reads the YAML file into a tree. What is wrong with the file itself is reported; the tree is then what could be read.
-func (l *loader) readFile(name string) map[string]any {
+// readFile reads the YAML file, or its text where that was handed in, into a tree. What is wrong with the file itself is reported; the tree is then what could be read.
+func (l *loader) readFile(name string, text []byte) map[string]any {
 	if name == "" {
 		return map[string]any{}
 	}
 	at := origin{file: name}
-	text, err := readBounded(name, maxFile)
+	var err error
+	if text == nil {
+		text, err = readBounded(name, maxFile)
+	}
 	if err != nil {
 		l.broken = true
 		l.report(at, "", "cannot be read: "+cause(err), "")
