@@ -94,24 +94,77 @@ func TestRotation_UnderLoadIsSeenByNoVerifier(t *testing.T) {
 			assert.Greater(t, measured.Verified, measured.Issued)
 			assert.Positive(t, measured.NotModified)
 
-			for _, version := range first.get(t, token, "keys/signer/versions").Items(t) {
-				if version["status"] == "active" {
-					continue
-				}
-				at := func(member string) time.Time {
-					text, _ := version[member].(string)
-					parsed, err := time.Parse(time.RFC3339Nano, text)
-					require.NoError(t, err, "%s of %v", member, version)
-					return parsed
-				}
-				assert.Greater(t, at("published_until").Sub(at("retire_at")), lifetime, "%v", version)
-			}
+			first.retiredStayFor(t, token, lifetime)
 			for _, s := range replicas {
 				assert.Len(t, s.keySet(t).Keys, rotations+1)
 			}
 			c.ahead.Store(int64(lifetime + tolerance))
 			for _, s := range replicas {
 				assert.Len(t, s.keySet(t).Keys, 1, "the tokens of the others are long gone")
+			}
+		})
+	}
+}
+
+// retiredStayFor checks that what has been succeeded stays in the set for longer than its tokens live.
+func (s *service) retiredStayFor(t testing.TB, token string, lifetime time.Duration) {
+	t.Helper()
+	for _, version := range s.get(t, token, "keys/signer/versions").Items(t) {
+		if version["status"] == "active" {
+			continue
+		}
+		at := func(member string) time.Time {
+			text, _ := version[member].(string)
+			parsed, err := time.Parse(time.RFC3339Nano, text)
+			require.NoError(t, err, "%s of %v", member, version)
+			return parsed
+		}
+		assert.Greater(t, at("published_until").Sub(at("retire_at")), lifetime, "%v", version)
+	}
+}
+
+// The same of a key that a KMS keeps and rotates by itself: there a new version is in use at once, and here when every verifier knows it.
+func TestRotation_OfAKMSUnderLoadIsSeenByNoVerifier(t *testing.T) {
+	t.Parallel()
+	for _, engine := range dbtest.Engines() {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			const (
+				rotations = 2
+				lifetime  = 4 * time.Second // of tokens
+			)
+			k := newKeeper(t)
+			k.lend(t, "lent", "ES256", "default")
+			cfg, files := prepare(t, engine)
+			k.federate(t, &cfg)
+			cfg.Keys.SetLifetime, cfg.Keys.Follow = time.Second, time.Second
+			first, second := run(t, cfg, files), run(t, cfg, files)
+			token := first.Operator(t)
+			second.found(t, token)
+			first.found(t, token)
+			first.post(t, token, "keys/kms", object{"name": "signer", "kms_key": "lent", "token_lifetime_seconds": int(lifetime / time.Second)})
+			first.profile(t, token, "access", object{"key": "signer", "lifetime_seconds": int(lifetime / time.Second)})
+
+			measured, err := rotation.Run(t.Context(), rotation.Config{
+				Replicas: []rotation.Replica{first.replica(t, token), second.replica(t, token)},
+				Issuers:  1, Verifiers: 1, Pace: 40 * time.Millisecond, Rotations: rotations, Patience: time.Minute,
+				Rotate: func(_ context.Context, number int) (string, error) {
+					k.ask(t, http.MethodPost, "elastic-keys/lent/rotate", nil)
+					path := fmt.Sprintf("keys/signer/versions/%d", number+2)
+					require.Eventually(t, func() bool {
+						return first.call(t, token, http.MethodGet, path, nil).Status == http.StatusOK
+					}, 30*time.Second, 20*time.Millisecond)
+					return first.get(t, token, path).Member(t, "kid"), nil
+				},
+			})
+			require.NoError(t, err)
+			t.Log(measured)
+			assert.Equal(t, rotations, measured.Rotations)
+			assert.GreaterOrEqual(t, measured.Notice, cfg.Keys.SetLifetime)
+			assert.Greater(t, measured.Verified, measured.Issued)
+			first.retiredStayFor(t, token, lifetime)
+			for _, version := range first.get(t, token, "keys/signer/versions").Items(t) {
+				assert.Equal(t, version["version"], version["kms_version"])
 			}
 		})
 	}
