@@ -18,6 +18,9 @@ const (
 	tolerance = 5 * time.Minute
 )
 
+// rotateAttempts is how often a rotation is tried while others add versions to the same key in a KMS.
+const rotateAttempts = 4
+
 // Rotate adds a version. What others verify by is published for the lifetime of a public key set before it is used; immediate takes it into use
 // at once, for when the present version can no longer be trusted. Other keys succeed at once.
 func (a *Authority) Rotate(ctx context.Context, caller Caller, ref naming.Ref, immediate bool) (Version, error) {
@@ -28,8 +31,12 @@ func (a *Authority) Rotate(ctx context.Context, caller Caller, ref naming.Ref, i
 	if err := a.rotatable(ring, immediate); err != nil {
 		return Version{}, err
 	}
-	version, err := a.rotate(ctx, ring, immediate || !ring.Key.signs() || !ring.Key.Published)
-	if errors.Is(err, ErrStale) {
+	// A key in a KMS gets versions from two sides: whoever rotates it here, and whoever follows what happens there. One who comes second makes another.
+	for attempt := 1; ; attempt++ {
+		version, err := a.rotate(ctx, ring, immediate || !ring.Key.signs() || !ring.Key.Published)
+		if !errors.Is(err, ErrStale) {
+			return version, err
+		}
 		// Its state changed between the decision and the update: the decision is made again, on what is there now.
 		if ring, err = a.permitKey(ctx, &caller, OpRotate, naming.Ref(ring.Key.ID)); err != nil {
 			return Version{}, err
@@ -37,9 +44,10 @@ func (a *Authority) Rotate(ctx context.Context, caller Caller, ref naming.Ref, i
 		if err := a.rotatable(ring, immediate); err != nil {
 			return Version{}, err
 		}
-		return Version{}, errConflict()
+		if !ring.Key.elsewhere() || attempt == rotateAttempts {
+			return Version{}, errConflict()
+		}
 	}
-	return version, err
 }
 
 // rotatable tells whether the key may get a further version.
