@@ -35,11 +35,18 @@ type FieldProblem struct {
 func (p *Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.Code)
-	if text := p.Explanation(); text != "" {
-		b.WriteString(": " + text)
+	text := p.Explanation()
+	if len(p.Errors) == 1 && p.Errors[0].Detail == text {
+		text = "" // once is enough, and the field knows where
+	}
+	separator := ": "
+	if text != "" {
+		b.WriteString(separator + text)
+		separator = "; "
 	}
 	for _, field := range p.Errors {
-		fmt.Fprintf(&b, "; %s: %s", field.Pointer, field.Detail)
+		fmt.Fprintf(&b, "%s%s: %s", separator, field.Pointer, field.Detail)
+		separator = "; "
 	}
 	if p.RequestID != "" {
 		b.WriteString(" (request " + p.RequestID + ")")
