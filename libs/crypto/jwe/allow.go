@@ -16,7 +16,8 @@ import (
 // Allow lists what messages may contain beyond what is accepted from everybody. The zero value allows
 // nothing of it.
 type Allow struct {
-	// MaxInflated accepts "zip": "DEF" for plaintexts of at most so many bytes.
+	// MaxInflated accepts "zip": "DEF" for plaintexts of at most so many bytes, which are besides no more than
+	// a hundred times as long as what they were compressed to.
 	MaxInflated int
 	// Critical are the extensions that the caller knows and applies ("crit", RFC 7516 section 4.1.13).
 	Critical []string
@@ -99,15 +100,26 @@ func (h *Header) pack(plaintext []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// unpack is the inverse of pack. The plaintext is authentic: whoever wrote it had the key.
+// maxRatio is how many times as long as its compressed text a plaintext may be. Claims and other JSON come to less than 20; DEFLATE itself
+// reaches 1,032 (RFC 1951 section 3.2.5: 258 bytes by two bits), which nothing but a bomb does.
+const maxRatio = 100
+
+// harmless is the length in bytes of plaintexts that are inflated by any ratio.
+const harmless = 4 << 10
+
+// unpack is the inverse of pack. The plaintext is authentic, and yet whoever may send messages, which with a public key is anybody, chose what
+// it becomes: no more of it is inflated than is accepted.
 func (h *Header) unpack(plaintext []byte, allow *Allow) ([]byte, error) {
 	if !h.Compressed {
 		return plaintext, nil
 	}
+	most := min(allow.MaxInflated, max(maxRatio*len(plaintext), harmless))
 	in := bytes.NewReader(plaintext)
-	out, err := io.ReadAll(io.LimitReader(flate.NewReader(in), int64(allow.MaxInflated)+1))
+	out, err := io.ReadAll(io.LimitReader(flate.NewReader(in), int64(most)+1))
 	switch {
-	case len(out) > allow.MaxInflated:
+	case len(out) > most && most < allow.MaxInflated:
+		return nil, fault.New(fault.InvalidJWE, "decrypt: the plaintext is more than %d times as long as its compressed text", maxRatio)
+	case len(out) > most:
 		return nil, fault.New(fault.InvalidJWE, "decrypt: the plaintext is longer than %d bytes", allow.MaxInflated)
 	case err != nil || in.Len() > 0:
 		return nil, ErrDecryption

@@ -284,15 +284,44 @@ func TestCompressed(t *testing.T) {
 	bomb, err := jwe.Encrypt(key, jwe.Header{Encryption: "A256GCM", Compressed: true}, make([]byte, 10<<20))
 	require.NoError(t, err)
 	assert.Less(t, len(bomb), 20<<10)
-	_, _, err = jwe.Decrypt(key, bomb, jwe.Expect{Allow: jwe.Allow{MaxInflated: 1 << 20}})
+	_, _, err = jwe.Decrypt(key, bomb, jwe.Expect{Allow: jwe.Allow{MaxInflated: 512 << 10}})
 	assertCode(t, err, "invalid_jwe")
-	plaintext, _, err := jwe.Decrypt(key, bomb, jwe.Expect{Allow: jwe.Allow{MaxInflated: 10 << 20}})
-	require.NoError(t, err)
-	assert.Len(t, plaintext, 10<<20)
+	require.ErrorContains(t, err, "524288 bytes")
+	_, _, err = jwe.Decrypt(key, bomb, jwe.Expect{Allow: jwe.Allow{MaxInflated: 10 << 20}})
+	assertCode(t, err, "invalid_jwe")
+	require.ErrorContains(t, err, "100 times", "however much is accepted")
 	for _, zip := range []string{`"GZ"`, `1`, `null`, `"def"`, `["DEF"]`} {
 		_, _, err = jwe.Decrypt(key, encode(`{"alg":"A256KW","enc":"A256GCM","zip":`+zip+`}`)+".AAAA.AAAA.AAAA.AAAA", jwe.Expect{Allow: jwe.Allow{MaxInflated: 1}})
 		assertCode(t, err, "invalid_jwe")
 	}
+}
+
+// A plaintext may be as long as is accepted and not a byte longer, and short ones may be as even as they like.
+func TestCompressed_UpToTheCap(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, spec(t, "A256GCM/A256KW"))
+	uneven := make([]byte, 64<<10)
+	for i := range uneven {
+		uneven[i] = byte(i * i >> 7)
+	}
+	for what, plaintext := range map[string][]byte{"even": make([]byte, 4<<10), "uneven": uneven, "one byte": {0}} {
+		message, err := jwe.Encrypt(key, jwe.Header{Encryption: "A256GCM", Compressed: true}, plaintext)
+		require.NoError(t, err, what)
+		got, h, err := jwe.Decrypt(key, message, jwe.Expect{Allow: jwe.Allow{MaxInflated: len(plaintext)}})
+		require.NoError(t, err, what)
+		assert.Equal(t, plaintext, got, what)
+		assert.True(t, h.Compressed, what)
+		if len(plaintext) > 1 {
+			_, _, err = jwe.Decrypt(key, message, jwe.Expect{Allow: jwe.Allow{MaxInflated: len(plaintext) - 1}})
+			assertCode(t, err, "invalid_jwe")
+		}
+		_, _, err = jwe.Decrypt(key, message, jwe.Expect{})
+		assertCode(t, err, "invalid_jwe")
+	}
+	even, err := jwe.Encrypt(key, jwe.Header{Encryption: "A256GCM", Compressed: true}, make([]byte, 64<<10))
+	require.NoError(t, err)
+	_, _, err = jwe.Decrypt(key, even, jwe.Expect{Allow: jwe.Allow{MaxInflated: 64 << 10}})
+	require.ErrorContains(t, err, "100 times")
 }
 
 func TestEncryptedKeys(t *testing.T) {

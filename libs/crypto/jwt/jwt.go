@@ -62,6 +62,9 @@ type Profile struct {
 	// AllowedClaims, unless nil, are all that a token may have beside the registered ones and
 	// RequiredClaims.
 	AllowedClaims []string
+	// MaxInflated accepts nested and encrypted tokens that were compressed before they were encrypted ("zip"), if
+	// they inflate to at most so many bytes. Zero refuses them; issued ones never are (RFC 8725 section 3.6).
+	MaxInflated int
 	// LegacyEdDSAName writes "EdDSA" instead of "Ed25519", for readers from before RFC 9864. Both are read.
 	LegacyEdDSAName bool
 	// CertificateChain writes the certificates of the signer's key, where it has some, into the header ("x5c"),
@@ -134,6 +137,8 @@ func (a *Authority) check() error {
 		return errors.New("lifetimes are at least a second")
 	case p.Skew < 0 || p.Skew > MaxSkew:
 		return fmt.Errorf("clock skew is between 0 and %s", MaxSkew)
+	case p.MaxInflated < 0 || p.MaxInflated > MaxToken || p.MaxInflated > 0 && !encrypts:
+		return fmt.Errorf("what inflates is encrypted, and has at most %d bytes", MaxToken)
 	case slices.Contains(p.Audiences, ""):
 		return errors.New("an audience is empty")
 	default:

@@ -127,6 +127,51 @@ func TestEncrypted(t *testing.T) {
 }
 
 // Whoever can encrypt to a recipient cannot pass for whoever signs: the forms do not mix.
+// Whoever has the public key can have a token inflate: as far as the profile says, and not at all unless it does.
+func TestNested_CompressedAsFarAsTheProfileSays(t *testing.T) {
+	t.Parallel()
+	signer, recipient := ecKey(t), recipientKey(t)
+	inner := authority(t, profile(), start)
+	text, issued, err := inner.Issue(signer, jwt.Claims{Subject: strings.Repeat("Ada Lovelace ", 200)})
+	require.NoError(t, err)
+	sealed := func(plaintext string) string {
+		message, err := jwe.Encrypt(recipient, jwe.Header{Encryption: "A256GCM", ContentType: "JWT", Compressed: true}, []byte(plaintext))
+		require.NoError(t, err)
+		return message
+	}
+	a := authority(t, nestedProfile(), start)
+	_, err = a.Open(recipient, sealed(text))
+	assertReason(t, err, jwt.Malformed, "nobody asked for it")
+
+	p := nestedProfile()
+	p.MaxInflated = len(text)
+	a = authority(t, p, start)
+	opened, err := a.Open(recipient, sealed(text))
+	require.NoError(t, err)
+	got, err := a.Verify(signer, opened)
+	require.NoError(t, err)
+	assert.Equal(t, issued, got)
+	_, err = a.Open(recipient, sealed(text+"A"))
+	assertReason(t, err, jwt.Malformed, "a byte too many")
+	p.MaxInflated = jwt.MaxToken
+	bomb := sealed(strings.Repeat("A", 40<<20))
+	require.Less(t, len(bomb), jwt.MaxToken)
+	_, err = authority(t, p, start).Open(recipient, bomb)
+	assertReason(t, err, jwt.Malformed, "a bomb")
+
+	for what, change := range map[string]func(*jwt.Profile){
+		"less than nothing":     func(p *jwt.Profile) { p.MaxInflated = -1 },
+		"more than a token has": func(p *jwt.Profile) { p.MaxInflated = jwt.MaxToken + 1 },
+		"of what is not sealed": func(p *jwt.Profile) { *p = profile(); p.MaxInflated = 1 },
+	} {
+		p := nestedProfile()
+		change(&p)
+		_, err := jwt.New(p, fixed(start))
+		require.Error(t, err, what)
+		assertCode(t, err, "invalid_input")
+	}
+}
+
 func TestForms_DoNotMix(t *testing.T) {
 	t.Parallel()
 	signer, recipient := ecKey(t), recipientKey(t)

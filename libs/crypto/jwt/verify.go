@@ -91,7 +91,7 @@ func (a *Authority) decrypt(recipient *jwk.Key, token string) ([]byte, jwe.Heade
 	if err != nil {
 		return nil, jwe.Header{}, fmt.Errorf("verify token: %w", err)
 	}
-	plaintext, h, err := jwe.Decrypt(recipient, token, jwe.Expect{Algorithm: algorithm})
+	plaintext, h, err := jwe.Decrypt(recipient, token, jwe.Expect{Algorithm: algorithm, Allow: jwe.Allow{MaxInflated: a.profile.MaxInflated}})
 	if err != nil {
 		return nil, jwe.Header{}, explain(err)
 	}

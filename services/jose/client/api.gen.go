@@ -241,6 +241,11 @@ type CreateProfile struct {
 	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
 	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
 
+	// MaxInflatedBytes Accepts nested tokens that were compressed before they were encrypted (`zip`: `DEF`, RFC 7516 section 4.1.3) and inflate to at most so
+	// many bytes, and to at most a hundred times of what they were. Without it they are refused. No token is issued compressed
+	// (RFC 8725 section 3.6).
+	MaxInflatedBytes *MaxInflated `json:"max_inflated_bytes,omitempty"`
+
 	// Name Unique in its tenant; never shaped like a UUID.
 	//
 	// Example: tokens
@@ -529,6 +534,11 @@ type Made struct {
 	Version int64  `json:"version"`
 }
 
+// MaxInflated Accepts nested tokens that were compressed before they were encrypted (`zip`: `DEF`, RFC 7516 section 4.1.3) and inflate to at most so
+// many bytes, and to at most a hundred times of what they were. Without it they are refused. No token is issued compressed
+// (RFC 8725 section 3.6).
+type MaxInflated = int
+
 // MediaType defines model for MediaType.
 type MediaType = string
 
@@ -611,6 +621,11 @@ type Profile struct {
 
 	// LifetimeSeconds How long tokens live, at most what the key allows. 300 by default.
 	LifetimeSeconds int64 `json:"lifetime_seconds"`
+
+	// MaxInflatedBytes Accepts nested tokens that were compressed before they were encrypted (`zip`: `DEF`, RFC 7516 section 4.1.3) and inflate to at most so
+	// many bytes, and to at most a hundred times of what they were. Without it they are refused. No token is issued compressed
+	// (RFC 8725 section 3.6).
+	MaxInflatedBytes *MaxInflated `json:"max_inflated_bytes,omitempty"`
 
 	// Name Unique in its tenant; never shaped like a UUID.
 	//

@@ -48,6 +48,8 @@ type TokenPolicy struct {
 	// nothing.
 	KeySetURL  string
 	Algorithms []string
+	// MaxInflated is how many bytes a nested token that was compressed before it was encrypted may inflate to; 0 refuses such a token.
+	MaxInflated int
 	// Revocation has a token refused whose `jti` was revoked.
 	Revocation bool
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jwt"
 	"github.com/cryptoutil/cryptoutil/libs/server/naming"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 )
@@ -62,7 +63,13 @@ func (a *Authority) keyOf(ctx context.Context, tenant, pointer, text string) (Ri
 
 // checkEncryption resolves the key that tokens are encrypted to.
 func (a *Authority) checkEncryption(ctx context.Context, profile *Profile) error {
+	if profile.MaxInflated < 0 || profile.MaxInflated > jwt.MaxToken {
+		return invalid("/max_inflated_bytes", "from 1 to %d", jwt.MaxToken)
+	}
 	if profile.EncryptionKeyID == "" {
+		if profile.MaxInflated > 0 {
+			return invalid("/max_inflated_bytes", "only what is encrypted was compressed: the profile has no encryption_key")
+		}
 		return nil
 	}
 	ring, err := a.keyOf(ctx, profile.Tenant, "/encryption_key", profile.EncryptionKeyID)

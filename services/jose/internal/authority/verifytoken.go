@@ -61,11 +61,14 @@ func (a *Authority) VerifyToken(ctx context.Context, caller Caller, ref Ref, tok
 
 // openToken decrypts a nested token and returns the signed one.
 func (a *Authority) openToken(ctx context.Context, caller Caller, profile Profile, token string) (string, Used, error) {
-	header, err := jwe.ParseHeader(token)
+	message, err := jwe.Parse([]byte(token), jwe.Allow{MaxInflated: profile.MaxInflated})
 	if err != nil {
 		return "", Used{}, errMalformed(err)
 	}
-	keyID, number, ok := ParseKID(header.KeyID)
+	if message.Serialization != jwe.Compact { // RFC 7519 section 1
+		return "", Used{}, errMalformed(nil)
+	}
+	keyID, number, ok := ParseKID(message.Headers[0].KeyID)
 	if !ok || keyID != profile.EncryptionKeyID {
 		return "", Used{}, errNotForUs()
 	}
@@ -80,6 +83,7 @@ func (a *Authority) openToken(ctx context.Context, caller Caller, profile Profil
 	// What signs is not known yet; that it is none of these two matters to nobody here.
 	rules := profile.rules(profile.Name, "ES256")
 	rules.encrypt(p.spec)
+	rules.MaxInflated = profile.MaxInflated
 	tokens, err := jwt.New(rules.Profile, a.now)
 	if err != nil {
 		return "", Used{}, fmt.Errorf("profile %s: %w", profile.ID, err)

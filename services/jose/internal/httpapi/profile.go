@@ -29,7 +29,8 @@ func (h *Operations) CreateProfile(ctx context.Context, request CreateProfileReq
 		TokenPolicy: authority.TokenPolicy{
 			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), CertificateChain: apivalue.Of(b.CertificateChain), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
 			ClockSkew: skew, RequiredClaims: apivalue.Of(b.RequiredClaims), Revocation: apivalue.Of(b.Revocation),
-			EncryptionKeyID: apivalue.Of(b.EncryptionKey), KeySetURL: apivalue.Of(b.JwksUri), Algorithms: apivalue.Of(b.Algorithms),
+			EncryptionKeyID: apivalue.Of(b.EncryptionKey), MaxInflated: apivalue.Of(b.MaxInflatedBytes),
+			KeySetURL: apivalue.Of(b.JwksUri), Algorithms: apivalue.Of(b.Algorithms),
 		},
 	})
 	if err != nil {
@@ -72,6 +73,7 @@ type writableProfile struct {
 	Description      *string  `json:"description,omitempty"`
 	Key              *string  `json:"key,omitempty"`
 	EncryptionKey    *string  `json:"encryption_key,omitempty"`
+	MaxInflatedBytes *int     `json:"max_inflated_bytes,omitempty"`
 	JWKSURI          *string  `json:"jwks_uri,omitempty"`
 	Algorithms       []string `json:"algorithms,omitempty"`
 	Typ              string   `json:"typ"`
@@ -101,13 +103,14 @@ func (h *Operations) UpdateProfile(ctx context.Context, request UpdateProfileReq
 			Audience: p.Audience, EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JWKSURI: apivalue.Optional(p.KeySetURL), Algorithms: p.Algorithms,
 			LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation, CertificateChain: p.CertificateChain,
+			MaxInflatedBytes: apivalue.Optional(p.MaxInflated),
 		}, *request.Body)
 		p.Description, p.KeyID = apivalue.Of(want.Description), apivalue.Of(want.Key)
 		p.TokenPolicy = authority.TokenPolicy{
 			Type: want.Typ, EdDSA: want.EdDSA, Issuer: want.Issuer, Audience: want.Audience, Lifetime: seconds(want.LifetimeSeconds),
 			ClockSkew: seconds(want.ClockSkewSeconds), RequiredClaims: want.RequiredClaims, Revocation: want.Revocation,
-			EncryptionKeyID: apivalue.Of(want.EncryptionKey), KeySetURL: apivalue.Of(want.JWKSURI), Algorithms: want.Algorithms,
-			CertificateChain: want.CertificateChain,
+			EncryptionKeyID: apivalue.Of(want.EncryptionKey), MaxInflated: apivalue.Of(want.MaxInflatedBytes),
+			KeySetURL: apivalue.Of(want.JWKSURI), Algorithms: want.Algorithms, CertificateChain: want.CertificateChain,
 		}
 		return p, err
 	})
@@ -136,7 +139,7 @@ func profileOf(p authority.Profile) Profile {
 		LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 		RequiredClaims: append([]string{}, p.RequiredClaims...), Revocation: p.Revocation,
 		CreatedAt: apivalue.Timestamp(p.CreatedAt), UpdatedAt: apivalue.Timestamp(p.UpdatedAt),
-		EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JwksUri: apivalue.Optional(p.KeySetURL),
+		EncryptionKey: apivalue.Optional(p.EncryptionKeyID), MaxInflatedBytes: apivalue.Optional(p.MaxInflated), JwksUri: apivalue.Optional(p.KeySetURL),
 	}
 	if len(p.Algorithms) > 0 {
 		out.Algorithms = &p.Algorithms
