@@ -38,6 +38,20 @@ func (s *Settings) Choice(cmd *cobra.Command, flag, member, usage string) {
 	s.Add(Setting{Flag: flag, Member: member, Value: func() (any, error) { return *value, nil }})
 }
 
+// Count adds a flag for a number that the resource need not have: 0 takes the member away.
+func (s *Settings) Count(cmd *cobra.Command, flag, member, usage string) {
+	value := cmd.Flags().Int64(flag, 0, usage)
+	s.Add(Setting{Flag: flag, Member: member, Value: func() (any, error) {
+		switch {
+		case *value < 0:
+			return nil, cli.Usage("--%s must be 0 or more", flag)
+		case *value == 0:
+			return nil, nil //nolint:nilnil // null takes the member away (RFC 7396)
+		}
+		return *value, nil
+	}})
+}
+
 // Patch is a merge patch of what the command line names.
 func (s *Settings) Patch(cmd *cobra.Command) (apiclient.Patch, error) {
 	patch := apiclient.Patch{}

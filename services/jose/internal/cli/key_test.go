@@ -111,6 +111,7 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 		"sd-jwt verify --profile p --max-age 1m":         "--max-age goes with --audience and --nonce",
 		"profile get":                                    "name one profile",
 		"profile update access":                          "say what to change",
+		"profile update access --max-inflated -1":        "--max-inflated must be 0 or more",
 	} {
 		if want == "" {
 			continue

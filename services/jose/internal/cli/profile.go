@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -42,6 +43,7 @@ func addProfileSettings(cmd *cobra.Command) *clientcli.Settings {
 	s.Text(cmd, "description", "description", "what the profile is for")
 	reference("key", "key", "name or id of the key that signs and verifies")
 	reference("encryption-key", "encryption_key", "name or id of the key that tokens are encrypted to once they are signed")
+	s.Count(cmd, "max-inflated", "max_inflated_bytes", "with --encryption-key: accept compressed tokens that inflate to at most so many bytes, 0 for none (default none)")
 	reference("jwks-uri", "jwks_uri", "instead of --key: the https URL of somebody else's key set, by which tokens are verified")
 	list("algorithms", "algorithms", "with --jwks-uri: the signature algorithms that are accepted, such as ES256,PS256")
 	s.Text(cmd, "typ", "typ", "the header's typ (default JWT)")
@@ -195,6 +197,7 @@ func profileRows(p client.Profile) [][]string {
 		{"Description", p.Description},
 		{"Key", clientcli.TextOf(p.Key)},
 		{"Encryption key", clientcli.TextOf(p.EncryptionKey)},
+		{"Inflates to", inflatedText(p)},
 		{"JWKS URI", clientcli.TextOf(p.JwksURI)},
 		{"Algorithms", algorithmsText(p)},
 	} {
@@ -215,6 +218,13 @@ func profileRows(p client.Profile) [][]string {
 		{"Created", p.CreatedAt},
 		{"Updated", p.UpdatedAt},
 	}...)
+}
+
+func inflatedText(p client.Profile) string {
+	if p.MaxInflatedBytes == nil {
+		return ""
+	}
+	return fmt.Sprintf("at most %d bytes", *p.MaxInflatedBytes)
 }
 
 func algorithmsText(p client.Profile) string {
