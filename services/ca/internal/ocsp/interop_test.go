@@ -27,7 +27,7 @@ import (
 // server answers what the test says at the time, and counts the hashes that it is asked by.
 type server struct {
 	url       string
-	responder atomic.Pointer[ocsp.Responder]
+	responder atomic.Pointer[responder]
 	say       atomic.Pointer[ocsp.Single]
 	nonces    atomic.Int64
 	sha256    atomic.Int64

@@ -61,28 +61,22 @@ type Response struct {
 	Nonce []byte
 }
 
-// Responder signs responses, for one issuer: by the issuer's own key, or by one that the issuer has certified for it. It may be used by many
+// Responder is who signs responses, for one issuer: the issuer itself, or somebody whom the issuer has certified for it. It may be used by many
 // goroutines.
 type Responder struct {
-	signer *signing.Signer
-	id     []byte // ResponderID byKey with its tag
-	chain  []byte // certs with its tag; empty for the issuer itself
+	algorithm *signing.Algorithm
+	id        []byte // ResponderID byKey with its tag
+	chain     []byte // certs with its tag; empty for the issuer itself
 }
 
-// NewResponder makes a responder from its certificate and key, and the algorithm to sign by; 0 for the usual one of the key. A delegate's certificate, which is sent along, must be made by the issuer for OCSP
-// signing (RFC 6960 section 4.2.2.2).
-func NewResponder(issuer, certificate *x509.Certificate, key crypto.Signer, algorithm x509.SignatureAlgorithm) (*Responder, error) {
-	signer, err := signing.New(key, algorithm)
-	if err != nil {
+// NewResponder makes a responder from its certificate and the algorithm to sign by; 0 for the usual one of its key. A delegate's certificate, which is
+// sent along, must be made by the issuer for OCSP signing (RFC 6960 section 4.2.2.2).
+func NewResponder(issuer, certificate *x509.Certificate, algorithm x509.SignatureAlgorithm) (*Responder, error) {
+	r := &Responder{}
+	var err error
+	if r.algorithm, err = signing.For(certificate.PublicKey, algorithm); err != nil {
 		return nil, fmt.Errorf("new OCSP responder: %w", err)
 	}
-	public, ok := certificate.PublicKey.(interface {
-		Equal(other crypto.PublicKey) bool
-	})
-	if !ok || !public.Equal(key.Public()) {
-		return nil, errors.New("new OCSP responder: the key is not that of the certificate")
-	}
-	r := &Responder{signer: signer}
 	_, hash, err := identifier.OCSPIssuer(certificate)
 	if err != nil {
 		return nil, fmt.Errorf("new OCSP responder: %w", err)
@@ -124,8 +118,8 @@ func checkDelegate(issuer, delegate *x509.Certificate) error {
 	return nil
 }
 
-// Sign encodes and signs a response.
-func (r *Responder) Sign(response Response) ([]byte, error) {
+// Sign encodes a response and signs it with the key of the responder's certificate.
+func (r *Responder) Sign(response Response, key crypto.Signer) ([]byte, error) {
 	if len(response.Singles) == 0 {
 		return nil, errors.New("sign OCSP response: it says nothing")
 	}
@@ -138,7 +132,7 @@ func (r *Responder) Sign(response Response) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode OCSP response: %w", err)
 	}
-	signature, err := r.signer.SignMessage(data)
+	signature, err := r.algorithm.By(key).SignMessage(data)
 	if err != nil {
 		return nil, fmt.Errorf("sign OCSP response: %w", err)
 	}
@@ -222,7 +216,7 @@ func (r *Responder) wrap(data, signature []byte) ([]byte, error) {
 				b.AddASN1(tags.OCTET_STRING, func(b *cryptobyte.Builder) {
 					b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
 						b.AddBytes(data)
-						b.AddBytes(r.signer.Identifier())
+						b.AddBytes(r.algorithm.Identifier())
 						b.AddASN1BitString(signature)
 						b.AddBytes(r.chain)
 					})
