@@ -1,6 +1,7 @@
 package kms_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -75,6 +76,17 @@ func runProgram(t testing.TB, program platform.Service[kms.Config], cfg kms.Conf
 	t.Helper()
 	running := servicetest.Run(t, program, cfg, files, log)
 	return &service{Instance: running.Instance, running: running, cfg: cfg, files: files, http: running.HTTP, stop: running.Stop, wait: running.Wait}
+}
+
+// shown is the KMS with its platform shown to a test.
+func shown(show func(p *platform.Platform)) platform.Service[kms.Config] {
+	s := kms.Service()
+	open := s.Build
+	s.Build = func(ctx context.Context, cfg kms.Config, p *platform.Platform) (platform.Domain, error) {
+		show(p)
+		return open(ctx, cfg, p)
+	}
+	return s
 }
 
 // roots are what a client of the service trusts.

@@ -6,6 +6,7 @@ package kms
 import (
 	"context"
 	_ "embed"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -52,10 +53,12 @@ func Commands(path string) []*cobra.Command {
 }
 
 // Service is the KMS.
-func Service() service.Service[Config] { return timed(clocks{}) }
+func Service() service.Service[Config] { return Timed(nil, nil) }
 
-// timed is the KMS by clocks of the caller's choice.
-func timed(by clocks) service.Service[Config] {
+// Timed is the KMS by clocks of the caller's choice: wall is the time of day, elapsed what has passed since any one moment. Nil stands for the
+// platform's clock, and for the monotonic one of the process.
+func Timed(wall func() time.Time, elapsed func() time.Duration) service.Service[Config] {
+	by := clocks{wall: wall, elapsed: elapsed}
 	return service.Service[Config]{
 		Description: service.Description{
 			Product: Product, Name: serviceName,

@@ -18,7 +18,6 @@ import (
 	platform "github.com/cryptoutil/cryptoutil/libs/service"
 	"github.com/cryptoutil/cryptoutil/libs/testkit/dbtest"
 
-	"github.com/cryptoutil/cryptoutil/services/kms"
 	"github.com/cryptoutil/cryptoutil/services/kms/internal/sqlstore"
 )
 
@@ -41,7 +40,7 @@ func eachCourt(t *testing.T, test func(t *testing.T, c court)) {
 			certificate := administer(t, &cfg)
 			c := court{people: map[string]*browser{}, ids: map[string]string{}}
 			logs := &logBuffer{}
-			first := runProgram(t, kms.Shown(func(p *platform.Platform) { c.store = sqlstore.New(p.DB, p.Barrier, nil) }), cfg, files, logs)
+			first := runProgram(t, shown(func(p *platform.Platform) { c.store = sqlstore.New(p.DB, p.Barrier, nil) }), cfg, files, logs)
 			first.logs = logs
 			c.first = first.as(t, certificate)
 			c.second = run(t, cfg, files).as(t, certificate)
