@@ -273,6 +273,14 @@ func (a Answer) Member(t testing.TB, name string) string {
 	return text
 }
 
+// Raw reads a member of the JSON object that was answered as it stands there.
+func (a Answer) Raw(t testing.TB, name string) json.RawMessage {
+	t.Helper()
+	var object map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(a.Body, &object), "%s", a.Body)
+	return object[name]
+}
+
 // Items are the members of a list.
 func (a Answer) Items(t testing.TB) (items []map[string]any) {
 	t.Helper()
