@@ -253,7 +253,7 @@ var asks = map[string]func(h Holding) []Ask{
 }
 
 // described reads the document once.
-var described = sync.OnceValues(func() (*contract.Contract, error) {
+var described = sync.OnceValues(func() (*contract.Contract, error) { //nolint:gochecknoglobals // read once for all tests
 	return contract.Load(kms.Service().Document)
 })
 

@@ -15,7 +15,9 @@ import (
 )
 
 const (
-	Self          = "/browser/api/v1/self"
+	// Self is where a session asks who it is.
+	Self = "/browser/api/v1/self"
+	// SessionCookie is the name of the cookie of a session in tenant default.
 	SessionCookie = "__Host-cu-kms-default"
 )
 

@@ -67,7 +67,7 @@ func Timed(t *testing.T, engine string, c *Clock) (root *Service, again func() *
 	return start(), start
 }
 
-// make creates a key with the members given.
+// Made creates a key with the members given and returns its id.
 func (s *Service) Made(t *testing.T, name string, members map[string]any) string {
 	t.Helper()
 	body := Merge(map[string]any{"name": name, "algorithm": "A256GCM/A256KW"}, members)

@@ -22,6 +22,7 @@ func VersionCount(t testing.TB, key Answer) float64 {
 	return counted.VersionCount
 }
 
+// The headers of a request that may be repeated, and of its answer when it was.
 const (
 	IdempotencyKey = "Idempotency-Key"
 	Replayed       = "Idempotency-Replayed"
@@ -50,6 +51,7 @@ func (s *Service) Octets(t testing.TB, token, path, mediaType string, body []byt
 	return s.Call(t, token, http.MethodPost, path, bytes.NewReader(body), append([]string{"Content-Type", mediaType}, header...)...)
 }
 
+// The media types of bytes as they are, and of messages in compact serialization.
 const (
 	OctetStream = "application/octet-stream"
 	JOSE        = "application/jose"

@@ -186,11 +186,15 @@ type (
 	}
 )
 
-// Object identifiers of ecdsa-with-SHA256 (RFC 5758 section 3.2) and id-pkix-ocsp-basic (RFC 6960 section 4.2.1).
-var (
-	ecdsaWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
-	ocspBasicType   = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
-)
+// ecdsaWithSHA256 is the object identifier of RFC 5758 section 3.2.
+func ecdsaWithSHA256() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
+}
+
+// ocspBasicType is id-pkix-ocsp-basic (RFC 6960 section 4.2.1).
+func ocspBasicType() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 1}
+}
 
 // ocsp answers by the authority itself. p.mu is held.
 func (p *ClientPKI) ocsp(question []byte) ([]byte, error) {
@@ -223,12 +227,12 @@ func (p *ClientPKI) ocsp(question []byte) ([]byte, error) {
 		return nil, err
 	}
 	inner, err := asn1.Marshal(ocspBasic{
-		asn1.RawValue{FullBytes: tbs}, pkix.AlgorithmIdentifier{Algorithm: ecdsaWithSHA256}, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+		asn1.RawValue{FullBytes: tbs}, pkix.AlgorithmIdentifier{Algorithm: ecdsaWithSHA256()}, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	var answer ocspAnswer
-	answer.Bytes.Type, answer.Bytes.DER = ocspBasicType, inner
+	answer.Bytes.Type, answer.Bytes.DER = ocspBasicType(), inner
 	return asn1.Marshal(answer)
 }

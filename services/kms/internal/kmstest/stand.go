@@ -71,7 +71,7 @@ func (s *Stand) Become(behave func(net.Conn)) {
 
 func (s *Stand) url() string { return "https://" + s.listener.Addr().String() }
 
-// Ways to behave.
+// Away closes a connection at once.
 func Away(net.Conn) {}
 
 // Silent takes a connection and never answers.
