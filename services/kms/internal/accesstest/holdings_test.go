@@ -46,7 +46,7 @@ func nobody(like kmstest.Holding) kmstest.Holding {
 }
 
 // with is the holding with all that is inside requests, not in their paths, taken from another one.
-func with(h kmstest.Holding, other kmstest.Holding) kmstest.Holding {
+func with(h, other kmstest.Holding) kmstest.Holding {
 	h.MaterialID, h.Ciphertext, h.JWS, h.Raw = other.MaterialID, other.Ciphertext, other.JWS, other.Raw
 	h.Wrapped, h.MAC, h.Encapsulated = other.Wrapped, other.MAC, other.Encapsulated
 	h.KeysCursor, h.VersionCursor = other.KeysCursor, other.VersionCursor

@@ -24,8 +24,8 @@ func twoEstates(t *testing.T, engine string) (s *kmstest.Service, ours, theirs e
 	t.Helper()
 	cfg, files := kmstest.Prepare(t, engine)
 	certificates := landlords(t, &cfg, "stranger", "victim")
-	s = &kmstest.Service{Config: cfg, Running: &servicetest.Running{Config: &cfg.Config, Files: files}}
-	s.EditRealm(t, func(text string) string {
+	before := &servicetest.Running{Config: &cfg.Config, Files: files}
+	before.EditRealm(t, func(text string) string {
 		return strings.Replace(text, "tenants:\n", "tenants:\n  - id: stranger\n  - id: victim\n", 1)
 	})
 	s = kmstest.Run(t, cfg, files)

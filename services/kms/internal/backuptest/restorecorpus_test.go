@@ -24,7 +24,7 @@ func newShareVault(t *testing.T, engine string) (v, other kmstest.Vault) {
 	a := kmstest.Administered(t, &cfg)
 	kmstest.AddClient(t, &cfg, "default", "root.example", kmstest.Root)
 	kmstest.AddClient(t, &cfg, "other", "other.example", kmstest.Root)
-	edited := &kmstest.Service{Config: cfg, Running: &servicetest.Running{Config: &cfg.Config, Files: files}}
+	edited := &servicetest.Running{Config: &cfg.Config, Files: files}
 	edited.EditRealm(t, func(text string) string { return strings.Replace(text, "tenants:\n", "tenants:\n  - id: other\n", 1) })
 	s := kmstest.Run(t, cfg, files)
 	for _, share := range shares[1:] {

@@ -126,7 +126,7 @@ func newSawn(t *testing.T) *sawn {
 	kmstest.AddClient(t, &cfg, "default", "root.example", kmstest.Root)
 	kmstest.AddClient(t, &cfg, "other", "other.example", kmstest.Root)
 	own, others = a.Issue(t, "root.example"), a.Issue(t, "other.example")
-	edited := &kmstest.Service{Config: cfg, Running: &servicetest.Running{Config: &cfg.Config, Files: files}}
+	edited := &servicetest.Running{Config: &cfg.Config, Files: files}
 	edited.EditRealm(t, func(text string) string { return strings.Replace(text, "tenants:\n", "tenants:\n  - id: other\n", 1) })
 	s := kmstest.Run(t, cfg, files)
 	db, err := database.Open(t.Context(), direct, dbtest.Options(t))

@@ -223,11 +223,11 @@ func TestAdmin_ObeysTheMachinesOperatorAlone(t *testing.T) {
 		} {
 			request := s.AdminRequest(t, method, path, "")
 			request.Header.Set("Authorization", authorization)
-			isNoOperator(t, s, s.Send(t, request), operation)
+			isNoOperator(t, s.Send(t, request), operation)
 		}
 		request := s.AdminRequest(t, method, path, "")
 		request.Header["Authorization"] = []string{good, good}
-		isNoOperator(t, s, s.Send(t, request), operation+" with two tokens")
+		isNoOperator(t, s.Send(t, request), operation+" with two tokens")
 		s.Call(t, strings.TrimPrefix(good, "Bearer "), http.MethodGet, "self", nil).
 			Refused(t, http.StatusUnauthorized, "unauthenticated", "the admin token opens nothing on the public listener")
 	}
@@ -263,7 +263,7 @@ func TestAdmin_ShutdownEndsTheService(t *testing.T) {
 }
 
 // isNoOperator checks that somebody was kept out of the admin listener: also after many attempts, when attempts are not looked at any more.
-func isNoOperator(t testing.TB, s *kmstest.Service, got kmstest.Answer, what string) {
+func isNoOperator(t testing.TB, got kmstest.Answer, what string) {
 	t.Helper()
 	if got.Status == http.StatusTooManyRequests {
 		got.Refused(t, http.StatusTooManyRequests, "rate_limited", what)

@@ -9,12 +9,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/cryptoutil/cryptoutil/services/kms/internal/kmstest"
 )
 
 // filesOf writes a certificate and its key, as a service is configured with them.
-func filesOf(t testing.TB, a *kmstest.Authority, made tls.Certificate) (certificate, key string) {
+func filesOf(t testing.TB, made tls.Certificate) (certificate, key string) {
 	t.Helper()
 	dir := t.TempDir()
 	certificate, key = filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key")

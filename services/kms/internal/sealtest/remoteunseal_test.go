@@ -28,7 +28,7 @@ import (
 func dependent(t *testing.T, cfg *kms.Config, peer *kmstest.Stand, clients *kmstest.Authority, roots ...string) {
 	t.Helper()
 	kmstest.Federated(t, cfg, peer, false, roots...)
-	certificate, key := filesOf(t, clients, clients.Issue(t, "dependent.example"))
+	certificate, key := filesOf(t, clients.Issue(t, "dependent.example"))
 	secret, err := config.NewSecret((&url.URL{Scheme: "file", Path: key}).String(), config.Policy{})
 	require.NoError(t, err)
 	cfg.Federation.KMS.Auth = federation.AuthConfig{Method: federation.AuthMTLS, Certificate: config.Path(certificate), Key: secret}
@@ -97,7 +97,7 @@ func TestUnseal_OnlyByTheMappedCertificate(t *testing.T) {
 	peer.Become(kmstest.Relayed(keeper.URL()))
 	cfg, files := kmstest.Prepare(t, database.EngineSQLite)
 	dependent(t, &cfg, peer, clients, keeper.RootFile())
-	certificate, key := filesOf(t, clients, clients.Issue(t, "stranger.example"))
+	certificate, key := filesOf(t, clients.Issue(t, "stranger.example"))
 	secret, err := config.NewSecret((&url.URL{Scheme: "file", Path: key}).String(), config.Policy{})
 	require.NoError(t, err)
 	cfg.Federation.KMS.Auth.Certificate, cfg.Federation.KMS.Auth.Key = config.Path(certificate), secret
