@@ -63,6 +63,35 @@ func (h *Hex) UnmarshalJSON(text []byte) error {
 // fails where CRYPTOUTIL_TEST_REQUIRED=1.
 func Load[G any](t TB, name string) File[G] {
 	t.Helper()
+	text, err := os.ReadFile(filepath.Join(vectors(t), name))
+	if err != nil {
+		t.Fatalf("read vectors: %v", err)
+	}
+	file := File[G]{Name: name}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatalf("read vectors %s: %v", name, err)
+	}
+	return file
+}
+
+// Names are the files of vectors that there are. It ends the test as [Load] does.
+func Names(t TB) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(vectors(t))
+	if err != nil {
+		t.Fatalf("list vectors: %v", err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), ".json") {
+			names = append(names, entry.Name())
+		}
+	}
+	return names
+}
+
+// vectors is the folder that the files are in.
+func vectors(t TB) string {
+	t.Helper()
 	folder := os.Getenv(Folder)
 	if folder == "" {
 		if os.Getenv(required) == "1" {
@@ -73,15 +102,7 @@ func Load[G any](t TB, name string) File[G] {
 	if !filepath.IsAbs(folder) {
 		folder = filepath.Join(root(t), folder)
 	}
-	text, err := os.ReadFile(filepath.Join(folder, "wycheproof", name))
-	if err != nil {
-		t.Fatalf("read vectors: %v", err)
-	}
-	file := File[G]{Name: name}
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatalf("read vectors %s: %v", name, err)
-	}
-	return file
+	return filepath.Join(folder, "wycheproof")
 }
 
 // root finds the folder of go.work above the package under test.
@@ -117,12 +138,13 @@ func (p Policy) matches(err error) bool {
 
 // Tally counts the vectors of one file.
 type Tally struct {
-	t       TB
-	name    string
-	want    int
-	passed  int
-	failed  int
-	reasons map[string]int
+	t      TB
+	name   string
+	want   int
+	failed int
+	// What became of the vectors that passed: accepted, refused as the file wants it, refused although the file would have it accepted.
+	accepted, refused, byPolicy int
+	reasons                     map[string]int
 }
 
 // Start begins to count the vectors of a file.
@@ -142,6 +164,8 @@ func (c *Tally) Check(test Test, err error, policy Policy) {
 		}
 		if test.Result != "invalid" {
 			c.reasons[policy.Reason]++
+			c.byPolicy++
+			return
 		}
 	case test.Result == "invalid" && err == nil:
 		c.fail(test, err, "accepted")
@@ -150,7 +174,11 @@ func (c *Tally) Check(test Test, err error, policy Policy) {
 		c.fail(test, err, "refused without a policy that says so")
 		return
 	}
-	c.passed++
+	if err == nil {
+		c.accepted++
+	} else {
+		c.refused++
+	}
 }
 
 func (c *Tally) fail(test Test, err error, what string) {
@@ -162,15 +190,13 @@ func (c *Tally) fail(test Test, err error, what string) {
 // Finish says how many vectors passed, and fails if that is not all of them.
 func (c *Tally) Finish() {
 	c.t.Helper()
-	refused := 0
 	var reasons []string
 	for reason, count := range c.reasons {
-		refused += count
 		reasons = append(reasons, fmt.Sprintf("%d: %s", count, reason))
 	}
 	slices.Sort(reasons)
-	c.t.Logf("%s: passed %d (of which refused by policy %d) %s", c.name, c.passed, refused, strings.Join(reasons, "; "))
-	if c.passed != c.want {
-		c.t.Errorf("%s: %d vectors passed, %d failed, the file has %d", c.name, c.passed, c.failed, c.want)
+	c.t.Logf("%s: %d accepted, %d refused, %d refused by policy: %s", c.name, c.accepted, c.refused, c.byPolicy, strings.Join(reasons, "; "))
+	if passed := c.accepted + c.refused + c.byPolicy; passed != c.want {
+		c.t.Errorf("%s: %d vectors passed, %d failed, the file has %d", c.name, passed, c.failed, c.want)
 	}
 }
