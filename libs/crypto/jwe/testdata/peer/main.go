@@ -25,6 +25,11 @@ type request struct {
 	Keys []jose.JSONWebKey `json:"keys"`
 	AAD  string            `json:"aad"`
 
+	// Of a JWS: compact or json, with the payload beside it, and signed as it stands (RFC 7797).
+	Form                string `json:"form"`
+	Type                string `json:"typ"`
+	Detached, Unencoded bool
+
 	// What is no text, in standard base64: a plaintext or a payload in the place of Text; a key in the place of Key,
 	// as PKCS #8, SubjectPublicKeyInfo or the bytes of a symmetric key.
 	Bytes  []byte `json:"bytes"`
@@ -88,6 +93,10 @@ func serve(line []byte) (string, error) {
 		return sign(&r)
 	case "verify":
 		return verify(&r)
+	case "sign-form":
+		return signForm(&r)
+	case "verify-form":
+		return verifyForm(&r)
 	case "encapsulation-key":
 		return encapsulationKey(&r)
 	case "encapsulate":
@@ -150,7 +159,11 @@ func encryptJSON(r *request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	message, err := encrypter.EncryptWithAuthData([]byte(r.Text), []byte(r.AAD))
+	data := []byte(r.AAD)
+	if len(data) == 0 {
+		data = nil // otherwise go-jose writes an "aad" that is empty, which RFC 7516 section 7.2.1 does not have
+	}
+	message, err := encrypter.EncryptWithAuthData([]byte(r.Text), data)
 	if err != nil {
 		return "", err
 	}
