@@ -8,6 +8,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 
+	"github.com/cryptoutil/cryptoutil/services/ca"
 	"github.com/cryptoutil/cryptoutil/services/jose"
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
@@ -31,13 +32,14 @@ func Command() *cobra.Command {
 them on this machine with everything generated.`,
 		Args: cobra.NoArgs,
 	}
-	kmsPath, josePath := name+" "+kms.Product, name+" "+jose.Product
+	kmsPath, josePath, caPath := name+" "+kms.Product, name+" "+jose.Product, name+" "+ca.Product
 	root.AddCommand(
 		devCommand(),
 		product(kms.Product, "Keys that encrypt and sign, and never leave", kms.Service().Program(), kms.Commands(kmsPath)...),
 		product(jose.Product, "Signs, encrypts and issues tokens for applications that hold no keys", jose.Service().Program(), jose.Commands(josePath)...),
+		product(ca.Product, "Issues certificates, and tells what became of them", ca.Service().Program(), ca.Commands(caPath)...),
 		cli.Audit(name),
-		cli.SuiteStatus(name, kms.Service().Program(), jose.Service().Program()),
+		cli.SuiteStatus(name, kms.Service().Program(), jose.Service().Program(), ca.Service().Program()),
 		cli.Version(name),
 	)
 	return root

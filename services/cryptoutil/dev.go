@@ -39,7 +39,7 @@ It is for trying out: the secrets lie beside the data. For a real deployment see
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "data directory (default $XDG_DATA_HOME/cryptoutil, else ~/.local/share/cryptoutil)")
-	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080, 8089, 9090, 9443, 9449 and 9093")
+	cmd.Flags().BoolVar(&ephemeral, "ephemeral-ports", false, "listen on any free ports instead of 8080, 8089, 9090, 9443, 9449, 9093, 8443, 8449 and 9092")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if dir == "" {
 			var err error

@@ -80,7 +80,7 @@ func TestDev_WritesTheContextOfClientCommands(t *testing.T) {
 	place, err := cli.LoadContext(file)
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dir, "tls", "root.pem"), place.RootCertificate.String())
-	require.Len(t, place.Services, 2)
+	require.Len(t, place.Services, 3)
 	for product, endpoint := range place.Services {
 		showsEndpoint(t, dir, out, product, endpoint)
 	}

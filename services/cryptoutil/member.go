@@ -14,6 +14,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 	"github.com/cryptoutil/cryptoutil/libs/service"
 
+	"github.com/cryptoutil/cryptoutil/services/ca"
 	"github.com/cryptoutil/cryptoutil/services/jose"
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
@@ -35,7 +36,7 @@ type opener func(ctx context.Context, logOut io.Writer) (*service.Instance, erro
 
 // members are the services that development mode starts.
 func members() []*member {
-	return []*member{memberOf("KMS", kms.Service()), memberOf("JOSE", jose.Service())}
+	return []*member{memberOf("KMS", kms.Service()), memberOf("JOSE", jose.Service()), memberOf("CA", ca.Service())}
 }
 
 func memberOf[C any](title string, s service.Service[C]) *member {

@@ -765,8 +765,8 @@ type CreateCAJSONRequestBody = CreateCA
 // ImportCAJSONRequestBody defines body for ImportCA for application/json ContentType.
 type ImportCAJSONRequestBody = ImportCA
 
-// UpdateCAJSONRequestBody defines body for UpdateCA for application/json ContentType.
-type UpdateCAJSONRequestBody = CAPatch
+// UpdateCAApplicationMergePatchPlusJSONRequestBody defines body for UpdateCA for application/merge-patch+json ContentType.
+type UpdateCAApplicationMergePatchPlusJSONRequestBody = CAPatch
 
 // InstallCACertificateJSONRequestBody defines body for InstallCACertificate for application/json ContentType.
 type InstallCACertificateJSONRequestBody = InstallCertificate
@@ -933,14 +933,14 @@ type ClientInterface interface {
 	// Corresponds with PATCH /cas/{id} (the `UpdateCA` operationId).
 	UpdateCAWithBody(ctx context.Context, id CAID, params *UpdateCAParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateCA Change a CA
+	// UpdateCAWithApplicationMergePatchPlusJSONBody Change a CA
 	//
 	// A merge patch (RFC 7396) of `description`, `profiles` and `base_url`. Codes: `validation_failed`, `not_found`, `precondition_failed`, `precondition_required`, `conflict`.
 	//
-	// Takes a body of the `application/json` content type.
+	// Takes a body of the `application/merge-patch+json` content type.
 	//
 	// Corresponds with PATCH /cas/{id} (the `UpdateCA` operationId).
-	UpdateCA(ctx context.Context, id CAID, params *UpdateCAParams, body UpdateCAJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateCAWithApplicationMergePatchPlusJSONBody(ctx context.Context, id CAID, params *UpdateCAParams, body UpdateCAApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCACertificates List the certificates of a CA
 	//
@@ -1274,15 +1274,15 @@ func (c *Client) UpdateCAWithBody(ctx context.Context, id CAID, params *UpdateCA
 	return c.Client.Do(req)
 }
 
-// UpdateCA Change a CA
+// UpdateCAWithApplicationMergePatchPlusJSONBody Change a CA
 //
 // A merge patch (RFC 7396) of `description`, `profiles` and `base_url`. Codes: `validation_failed`, `not_found`, `precondition_failed`, `precondition_required`, `conflict`.
 //
-// Takes a body of the `application/json` content type.
+// Takes a body of the `application/merge-patch+json` content type.
 //
 // Corresponds with PATCH /cas/{id} (the `UpdateCA` operationId).
-func (c *Client) UpdateCA(ctx context.Context, id CAID, params *UpdateCAParams, body UpdateCAJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateCARequest(c.Server, id, params, body)
+func (c *Client) UpdateCAWithApplicationMergePatchPlusJSONBody(ctx context.Context, id CAID, params *UpdateCAParams, body UpdateCAApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateCARequestWithApplicationMergePatchPlusJSONBody(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1963,15 +1963,15 @@ func NewGetCARequest(server string, id CAID) (*http.Request, error) {
 	return req, nil
 }
 
-// NewUpdateCARequest calls the generic UpdateCA builder with application/json body
-func NewUpdateCARequest(server string, id CAID, params *UpdateCAParams, body UpdateCAJSONRequestBody) (*http.Request, error) {
+// NewUpdateCARequestWithApplicationMergePatchPlusJSONBody calls the generic UpdateCA builder with application/merge-patch+json body
+func NewUpdateCARequestWithApplicationMergePatchPlusJSONBody(server string, id CAID, params *UpdateCAParams, body UpdateCAApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateCARequestWithBody(server, id, params, "application/json", bodyReader)
+	return NewUpdateCARequestWithBody(server, id, params, "application/merge-patch+json", bodyReader)
 }
 
 // NewUpdateCARequestWithBody constructs an http.Request for the UpdateCA method, with any body, and a specified content type

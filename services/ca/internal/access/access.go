@@ -51,6 +51,7 @@ type Caller struct {
 	// ID is the principal's, with its kind before it: "client:0190...".
 	ID     string
 	Scopes []string
+	Roles  []string
 	// CertificateDER is the certificate that the caller showed in the handshake; nil for none.
 	CertificateDER []byte
 }

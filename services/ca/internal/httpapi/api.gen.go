@@ -886,8 +886,8 @@ type CreateCAJSONRequestBody = CreateCA
 // ImportCAJSONRequestBody defines body for ImportCA for application/json ContentType.
 type ImportCAJSONRequestBody = ImportCA
 
-// UpdateCAJSONRequestBody defines body for UpdateCA for application/json ContentType.
-type UpdateCAJSONRequestBody = CAPatch
+// UpdateCAApplicationMergePatchPlusJSONRequestBody defines body for UpdateCA for application/merge-patch+json ContentType.
+type UpdateCAApplicationMergePatchPlusJSONRequestBody = CAPatch
 
 // InstallCACertificateJSONRequestBody defines body for InstallCACertificate for application/json ContentType.
 type InstallCACertificateJSONRequestBody = InstallCertificate
@@ -2485,7 +2485,7 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 type UpdateCARequestObject struct {
 	Id     CAID `json:"id"`
 	Params UpdateCAParams
-	Body   *UpdateCAJSONRequestBody
+	Body   *UpdateCAApplicationMergePatchPlusJSONRequestBody
 }
 
 type UpdateCAResponseObject interface {
@@ -3415,7 +3415,7 @@ func (sh *strictHandler) UpdateCA(w http.ResponseWriter, r *http.Request, id CAI
 	request.Id = id
 	request.Params = params
 
-	var body UpdateCAJSONRequestBody
+	var body UpdateCAApplicationMergePatchPlusJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
 		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/hierarchy"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/issuance"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/profile"
 )
 
 // IssueCertificate implements POST /certificates.
@@ -206,11 +207,11 @@ func namesOf(n *Names) (*certificate.SAN, error) {
 }
 
 // attributesOf decodes a subject in the order in which it is encoded; nil for none.
-func attributesOf(s *Subject) []issuance.Attribute {
+func attributesOf(s *Subject) []profile.Named {
 	if s == nil {
 		return nil
 	}
-	all := []issuance.Attribute{}
+	all := []profile.Named{}
 	for _, a := range []struct {
 		name  string
 		value *string
@@ -218,7 +219,7 @@ func attributesOf(s *Subject) []issuance.Attribute {
 		{"C", s.Country}, {"ST", s.Province}, {"L", s.Locality}, {"O", s.Organization}, {"OU", s.OrganizationalUnit}, {"CN", s.CommonName},
 	} {
 		if a.value != nil {
-			all = append(all, issuance.Attribute{Name: a.name, Value: *a.value})
+			all = append(all, profile.Named{Name: a.name, Value: *a.value})
 		}
 	}
 	return all

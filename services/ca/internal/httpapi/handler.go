@@ -66,10 +66,10 @@ func Codes() problem.Table {
 		"invalid_certificate":   {Status: http.StatusBadRequest, Title: "A certificate is not acceptable"},
 		"key_mismatch":          {Status: http.StatusBadRequest, Title: "The key, or the name, is another one's"},
 		"wrong_profile":         {Status: http.StatusConflict, Title: "The profile does not fit the certification authority"},
+		"profile_refused":       {Status: http.StatusBadRequest, Title: "The profile does not allow what was asked for"},
 		"rules_violated":        {Status: http.StatusBadRequest, Title: "The certificate would break rules"},
 		"no_ca":                 {Status: http.StatusConflict, Title: "No certification authority issues by the profile"},
 		"ca_offline":            {Status: http.StatusConflict, Title: "The key of the certification authority is elsewhere"},
-		"approval_required":     {Status: http.StatusConflict, Title: "Others must agree first"},
 	}
 }
 
@@ -79,7 +79,7 @@ func caller(ctx context.Context) (access.Caller, error) {
 	if !ok {
 		return access.Caller{}, problem.New(problem.Unauthenticated, "the request carries no credential")
 	}
-	return access.Caller{Tenant: principal.Tenant, ID: principal.Kind + ":" + principal.ID, Scopes: principal.Scopes}, nil
+	return access.Caller{Tenant: principal.Tenant, ID: principal.Kind + ":" + principal.ID, Scopes: principal.Scopes, Roles: principal.Roles}, nil
 }
 
 // aboutCA says which CA a request is for: as it was asked for, until it is known which one that is.

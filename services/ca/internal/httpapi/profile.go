@@ -10,13 +10,11 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/issuance"
 )
 
-// Profiles are those that are loaded.
+// Profiles are those that are loaded; profile.Set has them.
 type Profiles interface {
-	issuance.Policies
+	issuance.Profiles
 	// Names are their names in order.
 	Names() []string
-	// Text is a profile as it was loaded, and what it says of itself.
-	Text(name string) (yaml, description string)
 }
 
 // ListProfiles implements GET /profiles.
@@ -55,13 +53,12 @@ func (h *Operations) GetProfile(ctx context.Context, request GetProfileRequestOb
 
 // profile encodes a profile.
 func (h *Operations) profile(name string) (Profile, bool) {
-	policy, found := h.profiles.Policy(name)
-	if !found {
+	p, err := h.profiles.Find(name)
+	if err != nil {
 		return Profile{}, false
 	}
-	yaml, description := h.profiles.Text(name)
 	return Profile{
-		Name: name, Description: apivalue.Optional(description), Family: Family(policy.Family()), Authority: policy.Authority(), Approvals: policy.Approvals(),
-		Yaml: apivalue.Optional(yaml),
+		Name: name, Description: apivalue.Optional(p.Description), Family: Family(p.Family), Authority: p.IsAuthority(), Approvals: p.Approval.Count,
+		Yaml: apivalue.Optional(p.Text()),
 	}, true
 }

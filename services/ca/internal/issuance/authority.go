@@ -98,8 +98,8 @@ func (i *Issuer) planCA(ctx context.Context, caller access.Caller, ask NewAuthor
 		return p, err
 	}
 	p.issuer = hierarchy.Fact{CA: ca}
-	if string(ca.Family) != p.policy.Family() && p.policy.Name() != rootProfile {
-		return plan{}, problem.New("wrong_profile", "profile %q is of family %s", p.policy.Name(), p.policy.Family())
+	if string(ca.Family) != p.profile.Family && p.profile.Name != rootProfile {
+		return plan{}, problem.New("wrong_profile", "profile %q is of family %s", p.profile.Name, p.profile.Family)
 	}
 	return p, nil
 }
@@ -109,18 +109,17 @@ func (i *Issuer) authorityPlan(ctx context.Context, caller access.Caller, order 
 	if err := access.Decide(caller, access.Manage); err != nil {
 		return plan{}, err
 	}
-	policy, found := i.policies.Policy(order.Profile)
-	if !found {
-		return plan{}, problem.New(problem.ValidationFailed, "there is no profile %q", order.Profile)
+	chosen, err := i.profile(order.Profile)
+	if err != nil {
+		return plan{}, err
 	}
-	if !policy.Authority() {
+	if !chosen.IsAuthority() {
 		return plan{}, problem.New("wrong_profile", "profile %q is not one for CAs", order.Profile)
 	}
-	p := plan{order: order, policy: policy}
+	p := plan{order: order, profile: chosen}
 	if order.CA == "" {
 		return p, nil
 	}
-	var err error
 	if p.issuer, err = i.hierarchy.Current(ctx, caller.Tenant, order.CA); err != nil {
 		return plan{}, err
 	}

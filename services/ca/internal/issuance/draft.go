@@ -27,7 +27,9 @@ type draft struct {
 // draft makes the bytes that will be signed and holds them to the rules.
 func (i *Issuer) draft(ctx context.Context, caller access.Caller, p plan) (draft, error) {
 	now := i.instant()
-	intent, err := p.policy.Apply(p.order.Request, p.order.Asked, now)
+	asked := p.order.Asked
+	asked.Requester, asked.Lab = caller.ID, p.issuer.CA.Lab
+	intent, err := apply(p.profile, p.order.Request, asked, now)
 	if err != nil {
 		return draft{}, err
 	}
@@ -46,7 +48,7 @@ func (i *Issuer) draft(ctx context.Context, caller access.Caller, p plan) (draft
 	if err != nil {
 		return draft{}, err
 	}
-	if err := p.policy.Check(tbs, intent, now); err != nil {
+	if err := i.rules.Check(tbs, p.profile, intent, now); err != nil {
 		return draft{}, err
 	}
 	row, err := p.row(caller, intent, serial, now)
@@ -89,16 +91,27 @@ func (p plan) template(intent certificate.Intent, serial certificate.Serial) (*c
 		return nil, 0, err
 	}
 	template := &certificate.Template{Intent: intent, Serial: serial, Issuer: ca.Subject, Signature: identifier, AuthorityKeyID: ca.KeyID}
-	if template.SubjectKeyID, err = certificate.KeyID(intent.SPKI); err != nil {
-		return nil, 0, err
+	if p.profile.SubjectKeyID {
+		if template.SubjectKeyID, err = certificate.KeyID(intent.SPKI); err != nil {
+			return nil, 0, err
+		}
 	}
 	self := string(intent.SPKI) == string(ca.SPKI) && string(intent.Subject) == string(ca.Subject)
 	if ca.BaseURL != "" && !self { // who certifies himself cannot say that he is not to be believed
-		at := location.Of(ca.BaseURL, ca.Tenant, ca.ID)
-		template.OCSP, template.IssuerURLs = []string{at.OCSP()}, []string{at.Certificate()}
-		template.CRL = []string{at.CRL(shardOf(serial, ca.Shards))}
+		at, points := location.Of(ca.BaseURL, ca.Tenant, ca.ID), p.profile.Revocation
+		template.OCSP = given(points.OCSP, at.OCSP())
+		template.IssuerURLs = given(points.Issuer, at.Certificate())
+		template.CRL = given(points.CRL, at.CRL(shardOf(serial, ca.Shards)))
 	}
 	return template, algorithm, nil
+}
+
+// given is a URL where it is wanted.
+func given(wanted bool, url string) []string {
+	if !wanted {
+		return nil
+	}
+	return []string{url}
 }
 
 // shardOf is the part of the CA's list that will tell of a certificate's revocation: fixed by its random serial number.
@@ -118,7 +131,7 @@ func (p plan) row(caller access.Caller, intent certificate.Intent, serial certif
 		return Certificate{}, err
 	}
 	row := Certificate{
-		Tenant: caller.Tenant, Serial: serial.String(), CAID: p.issuer.CA.ID, Profile: p.policy.Name(), State: Intended,
+		Tenant: caller.Tenant, Serial: serial.String(), CAID: p.issuer.CA.ID, Profile: p.profile.Name, State: Intended,
 		Subject: text, CommonName: commonName, SAN: intent.SAN,
 		NotBefore: intent.NotBefore.Truncate(time.Second), NotAfter: intent.NotAfter.Truncate(time.Second),
 		SPKISHA256: sum[:], Shard: shardOf(serial, p.issuer.CA.Shards), Requester: caller.ID, Channel: p.order.Channel,

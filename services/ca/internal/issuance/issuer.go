@@ -13,7 +13,8 @@ import (
 type Config struct {
 	Store     Store
 	Hierarchy *hierarchy.Hierarchy
-	Policies  Policies
+	Profiles  Profiles
+	Rules     Rules
 	Events    Events
 	// Grants lets callers issue by single profiles and CAs; nil for scopes alone.
 	Grants access.Grants
@@ -27,7 +28,8 @@ type Config struct {
 type Issuer struct {
 	store     Store
 	hierarchy *hierarchy.Hierarchy
-	policies  Policies
+	profiles  Profiles
+	rules     Rules
 	events    Events
 	grants    access.Grants
 	measure   func(ctx context.Context, profile, algorithm string, err error)
@@ -39,15 +41,15 @@ type Issuer struct {
 
 // New returns an Issuer; an error names what Config lacks.
 func New(cfg Config) (*Issuer, error) {
-	if cfg.Store == nil || cfg.Hierarchy == nil || cfg.Policies == nil || cfg.Events == nil || cfg.Now == nil {
-		return nil, errors.New("issuance: Store, Hierarchy, Policies, Events and Now are required")
+	if cfg.Store == nil || cfg.Hierarchy == nil || cfg.Profiles == nil || cfg.Rules == nil || cfg.Events == nil || cfg.Now == nil {
+		return nil, errors.New("issuance: Store, Hierarchy, Profiles, Rules, Events and Now are required")
 	}
 	measure := cfg.Measure
 	if measure == nil {
 		measure = func(context.Context, string, string, error) {}
 	}
 	return &Issuer{
-		store: cfg.Store, hierarchy: cfg.Hierarchy, policies: cfg.Policies, events: cfg.Events, grants: cfg.Grants, measure: measure, now: cfg.Now,
+		store: cfg.Store, hierarchy: cfg.Hierarchy, profiles: cfg.Profiles, rules: cfg.Rules, events: cfg.Events, grants: cfg.Grants, measure: measure, now: cfg.Now,
 		intents: newGroup(cfg.Store.Intend), outcomes: newGroup(cfg.Store.Complete),
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/access"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/hierarchy"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/profile"
 )
 
 // Order is a certificate that somebody asks for.
@@ -36,17 +37,17 @@ func (i *Issuer) Issue(ctx context.Context, caller access.Caller, order Order) (
 	if err != nil {
 		return Certificate{}, err
 	}
-	if plan.policy.Approvals() > 0 {
-		return Certificate{}, problem.New("approval_required", "profile %q wants %d approvals: ask by POST /requests", order.Profile, plan.policy.Approvals())
+	if plan.profile.Approval.Count > 0 {
+		return Certificate{}, problem.New("approval_required", "profile %q wants %d approvals: ask by POST /requests", order.Profile, plan.profile.Approval.Count)
 	}
 	return i.issue(ctx, caller, plan, nil)
 }
 
 // plan is an order that was decided about.
 type plan struct {
-	order  Order
-	policy Policy
-	issuer hierarchy.Fact
+	order   Order
+	profile *profile.Profile
+	issuer  hierarchy.Fact
 }
 
 // plan decides: whether the caller may, by which CA, and whether the profile and the CA fit each other.
@@ -55,21 +56,21 @@ func (i *Issuer) plan(ctx context.Context, caller access.Caller, order Order) (p
 	if err != nil {
 		return plan{}, err
 	}
-	policy, found := i.policies.Policy(order.Profile)
-	if !found {
-		return plan{}, problem.New(problem.ValidationFailed, "there is no profile %q", order.Profile)
-	}
-	if err := policy.Admits(caller); err != nil {
-		return plan{}, err
-	}
-	if policy.Authority() {
-		return plan{}, problem.New("wrong_profile", "profile %q is for CAs: make one by POST /cas", order.Profile)
-	}
-	issuer, err := i.choose(ctx, caller, order)
+	chosen, err := i.profile(order.Profile)
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{order: order, policy: policy, issuer: issuer}
+	if err := admits(chosen, caller); err != nil {
+		return plan{}, err
+	}
+	if chosen.IsAuthority() {
+		return plan{}, problem.New("wrong_profile", "profile %q is for CAs: make one by POST /cas", order.Profile)
+	}
+	issuer, err := i.choose(ctx, caller, order, chosen)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{order: order, profile: chosen, issuer: issuer}
 	return p, p.check()
 }
 
@@ -79,10 +80,10 @@ func (p plan) check() error {
 	switch {
 	case ca.Status != hierarchy.Active:
 		return problem.New(problem.InvalidState, "CA %q is %s; to issue it must be active", ca.Name, ca.Status)
-	case string(ca.Family) != p.policy.Family():
-		return problem.New("wrong_profile", "CA %q issues by the rules of family %s; profile %q is of family %s", ca.Name, ca.Family, p.policy.Name(), p.policy.Family())
-	case !ca.Issues(p.policy.Name()):
-		return problem.New("wrong_profile", "CA %q does not issue by profile %q; it issues by %v", ca.Name, p.policy.Name(), ca.Profiles)
+	case string(ca.Family) != p.profile.Family:
+		return problem.New("wrong_profile", "CA %q issues by the rules of family %s; profile %q is of family %s", ca.Name, ca.Family, p.profile.Name, p.profile.Family)
+	case !ca.Issues(p.profile.Name):
+		return problem.New("wrong_profile", "CA %q does not issue by profile %q; it issues by %v", ca.Name, p.profile.Name, ca.Profiles)
 	case ca.Kind != hierarchy.Issuing:
 		return problem.New("wrong_profile", "CA %q is a %s one: it certifies CAs alone", ca.Name, ca.Kind)
 	}
@@ -90,12 +91,11 @@ func (p plan) check() error {
 }
 
 // choose finds the CA that was asked for, or the only one that issues by the profile.
-func (i *Issuer) choose(ctx context.Context, caller access.Caller, order Order) (hierarchy.Fact, error) {
+func (i *Issuer) choose(ctx context.Context, caller access.Caller, order Order, chosen *profile.Profile) (hierarchy.Fact, error) {
 	if order.CA != "" {
 		return i.hierarchy.Current(ctx, caller.Tenant, order.CA)
 	}
-	policy, _ := i.policies.Policy(order.Profile)
-	return i.hierarchy.Only(ctx, caller.Tenant, hierarchy.Family(policy.Family()), order.Profile)
+	return i.hierarchy.Only(ctx, caller.Tenant, hierarchy.Family(chosen.Family), order.Profile)
 }
 
 // issue does the order of work. also is part of the second commit; nil for nothing.
@@ -112,7 +112,7 @@ func (i *Issuer) issue(ctx context.Context, caller access.Caller, p plan, also f
 func (i *Issuer) issueBy(
 	ctx context.Context, caller access.Caller, p plan, signer crypto.Signer, also func(context.Context, Certificate) error,
 ) (issued Certificate, err error) {
-	defer func() { i.measure(ctx, p.policy.Name(), p.issuer.CA.Algorithm, err) }()
+	defer func() { i.measure(ctx, p.profile.Name, p.issuer.CA.Algorithm, err) }()
 	draft, err := i.draft(ctx, caller, p)
 	if err != nil {
 		return Certificate{}, err

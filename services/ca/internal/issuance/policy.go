@@ -1,46 +1,60 @@
 package issuance
 
 import (
+	"errors"
+	"strings"
 	"time"
+
+	"github.com/cryptoutil/cryptoutil/libs/server/problem"
 
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/access"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/profile"
 )
 
-// Policy is a profile as issuance needs it.
-type Policy interface {
-	// Name is the profile's.
-	Name() string
-	// Family is private or br.
-	Family() string
-	// Authority tells whether the certificates are those of CAs.
-	Authority() bool
-	// Approvals is how many people must agree to a certificate.
-	Approvals() int
-	// Admits refuses callers whom the profile is not for.
-	Admits(caller access.Caller) error
-	// Apply decides what stands in the certificate.
-	Apply(request *certificate.Request, asked Asked, now time.Time) (certificate.Intent, error)
-	// Check holds the bytes that are about to be signed to the rules of the family. An error says all that is wrong.
-	Check(tbs []byte, intent certificate.Intent, now time.Time) error
+// Profiles finds profiles; profile.Set does.
+type Profiles interface {
+	// Find returns a profile; an error says that there is none, or why it cannot be used.
+	Find(name string) (*profile.Profile, error)
 }
 
-// Policies finds profiles.
-type Policies interface {
-	Policy(name string) (Policy, bool)
+// Rules hold the bytes that are about to be signed to the rules of the profile's family.
+type Rules interface {
+	// Check refuses what breaks a rule. The error is a problem and says all that is wrong.
+	Check(tbs []byte, p *profile.Profile, intent certificate.Intent, now time.Time) error
 }
 
-// Asked is what an order says beside the certificate request. It goes before what the request says, where the profile lets callers choose.
-type Asked struct {
-	// Subject are the attributes of the subject by their names in RFC 4519, such as CN; nil for the request's.
-	Subject []Attribute
-	// SAN are the names; nil for the request's.
-	SAN *certificate.SAN
-	// NotBefore is when the certificate begins; zero for now.
-	NotBefore time.Time
-	// Validity is how long it lives; 0 for the profile's default.
-	Validity time.Duration
+// Asked is what an order says beside the certificate request.
+type Asked = profile.Asked
+
+// profile finds the profile of an order.
+func (i *Issuer) profile(name string) (*profile.Profile, error) {
+	found, err := i.profiles.Find(name)
+	if err != nil {
+		return nil, problem.New(problem.ValidationFailed, "%s", err)
+	}
+	return found, nil
 }
 
-// Attribute is one of a subject.
-type Attribute struct{ Name, Value string }
+// admits tells whether a profile is for the caller.
+func admits(p *profile.Profile, caller access.Caller) error {
+	_, id, _ := strings.Cut(caller.ID, ":")
+	if err := p.Admits(profile.Caller{Client: id, Roles: caller.Roles, Scopes: caller.Scopes}); err != nil {
+		return problem.New(problem.Forbidden, "%s", err)
+	}
+	return nil
+}
+
+// apply is the profile's decision, as a problem that names each member.
+func apply(p *profile.Profile, request *certificate.Request, asked Asked, now time.Time) (certificate.Intent, error) {
+	intent, err := p.Apply(request, asked, now)
+	var refusals *profile.Refusals
+	if !errors.As(err, &refusals) {
+		return intent, err
+	}
+	refused := problem.New("profile_refused", "profile %q does not allow what was asked for", p.Name)
+	for _, one := range refusals.List {
+		refused = refused.With(problem.Field{Pointer: "/" + strings.ReplaceAll(one.Field, ".", "/"), Detail: one.Rule + "; accepted: " + one.Accepted})
+	}
+	return certificate.Intent{}, refused
+}

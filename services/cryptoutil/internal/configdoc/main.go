@@ -15,6 +15,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/config/reference"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/fips"
 
+	"github.com/cryptoutil/cryptoutil/services/ca"
 	"github.com/cryptoutil/cryptoutil/services/jose"
 	"github.com/cryptoutil/cryptoutil/services/kms"
 )
@@ -43,7 +44,7 @@ func main() {
 }
 
 func write(folder string) error {
-	for name, defaults := range map[string]any{"kms": kms.Defaults(), "jose": jose.Defaults()} {
+	for name, defaults := range map[string]any{"kms": kms.Defaults(), "jose": jose.Defaults(), "ca": ca.Defaults()} {
 		var text bytes.Buffer
 		err := reference.Write(&text, fmt.Sprintf(introduction, name+"-server"), defaults, func(importPath string) string {
 			return strings.TrimPrefix(importPath, modulePrefix)
