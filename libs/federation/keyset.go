@@ -33,6 +33,7 @@ type KeySet struct {
 	do    func(*http.Request) (*http.Response, error)
 	stale bool
 	now   func() time.Time
+	form  form
 	turn  chan struct{} // held by the one call that fetches
 
 	mu      sync.Mutex
@@ -48,7 +49,22 @@ type KeySet struct {
 // NewKeySet is for the set at url, which do fetches: [Peer.Do], or a guarded client for a URL that somebody outside has named. With stale,
 // keys serve on for a day when they cannot be fetched.
 func NewKeySet(url string, do func(*http.Request) (*http.Response, error), stale bool, now func() time.Time) *KeySet {
-	return &KeySet{url: url, do: do, stale: stale, now: now, turn: make(chan struct{}, 1)}
+	return newKeySet(url, do, stale, now, keySetForm())
+}
+
+func newKeySet(url string, do func(*http.Request) (*http.Response, error), stale bool, now func() time.Time, form form) *KeySet {
+	return &KeySet{url: url, do: do, stale: stale, now: now, form: form, turn: make(chan struct{}, 1)}
+}
+
+// form is what stands at the URL of a KeySet.
+type form struct {
+	name   string // for the memory of several
+	accept string
+	read   func([]byte) (*jwk.Set, error)
+}
+
+func keySetForm() form {
+	return form{name: "jwks", accept: "application/jwk-set+json, application/json", read: jwk.ParseSet}
 }
 
 // Key returns the key of an id. ErrUnknownKey if there is none; another error when the keys cannot be had.
@@ -174,7 +190,7 @@ func (s *KeySet) get(ctx context.Context) (*jwk.Set, time.Duration, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	r.Header.Set("Accept", "application/jwk-set+json, application/json")
+	r.Header.Set("Accept", s.form.accept)
 	answer, err := s.do(r)
 	if err != nil {
 		return nil, 0, err
@@ -187,7 +203,7 @@ func (s *KeySet) get(ctx context.Context) (*jwk.Set, time.Duration, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	keys, err := jwk.ParseSet(text)
+	keys, err := s.form.read(text)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -20,12 +20,12 @@ type KeySets struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	byURL map[string]*list.Element // guarded by mu
+	byURL map[string]*list.Element // by form and URL; guarded by mu
 	order *list.List               // of *namedSet, guarded by mu: what was used last comes first
 }
 
 type namedSet struct {
-	url  string
+	name string // in byURL
 	keys *KeySet
 }
 
@@ -54,7 +54,7 @@ func (s *KeySets) Key(ctx context.Context, address, id string) (*jwk.Key, error)
 	if err := s.Check(address); err != nil {
 		return nil, fmt.Errorf("get keys of %s: %w", address, err)
 	}
-	key, err := s.set(address).Key(ctx, id)
+	key, err := s.set(address, keySetForm()).Key(ctx, id)
 	switch {
 	case err != nil:
 		return nil, err
@@ -66,20 +66,21 @@ func (s *KeySets) Key(ctx context.Context, address, id string) (*jwk.Key, error)
 	return key, nil
 }
 
-func (s *KeySets) set(address string) *KeySet {
+func (s *KeySets) set(address string, form form) *KeySet {
+	name := form.name + " " + address
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held, there := s.byURL[address]; there {
+	if held, there := s.byURL[name]; there {
 		s.order.MoveToFront(held)
 		return held.Value.(*namedSet).keys //nolint:forcetypeassert // the list holds nothing else
 	}
 	if s.order.Len() >= s.most {
 		last := s.order.Back()
-		delete(s.byURL, last.Value.(*namedSet).url) //nolint:forcetypeassert // likewise
+		delete(s.byURL, last.Value.(*namedSet).name) //nolint:forcetypeassert // likewise
 		s.order.Remove(last)
 	}
-	keys := NewKeySet(address, s.client.Do, true, s.now)
-	s.byURL[address] = s.order.PushFront(&namedSet{address, keys})
+	keys := newKeySet(address, s.client.Do, true, s.now, form)
+	s.byURL[name] = s.order.PushFront(&namedSet{name, keys})
 	return keys
 }
 
