@@ -15,6 +15,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/jwk"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/jws"
 )
 
 // Form says how the tokens of a profile are protected.
@@ -70,6 +71,9 @@ type Profile struct {
 	// CertificateChain writes the certificates of the signer's key, where it has some, into the header ("x5c"),
 	// and accepts tokens that carry such. What verifies stays the caller's key, which they must be of.
 	CertificateChain bool
+	// Allow is what the headers of accepted tokens may contain beyond the usual. The caller has decided by it which
+	// key verifies: nothing here trusts what a header brings.
+	Allow jws.Allow
 }
 
 // MaxSkew bounds the leeway between clocks: "a few minutes" says RFC 7519 section 4.1.4.

@@ -36,7 +36,7 @@ func (a *Authority) Payload(verifier *jwk.Key, token string) ([]byte, jws.Header
 	if err != nil {
 		return nil, jws.Header{}, fmt.Errorf("verify token: %w", err)
 	}
-	payload, h, err := jws.Verify(verifier, token, jws.Expect{Algorithm: algorithm, Allow: jws.Allow{EmbeddedChain: a.profile.CertificateChain}})
+	payload, h, err := jws.Verify(verifier, token, jws.Expect{Algorithm: algorithm, Allow: a.allow()})
 	if err != nil {
 		return nil, jws.Header{}, explain(err)
 	}
@@ -47,6 +47,13 @@ func (a *Authority) Payload(verifier *jwk.Key, token string) ([]byte, jws.Header
 		return nil, jws.Header{}, refuse(WrongType, "the payload is another token")
 	}
 	return payload, h, nil
+}
+
+// allow is what headers of signed tokens may contain.
+func (a *Authority) allow() jws.Allow {
+	allow := a.profile.Allow
+	allow.EmbeddedChain = allow.EmbeddedChain || a.profile.CertificateChain
+	return allow
 }
 
 // Open decrypts a nested token and returns the signed one inside, for [Authority.Verify]. Nothing in it
