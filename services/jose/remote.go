@@ -16,11 +16,11 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/jose/internal/authority"
 )
 
-// remoteKeys are the public key sets of others.
+// remoteKeys are the public key sets and certificates of others.
 type remoteKeys struct {
 	*federation.KeySets
 
-	status *revocation.Checker // of the servers' certificates
+	status *revocation.Checker // of the servers' certificates, and of those that tokens are signed by
 }
 
 // openRemoteKeys prepares to fetch key sets. It fetches none.
@@ -68,4 +68,20 @@ func (r remoteKeys) Key(ctx context.Context, url, kid string) (*jwk.Key, error) 
 		return nil, fmt.Errorf("%w: %w", authority.ErrNoKey, err)
 	}
 	return key, err
+}
+
+// Status implements authority.RemoteKeys. A certificate that names nobody to ask passes unless a configured list says otherwise: a profile names
+// its anchors one by one, as the configuration names this installation's.
+func (r remoteKeys) Status(ctx context.Context, chain []*x509.Certificate) error {
+	for i := 0; i+1 < len(chain); i++ {
+		err := r.status.Check(ctx, chain[i:i+2])
+		silent := len(chain[i].OCSPServer) == 0 && len(chain[i].CRLDistributionPoints) == 0
+		switch {
+		case errors.Is(err, revocation.ErrRevoked):
+			return fmt.Errorf("%w: %w", authority.ErrRevoked, err)
+		case err != nil && !silent:
+			return err
+		}
+	}
+	return nil
 }

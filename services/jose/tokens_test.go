@@ -103,6 +103,13 @@ func withHeader(t testing.TB, message string, change func(map[string]any)) strin
 	return apivalue.Encode(mustJSON(t, header)) + "." + rest
 }
 
+// membersOf are the members of the header of a message in compact serialization.
+func membersOf(t testing.TB, message string) (header map[string]any) {
+	t.Helper()
+	withHeader(t, message, func(h map[string]any) { header = h })
+	return header
+}
+
 func TestTokens_AreIssuedAndVerifiedByProfile(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *service) {

@@ -103,7 +103,7 @@ type AdoptKMSKey struct {
 	TokenLifetimeSeconds *TokenLifetime `json:"token_lifetime_seconds,omitempty"`
 }
 
-// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 type Algorithms = []string
 
 // Bytes base64url without padding.
@@ -210,7 +210,7 @@ type CreateKeyKeySize int
 
 // CreateProfile defines model for CreateProfile.
 type CreateProfile struct {
-	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 	Algorithms *Algorithms `json:"algorithms,omitempty"`
 
 	// Audience What `aud` may hold.
@@ -254,6 +254,10 @@ type CreateProfile struct {
 
 	// Revocation Tokens can be revoked by `jti`; each verification looks.
 	Revocation *bool `json:"revocation,omitempty"`
+
+	// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+	// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+	TrustedKeys *TrustedKeys `json:"trusted_keys,omitempty"`
 
 	// Typ The header's `typ`. JWT by default.
 	Typ *string `json:"typ,omitempty"`
@@ -585,7 +589,7 @@ type Problem = apiclient.Problem
 
 // Profile defines model for Profile.
 type Profile struct {
-	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 	Algorithms *Algorithms `json:"algorithms,omitempty"`
 
 	// Audience What `aud` may hold.
@@ -635,6 +639,10 @@ type Profile struct {
 
 	// Revocation Tokens can be revoked by `jti`; each verification looks.
 	Revocation bool `json:"revocation"`
+
+	// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+	// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+	TrustedKeys *TrustedKeys `json:"trusted_keys,omitempty"`
 
 	// Typ The header's `typ`. JWT by default.
 	Typ string `json:"typ"`
@@ -810,6 +818,27 @@ type TokenLifetime = int64
 
 // TokenText Compact serialization.
 type TokenText = string
+
+// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+type TrustedKeys struct {
+	// Anchors Certificates as PEM, one each, to which a chain in `x5c`, or at an address in `x5u`, leads (RFC 5280 section 6). Certificates that were
+	// revoked are refused.
+	Anchors *[]string `json:"anchors,omitempty"`
+
+	// Jku The https URLs of key sets that `jku` may say, to the letter.
+	Jku *[]string `json:"jku,omitempty"`
+
+	// JWKThumbprints Trusts these keys in `jwk`, by their SHA-256 thumbprints (RFC 7638).
+	JWKThumbprints *[]string `json:"jwk_thumbprints,omitempty"`
+
+	// Names Alternative names (DNS, URI, or e-mail), to the letter, of which the certificate that signs has one. Without any, each certificate under
+	// the anchors signs: name some unless the anchors certify nothing else.
+	Names *[]string `json:"names,omitempty"`
+
+	// X5U The https URLs of chains, in PEM, that `x5u` may say, to the letter. What is there leads to the anchors.
+	X5U *[]string `json:"x5u,omitempty"`
+}
 
 // UsedKey defines model for UsedKey.
 type UsedKey struct {
@@ -1342,7 +1371,7 @@ type ClientInterface interface {
 	// VerifyJWTWithBody Verify a token by a profile
 	//
 	// A nested token is decrypted first. A refusal says why. Codes: `token_malformed`, `token_wrong_algorithm`, `token_bad_signature`,
-	// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
+	// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri` or `trusted_keys`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
 	// `token_wrong_issuer`, `token_wrong_audience`, `token_not_yet_valid`, `token_expired`, `token_too_old`, `token_revoked`.
 	//
 	// Takes any type of body and a specified content type.
@@ -1353,7 +1382,7 @@ type ClientInterface interface {
 	// VerifyJWT Verify a token by a profile
 	//
 	// A nested token is decrypted first. A refusal says why. Codes: `token_malformed`, `token_wrong_algorithm`, `token_bad_signature`,
-	// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
+	// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri` or `trusted_keys`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
 	// `token_wrong_issuer`, `token_wrong_audience`, `token_not_yet_valid`, `token_expired`, `token_too_old`, `token_revoked`.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1648,7 +1677,7 @@ type ClientInterface interface {
 
 	// CreateProfileWithBody Create a profile
 	//
-	// It has a `key`, or the `jwks_uri` of somebody else's keys with the `algorithms` that they are trusted for. Codes: `validation_failed`,
+	// It has a `key`, or the `jwks_uri` or `trusted_keys` of somebody else with the `algorithms` that they are trusted for. Codes: `validation_failed`,
 	// `wrong_key_use`, `unsupported_algorithm`, `conflict` (the name is taken).
 	//
 	// Takes any type of body and a specified content type.
@@ -1658,7 +1687,7 @@ type ClientInterface interface {
 
 	// CreateProfile Create a profile
 	//
-	// It has a `key`, or the `jwks_uri` of somebody else's keys with the `algorithms` that they are trusted for. Codes: `validation_failed`,
+	// It has a `key`, or the `jwks_uri` or `trusted_keys` of somebody else with the `algorithms` that they are trusted for. Codes: `validation_failed`,
 	// `wrong_key_use`, `unsupported_algorithm`, `conflict` (the name is taken).
 	//
 	// Takes a body of the `application/json` content type.
@@ -2025,7 +2054,7 @@ func (c *Client) IssueJWT(ctx context.Context, body IssueJWTJSONRequestBody, req
 // VerifyJWTWithBody Verify a token by a profile
 //
 // A nested token is decrypted first. A refusal says why. Codes: `token_malformed`, `token_wrong_algorithm`, `token_bad_signature`,
-// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
+// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri` or `trusted_keys`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
 // `token_wrong_issuer`, `token_wrong_audience`, `token_not_yet_valid`, `token_expired`, `token_too_old`, `token_revoked`.
 //
 // Takes any type of body and a specified content type.
@@ -2046,7 +2075,7 @@ func (c *Client) VerifyJWTWithBody(ctx context.Context, contentType string, body
 // VerifyJWT Verify a token by a profile
 //
 // A nested token is decrypted first. A refusal says why. Codes: `token_malformed`, `token_wrong_algorithm`, `token_bad_signature`,
-// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
+// `token_decryption_failed`, `remote_keys_unavailable` (of a profile with `jwks_uri` or `trusted_keys`), `key_mismatch`, `token_wrong_type`, `token_missing_claim`, `token_unexpected_claim`,
 // `token_wrong_issuer`, `token_wrong_audience`, `token_not_yet_valid`, `token_expired`, `token_too_old`, `token_revoked`.
 //
 // Takes a body of the `application/json` content type.
@@ -2651,7 +2680,7 @@ func (c *Client) ListProfiles(ctx context.Context, params *ListProfilesParams, r
 
 // CreateProfileWithBody Create a profile
 //
-// It has a `key`, or the `jwks_uri` of somebody else's keys with the `algorithms` that they are trusted for. Codes: `validation_failed`,
+// It has a `key`, or the `jwks_uri` or `trusted_keys` of somebody else with the `algorithms` that they are trusted for. Codes: `validation_failed`,
 // `wrong_key_use`, `unsupported_algorithm`, `conflict` (the name is taken).
 //
 // Takes any type of body and a specified content type.
@@ -2671,7 +2700,7 @@ func (c *Client) CreateProfileWithBody(ctx context.Context, params *CreateProfil
 
 // CreateProfile Create a profile
 //
-// It has a `key`, or the `jwks_uri` of somebody else's keys with the `algorithms` that they are trusted for. Codes: `validation_failed`,
+// It has a `key`, or the `jwks_uri` or `trusted_keys` of somebody else with the `algorithms` that they are trusted for. Codes: `validation_failed`,
 // `wrong_key_use`, `unsupported_algorithm`, `conflict` (the name is taken).
 //
 // Takes a body of the `application/json` content type.

@@ -50,6 +50,8 @@ type TokenPolicy struct {
 	Algorithms []string
 	// MaxInflated is how many bytes a nested token that was compressed before it was encrypted may inflate to; 0 refuses such a token.
 	MaxInflated int
+	// Trusted are somebody else's keys in headers, by which and by Algorithms tokens are verified. Such a profile issues nothing either.
+	Trusted TrustedKeys
 	// Revocation has a token refused whose `jti` was revoked.
 	Revocation bool
 }

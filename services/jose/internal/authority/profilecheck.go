@@ -24,6 +24,9 @@ func (a *Authority) checkProfile(ctx context.Context, profile *Profile) error {
 	if err := a.checkEncryption(ctx, profile); err != nil {
 		return err
 	}
+	if profile.Trusted.Any() {
+		return a.checkTrusted(profile)
+	}
 	if profile.KeySetURL != "" {
 		return a.checkRemote(profile)
 	}

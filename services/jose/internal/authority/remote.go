@@ -2,6 +2,7 @@ package authority
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -15,12 +16,16 @@ import (
 // ErrNoKey is what RemoteKeys say of a `kid` that a set does not have.
 var ErrNoKey = errors.New("the set has no such key")
 
-// RemoteKeys are the public key sets of others.
+// RemoteKeys are the public key sets and the certificates of others.
 type RemoteKeys interface {
 	// Check refuses a URL that will not be fetched.
 	Check(url string) error
 	// Key finds a key of the set at a URL. ErrNoKey if there is none; another error when the set cannot be had.
 	Key(ctx context.Context, url, kid string) (*jwk.Key, error)
+	// Chain fetches the chain at a URL, DER, the certificate of the signer first. An error when it cannot be had.
+	Chain(ctx context.Context, url string) ([][]byte, error)
+	// Status asks what was revoked of a verified chain, its root last. ErrRevoked if something was; another error when nobody says.
+	Status(ctx context.Context, chain []*x509.Certificate) error
 }
 
 // Bounds of what a profile says of somebody else's keys.
@@ -40,10 +45,17 @@ func (a *Authority) checkRemote(profile *Profile) error {
 		return invalid("/jwks_uri", "a profile has a key or the address of a key set")
 	case profile.EdDSA:
 		return invalid("/eddsa", "the profile issues nothing")
-	case len(profile.KeySetURL) > maxKeySetURL:
-		return invalid("/jwks_uri", "at most %d bytes", maxKeySetURL)
-	case len(profile.Algorithms) == 0 || len(profile.Algorithms) > maxAlgorithms:
-		return invalid("/algorithms", "1 to %d, by which tokens are verified", maxAlgorithms)
+	}
+	if err := checkAlgorithms(profile); err != nil {
+		return err
+	}
+	return a.checkURL("/jwks_uri", profile.KeySetURL)
+}
+
+// checkAlgorithms holds a profile to algorithms that somebody else's public keys verify by.
+func checkAlgorithms(profile *Profile) error {
+	if len(profile.Algorithms) == 0 || len(profile.Algorithms) > maxAlgorithms {
+		return invalid("/algorithms", "1 to %d, by which somebody else's keys are trusted", maxAlgorithms)
 	}
 	for i, name := range profile.Algorithms {
 		signature, err := alg.LookupSignature(name)
@@ -54,10 +66,6 @@ func (a *Authority) checkRemote(profile *Profile) error {
 			return invalid(fmt.Sprintf("/algorithms/%d", i), "a public key set has no shared secrets")
 		}
 		profile.Algorithms[i] = signature.Name
-	}
-	if err := a.remote.Check(profile.KeySetURL); err != nil {
-		return problem.New(problem.ValidationFailed, "the address is refused").Because(err).
-			With(problem.Field{Pointer: "/jwks_uri", Detail: "must be an https URL of a host that this service may reach"})
 	}
 	return nil
 }

@@ -135,5 +135,6 @@ func (p TokenPolicy) rules(name string, algorithms ...string) rules {
 	return rules{jwt.Profile{
 		Name: name, Algorithms: algorithms, Type: p.Type, Issuer: p.Issuer, Audiences: p.Audience, Lifetime: p.Lifetime,
 		Skew: p.ClockSkew, RequiredClaims: required, LegacyEdDSAName: p.EdDSA, CertificateChain: p.CertificateChain,
+		Allow: p.Trusted.allow(),
 	}}
 }

@@ -116,8 +116,12 @@ func kidOf(token string, profile Profile) (string, error) {
 	return message.Signatures[0].KeyID(), nil
 }
 
-// verifying finds the key that a signed token names: a version of the profile's key, or one of the remote set that the profile trusts.
+// verifying finds the key that a signed token names: a version of the profile's key, or one of those that are somebody else's and that the profile
+// trusts.
 func (a *Authority) verifying(ctx context.Context, caller Caller, profile Profile, token string) (v verifying, err error) {
+	if profile.Trusted.Any() {
+		return a.verifyingTrusted(ctx, profile, token)
+	}
 	named, err := kidOf(token, profile)
 	if err != nil {
 		return verifying{}, errMalformed(err)

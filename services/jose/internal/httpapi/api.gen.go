@@ -230,7 +230,7 @@ type AdoptKMSKey struct {
 	TokenLifetimeSeconds *TokenLifetime `json:"token_lifetime_seconds,omitempty"`
 }
 
-// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 type Algorithms = []string
 
 // Bytes base64url without padding.
@@ -337,7 +337,7 @@ type CreateKeyKeySize int
 
 // CreateProfile defines model for CreateProfile.
 type CreateProfile struct {
-	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 	Algorithms *Algorithms `json:"algorithms,omitempty"`
 
 	// Audience What `aud` may hold.
@@ -381,6 +381,10 @@ type CreateProfile struct {
 
 	// Revocation Tokens can be revoked by `jti`; each verification looks.
 	Revocation *bool `json:"revocation,omitempty"`
+
+	// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+	// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+	TrustedKeys *TrustedKeys `json:"trusted_keys,omitempty"`
 
 	// Typ The header's `typ`. JWT by default.
 	Typ *string `json:"typ,omitempty"`
@@ -725,7 +729,7 @@ type Problem struct {
 
 // Profile defines model for Profile.
 type Profile struct {
-	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri`.
+	// Algorithms The signature algorithms that are accepted by the keys of `jwks_uri` or `trusted_keys`.
 	Algorithms *Algorithms `json:"algorithms,omitempty"`
 
 	// Audience What `aud` may hold.
@@ -775,6 +779,10 @@ type Profile struct {
 
 	// Revocation Tokens can be revoked by `jti`; each verification looks.
 	Revocation bool `json:"revocation"`
+
+	// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+	// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+	TrustedKeys *TrustedKeys `json:"trusted_keys,omitempty"`
 
 	// Typ The header's `typ`. JWT by default.
 	Typ string `json:"typ"`
@@ -950,6 +958,27 @@ type TokenLifetime = int64
 
 // TokenText Compact serialization.
 type TokenText = string
+
+// TrustedKeys Instead of `key`: somebody else's keys that the header of a token brings along or points to. A token says it by one of `jwk`, `x5c`, `jku` and
+// `x5u`; by which nothing is trusted here, is refused. Such a profile issues nothing.
+type TrustedKeys struct {
+	// Anchors Certificates as PEM, one each, to which a chain in `x5c`, or at an address in `x5u`, leads (RFC 5280 section 6). Certificates that were
+	// revoked are refused.
+	Anchors *[]string `json:"anchors,omitempty"`
+
+	// Jku The https URLs of key sets that `jku` may say, to the letter.
+	Jku *[]string `json:"jku,omitempty"`
+
+	// JwkThumbprints Trusts these keys in `jwk`, by their SHA-256 thumbprints (RFC 7638).
+	JwkThumbprints *[]string `json:"jwk_thumbprints,omitempty"`
+
+	// Names Alternative names (DNS, URI, or e-mail), to the letter, of which the certificate that signs has one. Without any, each certificate under
+	// the anchors signs: name some unless the anchors certify nothing else.
+	Names *[]string `json:"names,omitempty"`
+
+	// X5u The https URLs of chains, in PEM, that `x5u` may say, to the letter. What is there leads to the anchors.
+	X5u *[]string `json:"x5u,omitempty"`
+}
 
 // UsedKey defines model for UsedKey.
 type UsedKey struct {

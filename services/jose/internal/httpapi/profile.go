@@ -30,7 +30,7 @@ func (h *Operations) CreateProfile(ctx context.Context, request CreateProfileReq
 			Type: apivalue.Of(b.Typ), EdDSA: apivalue.Of(b.Eddsa), CertificateChain: apivalue.Of(b.CertificateChain), Issuer: b.Issuer, Audience: b.Audience, Lifetime: seconds(apivalue.Of(b.LifetimeSeconds)),
 			ClockSkew: skew, RequiredClaims: apivalue.Of(b.RequiredClaims), Revocation: apivalue.Of(b.Revocation),
 			EncryptionKeyID: apivalue.Of(b.EncryptionKey), MaxInflated: apivalue.Of(b.MaxInflatedBytes),
-			KeySetURL: apivalue.Of(b.JwksUri), Algorithms: apivalue.Of(b.Algorithms),
+			KeySetURL: apivalue.Of(b.JwksUri), Trusted: trustedOf(apivalue.Of(b.TrustedKeys)), Algorithms: apivalue.Of(b.Algorithms),
 		},
 	})
 	if err != nil {
@@ -75,6 +75,7 @@ type writableProfile struct {
 	EncryptionKey    *string  `json:"encryption_key,omitempty"`
 	MaxInflatedBytes *int     `json:"max_inflated_bytes,omitempty"`
 	JWKSURI          *string  `json:"jwks_uri,omitempty"`
+	TrustedKeys      *trusted `json:"trusted_keys,omitempty"`
 	Algorithms       []string `json:"algorithms,omitempty"`
 	Typ              string   `json:"typ"`
 	EdDSA            bool     `json:"eddsa"`
@@ -103,14 +104,14 @@ func (h *Operations) UpdateProfile(ctx context.Context, request UpdateProfileReq
 			Audience: p.Audience, EncryptionKey: apivalue.Optional(p.EncryptionKeyID), JWKSURI: apivalue.Optional(p.KeySetURL), Algorithms: p.Algorithms,
 			LifetimeSeconds: int64(p.Lifetime / time.Second), ClockSkewSeconds: int64(p.ClockSkew / time.Second),
 			RequiredClaims: p.RequiredClaims, Revocation: p.Revocation, CertificateChain: p.CertificateChain,
-			MaxInflatedBytes: apivalue.Optional(p.MaxInflated),
+			MaxInflatedBytes: apivalue.Optional(p.MaxInflated), TrustedKeys: writableTrusted(p.Trusted),
 		}, *request.Body)
 		p.Description, p.KeyID = apivalue.Of(want.Description), apivalue.Of(want.Key)
 		p.TokenPolicy = authority.TokenPolicy{
 			Type: want.Typ, EdDSA: want.EdDSA, Issuer: want.Issuer, Audience: want.Audience, Lifetime: seconds(want.LifetimeSeconds),
 			ClockSkew: seconds(want.ClockSkewSeconds), RequiredClaims: want.RequiredClaims, Revocation: want.Revocation,
 			EncryptionKeyID: apivalue.Of(want.EncryptionKey), MaxInflated: apivalue.Of(want.MaxInflatedBytes),
-			KeySetURL: apivalue.Of(want.JWKSURI), Algorithms: want.Algorithms, CertificateChain: want.CertificateChain,
+			KeySetURL: apivalue.Of(want.JWKSURI), Trusted: apivalue.Of(want.TrustedKeys).domain(), Algorithms: want.Algorithms, CertificateChain: want.CertificateChain,
 		}
 		return p, err
 	})
@@ -143,6 +144,9 @@ func profileOf(p authority.Profile) Profile {
 	}
 	if len(p.Algorithms) > 0 {
 		out.Algorithms = &p.Algorithms
+	}
+	if p.Trusted.Any() {
+		out.TrustedKeys = trustedKeys(p.Trusted)
 	}
 	return out
 }
