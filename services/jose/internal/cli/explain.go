@@ -39,6 +39,6 @@ func advice() map[string]string {
 		"token_missing_claim":     "`profile get` shows the claims that the profile requires",
 		"token_malformed":         "take the token as it was issued; what its header may say besides, such as a key or zip, the profile allows: `profile get` shows it",
 		"token_bad_signature":     "another key signed the token, or it was changed: do not trust it",
-		"remote_keys_unavailable": "the profile's jwks_uri did not answer with keys: `profile get` shows it, and the service's log says why",
+		"remote_keys_unavailable": "no keys came from where the profile has them: `profile get` shows the addresses, and the service's log says why",
 	}
 }

@@ -124,7 +124,7 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 	for line, want := range map[string]string{
 		"key create --name x":                                                  `required flag(s) "algorithm" not set`,
 		"key list --output yaml":                                               "it must be table or json",
-		"profile create --name p --issuer i --audience a":                      "at least one of the flags in the group [key jwks-uri] is required",
+		"profile create --name p --issuer i --audience a":                      "at least one of the flags in the group [key jwks-uri trust-thumbprint trust-anchors trust-jku] is required",
 		"profile create --name p --issuer i --audience a --key k --jwks-uri u": "none of the others can be",
 		"sd-jwt present --key wallet":                                          "they must all be set",
 		"jws sign --key a --in @absent":                                        "no file",

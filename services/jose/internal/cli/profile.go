@@ -45,7 +45,8 @@ func addProfileSettings(cmd *cobra.Command) *clientcli.Settings {
 	reference("encryption-key", "encryption_key", "name or id of the key that tokens are encrypted to once they are signed")
 	s.Count(cmd, "max-inflated", "max_inflated_bytes", "with --encryption-key: accept compressed tokens that inflate to at most so many bytes, 0 for none (default none)")
 	reference("jwks-uri", "jwks_uri", "instead of --key: the https URL of somebody else's key set, by which tokens are verified")
-	list("algorithms", "algorithms", "with --jwks-uri: the signature algorithms that are accepted, such as ES256,PS256")
+	addTrust(cmd, s)
+	list("algorithms", "algorithms", "with --jwks-uri and --trust-...: the signature algorithms that are accepted, such as ES256,PS256")
 	s.Text(cmd, "typ", "typ", "the header's typ (default JWT)")
 	s.Choice(cmd, "eddsa", "eddsa", "tokens say EdDSA instead of Ed25519 (RFC 9864), for clients that need the old name")
 	s.Choice(cmd, "certificate-chain", "certificate_chain", "tokens carry the certificates of the key (x5c) while it has valid ones")
@@ -64,11 +65,17 @@ func (c *commands) profileCreate() *cobra.Command {
 		Short: "Create a profile and print its id",
 		Long: `Create makes a profile, which settles what tokens must be: their key, issuer, audience, type,
 lifetime and claims. It has a --key of your tenant's, or the --jwks-uri of somebody else's keys
-with the --algorithms that they are trusted for; such a profile issues nothing.`,
+with the --algorithms that they are trusted for; such a profile issues nothing.
+
+Where the tokens of somebody else bring their key along in the header, or point to it, the
+profile says which is trusted: keys by --trust-thumbprint, certificates by --trust-anchors and
+--trust-name, addresses, to the letter, by --trust-jku and --trust-x5u.`,
 		Example: `  jose-server profile create --name access --key tokens --typ at+jwt \
     --issuer https://shop.example --audience api,web --lifetime 10m --revocation
   jose-server profile create --name partner --issuer https://partner.example --audience api \
-    --jwks-uri https://partner.example/jwks.json --algorithms ES256,PS256`,
+    --jwks-uri https://partner.example/jwks.json --algorithms ES256,PS256
+  jose-server profile create --name devices --issuer https://fleet.example --audience api \
+    --trust-anchors fleet.pem --trust-name tokens.fleet.example --algorithms ES256`,
 		Args: cobra.NoArgs,
 	}
 	var spec client.CreateProfile
@@ -77,7 +84,7 @@ with the --algorithms that they are trusted for; such a profile issues nothing.`
 	output := cli.AddOutputFlag(cmd)
 	clientcli.Require(cmd, "name", "issuer", "audience")
 	cmd.MarkFlagsMutuallyExclusive("key", "jwks-uri")
-	cmd.MarkFlagsOneRequired("key", "jwks-uri")
+	cmd.MarkFlagsOneRequired(append([]string{"key", "jwks-uri"}, trustFlags()...)...)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := settings.Complete(cmd, &spec); err != nil {
 			return err
@@ -205,6 +212,7 @@ func profileRows(p client.Profile) [][]string {
 			rows = append(rows, row)
 		}
 	}
+	rows = append(rows, trustRows(p.TrustedKeys)...)
 	return append(rows, [][]string{
 		{"Typ", p.Typ},
 		{"EdDSA", strconv.FormatBool(p.Eddsa)},
