@@ -3,6 +3,7 @@ package acmeapi_test
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"log/slog"
 	"net"
@@ -45,6 +46,7 @@ const terms = "https://ca.example/terms"
 type fixture struct {
 	url       string // of the installation
 	http      *http.Client
+	root      *x509.Certificate // of its listener
 	authority *authority
 	network   *network
 	replicas  []*replica
@@ -67,6 +69,7 @@ type options struct {
 	replicas  int
 	rates     map[acme.Limit]ratelimit.Rate
 	idle      bool // nobody works on challenges and orders
+	outside   bool // http-01 challenges are answered by somebody else on the network's port
 	retries   []time.Duration
 	quick     time.Duration
 	directory func(*acme.Directory)
@@ -132,6 +135,9 @@ func install(t *testing.T, engine string, o options) *fixture {
 	sets := []database.Set{database.PlatformMigrations(), set}
 	config := dbtest.Fresh(t, engine, sets...)
 	f := &fixture{authority: newAuthority(t), network: newNetwork(t), clock: &clock{}}
+	if o.outside {
+		f.network.httpPort = freePort(t)
+	}
 	keys := &barriertest.Store{}
 	db := dbtest.Open(t, config, sets...)
 	for range max(o.replicas, 1) {
@@ -142,7 +148,7 @@ func install(t *testing.T, engine string, o options) *fixture {
 	}
 	front := httptest.NewTLSServer(http.HandlerFunc(f.serve))
 	t.Cleanup(front.Close)
-	f.url, f.http = front.URL, front.Client()
+	f.url, f.http, f.root = front.URL, front.Client(), front.Certificate()
 	f.http.Timeout = time.Minute
 	return f
 }
