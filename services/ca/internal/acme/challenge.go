@@ -49,11 +49,11 @@ func (s *Server) Challenge(ctx context.Context, m *Message, authorization string
 	return a, *c, nil
 }
 
-// validate looks at the challenges of an authorization that the caller has claimed.
-func (s *Server) validate(ctx context.Context, a Authorization) error {
+// validate looks at the challenges of an authorization that the caller has claimed, and says when it must be looked at again; zero for never.
+func (s *Server) validate(ctx context.Context, a Authorization) (again time.Time, err error) {
 	directory, err := s.directories.Directory(ctx, a.Tenant, a.Directory)
 	if err != nil {
-		return fmt.Errorf("read directory %q: %w", a.Directory, err)
+		return again, fmt.Errorf("read directory %q: %w", a.Directory, err)
 	}
 	a.DueAt = time.Time{}
 	for i := range a.Challenges {
@@ -63,25 +63,30 @@ func (s *Server) validate(ctx context.Context, a Authorization) error {
 		}
 		c.Attempts++
 		corroboration, err := s.validator.Prove(ctx, attemptOf(directory, a, *c))
-		if ctx.Err() != nil {
-			return ctx.Err() // shutting down: it is due for somebody else
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return again, ctx.Err() // shutting down: it is due for somebody else
 		}
 		if err == nil && directory.Quorum {
 			err = corroboration.Sufficient(s.now())
 		}
+		if _, about := errors.AsType[*validation.Error](err); err != nil && !about {
+			s.log.WarnContext(ctx, "validation does not work", "authorization", a.ID, "error", err)
+		}
 		s.judge(&a, c, err, directory, corroboration)
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
 	a.UpdatedAt = s.now()
-	return s.store.InTx(ctx, func(ctx context.Context) error {
-		err := s.store.UpdateAuthorization(ctx, a)
-		if errors.Is(err, ErrStale) { // deactivated, or given to somebody else
-			return nil
-		}
-		if err != nil || a.Status == AuthorizationPending {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.UpdateAuthorization(ctx, a); err != nil || a.Status == AuthorizationPending {
 			return err
 		}
 		return s.record(ctx, a.Tenant, ActionAuthorizationPrefix+string(a.Status), ObjectAuthorization, a.ID, a.Identifier.Value)
 	})
+	if errors.Is(err, ErrStale) { // deactivated, or given to somebody else
+		return time.Time{}, nil
+	}
+	return a.DueAt, err
 }
 
 func attemptOf(directory Directory, a Authorization, c Challenge) validation.Attempt {
@@ -104,8 +109,7 @@ func (s *Server) judge(a *Authorization, c *Challenge, err error, directory Dire
 		return
 	}
 	c.Error = fromValidation(err, a.Identifier)
-	failed, about := errors.AsType[*validation.Error](err)
-	if (!about || failed.Passing || failed.Kind == validation.KindDNS || failed.Kind == validation.KindUnauthorized && c.Method == validation.DNS01) && c.Attempts <= len(s.retries) {
+	if mayPass(err, c.Method) && c.Attempts <= len(s.retries) {
 		due := now.Add(s.retries[c.Attempts-1])
 		if a.DueAt.IsZero() || due.Before(a.DueAt) {
 			a.DueAt = due
@@ -114,4 +118,10 @@ func (s *Server) judge(a *Authorization, c *Challenge, err error, directory Dire
 	}
 	c.Status, a.Status = ChallengeInvalid, AuthorizationInvalid
 	a.DueAt = time.Time{}
+}
+
+// mayPass tells whether a further look may find something else: name servers are late, and what is not about the identifier is our own trouble.
+func mayPass(err error, method validation.Method) bool {
+	failed, about := errors.AsType[*validation.Error](err)
+	return !about || failed.Passing || failed.Kind == validation.KindDNS || failed.Kind == validation.KindUnauthorized && method == validation.DNS01
 }

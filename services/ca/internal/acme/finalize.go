@@ -96,8 +96,8 @@ func (s *Server) recheckCAA(ctx context.Context, m *Message, order Order) error 
 	return nil
 }
 
-// fulfil makes the certificate of an order that the caller has claimed.
-func (s *Server) fulfil(ctx context.Context, order Order) error {
+// fulfil makes the certificate of an order that the caller has claimed, and says when that must be tried again; zero for never.
+func (s *Server) fulfil(ctx context.Context, order Order) (again time.Time, err error) {
 	remotes := -1
 	for _, a := range order.Authorizations {
 		if remotes < 0 || a.Remotes < remotes {
@@ -105,7 +105,7 @@ func (s *Server) fulfil(ctx context.Context, order Order) error {
 		}
 	}
 	order.Attempts++
-	err := s.issuer.Issue(ctx, Issuance{
+	err = s.issuer.Issue(ctx, Issuance{
 		Application: order.application(), Order: order.ID, CSR: order.CSR, Replaces: order.Replaces, Remotes: max(remotes, 0),
 	}, func(ctx context.Context, serial string) error {
 		done := order
@@ -114,10 +114,12 @@ func (s *Server) fulfil(ctx context.Context, order Order) error {
 	})
 	switch {
 	case err == nil, errors.Is(err, ErrStale): // it was given to somebody else
-		return nil
-	case ctx.Err() != nil: // shutting down: it is due for somebody else
-		return ctx.Err()
+		return again, nil
+	case errors.Is(ctx.Err(), context.Canceled): // shutting down: it is due for somebody else
+		return again, ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
 	order.DueAt, order.UpdatedAt = time.Time{}, s.now()
 	refusal, refused := errors.AsType[*Error](err)
 	switch {
@@ -130,10 +132,10 @@ func (s *Server) fulfil(ctx context.Context, order Order) error {
 		s.log.WarnContext(ctx, "certificate not issued; it is tried again", "order", order.ID, "error", err)
 		order.DueAt = order.UpdatedAt.Add(s.retries[order.Attempts-1])
 	}
-	if err := s.finish(ctx, order); !errors.Is(err, ErrStale) {
-		return err
+	if err = s.finish(ctx, order); errors.Is(err, ErrStale) {
+		return again, nil
 	}
-	return nil
+	return order.DueAt, err
 }
 
 // finish stores what has come of an order, in the transaction of ctx if there is one. ErrStale says that the claim on it has ended.

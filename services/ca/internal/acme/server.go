@@ -33,10 +33,12 @@ type Config struct {
 	Tenants func(ctx context.Context, after string, limit int) ([]string, error)
 	Now     func() time.Time
 	Log     *slog.Logger
-	// Poll is how often the database is asked for work that others have left (0: 2 s).
+	// Poll is how often the database is asked for work that others have left (0: 15 s).
 	Poll time.Duration
 	// Quick is how long a request waits for its certificate (0: 3 s); after that the client asks again.
 	Quick time.Duration
+	// JobTime bounds one look at a challenge, and one attempt at a certificate (0, or more: 45 s).
+	JobTime time.Duration
 	// Retries are the pauses before further looks at a challenge that may pass, and before further attempts at a certificate (nil: 3 s, 10 s, 30 s).
 	Retries []time.Duration
 }
@@ -57,11 +59,12 @@ type Server struct {
 	nonces       *Nonces
 	work         *queue
 	every, quick time.Duration
+	jobTime      time.Duration
 	retries      []time.Duration
 }
 
 const (
-	defaultPoll  = 2 * time.Second
+	defaultPoll  = 15 * time.Second
 	defaultQuick = 3 * time.Second
 )
 
@@ -78,13 +81,17 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		store: c.Store, directories: c.Directories, issuer: c.Issuer, validator: c.Validator, barrier: c.Barrier, limits: c.Limits, events: c.Events,
-		tenants: c.Tenants, now: now, log: c.Log, nonces: nonces, work: newQueue(), every: c.Poll, quick: c.Quick, retries: slices.Clone(c.Retries),
+		tenants: c.Tenants, now: now, log: c.Log, nonces: nonces, work: newQueue(), every: c.Poll, quick: c.Quick,
+		jobTime: c.JobTime, retries: slices.Clone(c.Retries),
 	}
 	if s.every <= 0 {
 		s.every = defaultPoll
 	}
 	if s.quick <= 0 {
 		s.quick = defaultQuick
+	}
+	if s.jobTime <= 0 || s.jobTime > defaultJob {
+		s.jobTime = defaultJob
 	}
 	if c.Retries == nil {
 		s.retries = []time.Duration{3 * time.Second, 10 * time.Second, 30 * time.Second}

@@ -15,8 +15,9 @@ const (
 	queued = 1024
 	// claim is how long a job is somebody's alone: longer than it can take.
 	claim = time.Minute
-	// jobTime bounds one job.
-	jobTime = 45 * time.Second
+	// defaultJob bounds one job, and noteTime what is stored about it then: together they are shorter than a claim.
+	defaultJob = 45 * time.Second
+	noteTime   = 10 * time.Second
 	// headStart is how long the replica that took a request has for its job before others look for it.
 	headStart = 2 * time.Second
 	// batch is how many due jobs of a tenant are looked up at once.
@@ -55,13 +56,21 @@ func (q *queue) validate(j job) {
 	}
 }
 
+// enqueue has an order worked on soon, or says that there are too many.
+func (q *queue) enqueue(j job) bool {
+	select {
+	case q.orders <- j:
+		return true
+	default:
+		return false
+	}
+}
+
 // issue has an order worked on, and waits for that until ctx ends.
 func (q *queue) issue(ctx context.Context, j job) {
 	done := make(chan struct{})
 	j.done = done
-	select {
-	case q.orders <- j:
-	default:
+	if !q.enqueue(j) {
 		return
 	}
 	select {
@@ -99,7 +108,7 @@ func (s *Server) doJob(ctx context.Context, j job, do func(context.Context, job)
 	if j.done != nil {
 		defer close(j.done)
 	}
-	ctx, cancel := context.WithTimeout(ctx, jobTime)
+	ctx, cancel := context.WithTimeout(ctx, s.jobTime)
 	defer cancel()
 	err := do(ctx, j)
 	if err != nil && !errors.Is(err, context.Canceled) { // the claim ends, and then it is tried again
@@ -116,7 +125,9 @@ func (s *Server) validateDue(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	return s.validate(ctx, a)
+	again, err := s.validate(ctx, a)
+	s.later(again, func() { s.work.validate(job{tenant: j.tenant, id: j.id}) })
+	return err
 }
 
 func (s *Server) issueDue(ctx context.Context, j job) error {
@@ -128,7 +139,16 @@ func (s *Server) issueDue(ctx context.Context, j job) error {
 	if err != nil {
 		return err
 	}
-	return s.fulfil(ctx, order)
+	again, err := s.fulfil(ctx, order)
+	s.later(again, func() { s.work.enqueue(job{tenant: j.tenant, id: j.id}) })
+	return err
+}
+
+// later does something at a time, unless that is zero; if this replica is gone by then, others find the job in the database.
+func (s *Server) later(at time.Time, do func()) {
+	if !at.IsZero() {
+		time.AfterFunc(at.Sub(s.now()), do)
+	}
 }
 
 // poll finds what others have left, and what is to be tried again.
@@ -161,10 +181,7 @@ func (s *Server) findDue(ctx context.Context) error {
 			return err
 		}
 		for _, id := range ids {
-			select {
-			case s.work.orders <- job{tenant: tenant, id: id}:
-			default:
-			}
+			s.work.enqueue(job{tenant: tenant, id: id})
 		}
 		return nil
 	})

@@ -72,6 +72,7 @@ type options struct {
 	outside   bool // http-01 challenges are answered by somebody else on the network's port
 	retries   []time.Duration
 	quick     time.Duration
+	jobTime   time.Duration
 	directory func(*acme.Directory)
 }
 
@@ -176,7 +177,7 @@ func (f *fixture) replica(t *testing.T, db *database.DB, keys *barriertest.Store
 	}
 	server, err := acme.New(acme.Config{
 		Store: sqlstore.New(db).ACME(), Directories: directories{f.network, o.directory}, Issuer: f.authority, Validator: panel, Barrier: b, Limits: limits,
-		Events: events{}, Now: f.clock.now, Log: log, Poll: 50 * time.Millisecond, Quick: o.quick, Retries: retries,
+		Events: events{}, Now: f.clock.now, Log: log, Poll: 50 * time.Millisecond, Quick: o.quick, JobTime: o.jobTime, Retries: retries,
 		Tenants: func(_ context.Context, after string, _ int) ([]string, error) {
 			if after == "" {
 				return []string{"default"}, nil

@@ -79,6 +79,47 @@ func TestWork_ASignerThatIsAwayIsAskedAgain(t *testing.T) {
 	})
 }
 
+func TestWork_ASignerThatHangsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	o := options{replicas: 2, retries: []time.Duration{10 * time.Millisecond, 10 * time.Millisecond}, jobTime: 2 * time.Second, quick: time.Minute}
+	eachWith(t, o, func(t *testing.T, f *fixture) {
+		c := f.account(t, "main")
+		order := f.ready(t, c, "www.example.com")
+		f.authority.tune(func(a *authority) { a.delay = make(chan struct{}) })
+		r := rawOf(t, f, c, "main")
+		finalized := r.postURL(t, order.FinalizeURL, fmt.Sprintf(`{"csr":%q}`, encode(request(t, newKey(t), "www.example.com"))), nil)
+		assert.Equal(t, "invalid", finalized.member(t, "status"), "%s", finalized.body)
+		assert.Contains(t, string(finalized.body), acme.ServerInternal)
+	})
+}
+
+func TestFinalize_ManyAtOnceMakeOneCertificate(t *testing.T) {
+	t.Parallel()
+	eachWith(t, options{replicas: 2, quick: time.Minute}, func(t *testing.T, f *fixture) {
+		c := f.account(t, "main")
+		order := f.ready(t, c, "www.example.com")
+		r := rawOf(t, f, c, "main")
+		payload := fmt.Sprintf(`{"csr":%q}`, encode(request(t, newKey(t), "www.example.com")))
+		answers := make([]answer, 8)
+		var all sync.WaitGroup
+		for i := range answers {
+			all.Go(func() { answers[i] = r.postURL(t, order.FinalizeURL, payload, nil) })
+		}
+		all.Wait()
+		taken := 0
+		for _, a := range answers {
+			if a.status == http.StatusOK {
+				taken++
+				assert.Equal(t, "valid", a.member(t, "status"))
+			} else {
+				assert.Contains(t, []int{http.StatusConflict, http.StatusForbidden}, a.status, "%s", a.body)
+			}
+		}
+		assert.Equal(t, 1, taken)
+		f.authority.tune(func(a *authority) { assert.Len(t, a.issued, 1) })
+	})
+}
+
 func TestWork_ARefusalOfTheIssuerIsTold(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
