@@ -37,6 +37,9 @@ func newHolding(t testing.TB, s *service, tenant, token string) holding {
 	h := holding{tenant: tenant, token: token}
 	made := func(path string, body object) string { return s.post(t, token, path, body).Member(t, "id") }
 	h.signer = made("keys", object{"name": tenant + "-signer", "algorithm": "ES256", "exportable": true, "description": tenant + " secret words"})
+	csr := s.post(t, token, "keys/"+h.signer+"/csr", object{"dns_names": []string{"signer.example"}}).Member(t, "pem")
+	certified := s.call(t, token, http.MethodPut, "keys/"+h.signer+"/certificate", object{"pem": leafFor(t, csr)})
+	require.Equal(t, http.StatusOK, certified.Status, "%s", certified.Body)
 	h.box = made("keys", object{"name": tenant + "-box", "algorithm": "A256GCM/A256KW"})
 	policy := object{"issuer": "https://" + tenant + ".example", "audience": []string{"api"}, "revocation": true, "key": h.signer, "name": tenant + "-access"}
 	h.profile = made("profiles", policy)
