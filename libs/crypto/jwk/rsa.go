@@ -6,6 +6,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/weakrsa"
 )
 
 // minExponent is the smallest public exponent of FIPS 186-5 section 5.1: 2^16 < e.
@@ -27,7 +28,7 @@ func rsaPublicMaterial(key *rsa.PublicKey) (*material, error) {
 		return nil, fault.New(fault.InvalidKey, "RSA public exponent is below %d (FIPS 186-5 section 5.1)", minExponent).Because(ErrWeak)
 	case key.E%2 == 0:
 		return nil, fault.New(fault.InvalidKey, "RSA public exponent is even (FIPS 186-5 section 5.1)")
-	case hasROCAFingerprint(key.N):
+	case weakrsa.HasROCAFingerprint(key.N):
 		return nil, fault.New(fault.InvalidKey, "RSA modulus is factorable: made by a library with CVE-2017-15361").Because(ErrWeak)
 	}
 	return &material{keyType: alg.KeyTypeRSA, size: bits, rsaPublic: key}, nil

@@ -8,16 +8,12 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/alg"
 	"github.com/cryptoutil/cryptoutil/libs/crypto/internal/fault"
+	"github.com/cryptoutil/cryptoutil/libs/crypto/weakrsa"
 )
 
 const (
 	// minExponent is the smallest public exponent (FIPS 186-5 section 5.1).
 	minExponent = 1<<16 + 1
-	// smallFactors is the bound below which no prime may divide a modulus (SP 800-56B section 6.4.2.2).
-	smallFactors = 752
-	// fermatRounds is how many steps of Fermat's method a modulus must withstand, as the Baseline Requirements of the CA/Browser Forum
-	// section 6.1.1.3 ask.
-	fermatRounds = 100
 	// primeRounds is the number of Miller-Rabin rounds for the primes of a key that somebody else has chosen: beside the test of Lucas
 	// that the standard library adds, a composite number passes each with a probability below 1/4.
 	primeRounds = 20
@@ -63,9 +59,9 @@ func checkModulus(key *rsa.PublicKey) error {
 		return fault.New(fault.ImportWeak, "the RSA modulus of %d bits is shorter than %d", bits, alg.MinRSABits)
 	case key.E < minExponent:
 		return fault.New(fault.ImportWeak, "the RSA public exponent %d is below %d (FIPS 186-5 section 5.1)", key.E, minExponent)
-	case hasSmallFactor(key.N):
-		return fault.New(fault.ImportWeak, "the RSA modulus has a prime factor below %d", smallFactors)
-	case hasCloseFactors(key.N):
+	case weakrsa.HasSmallFactor(key.N):
+		return fault.New(fault.ImportWeak, "the RSA modulus has a prime factor below 752 (SP 800-56B section 6.4.2.2)")
+	case weakrsa.HasCloseFactors(key.N):
 		return fault.New(fault.ImportWeak, "the RSA primes are so close to each other that the modulus can be factored")
 	case key.N.ProbablyPrime(0):
 		return fault.New(fault.ImportWeak, "the RSA modulus is a prime number")
@@ -98,34 +94,6 @@ func checkPrimes(material any) error {
 		}
 	}
 	return nil
-}
-
-// hasSmallFactor looks for odd divisors; even moduli are refused by package jwk.
-func hasSmallFactor(n *big.Int) bool {
-	var remainder, divisor big.Int
-	for d := int64(3); d < smallFactors; d += 2 {
-		if remainder.Mod(n, divisor.SetInt64(d)).Sign() == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// hasCloseFactors is Fermat's method: n = a^2 - b^2 for an a just above the square root of n.
-func hasCloseFactors(n *big.Int) bool {
-	a, b := new(big.Int).Sqrt(n), new(big.Int)
-	one := big.NewInt(1)
-	for range fermatRounds + 1 { // the first a may lie below the root
-		b.Mul(a, a)
-		if b.Sub(b, n); b.Sign() >= 0 {
-			root := new(big.Int).Sqrt(b)
-			if root.Mul(root, root).Cmp(b) == 0 {
-				return true
-			}
-		}
-		a.Add(a, one)
-	}
-	return false
 }
 
 // checkSecret refuses secrets that were written, not drawn: one byte or one piece repeated, and bytes
