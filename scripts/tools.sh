@@ -3,8 +3,8 @@
 #
 # When to run it: once after cloning and after a change below tools/; it does nothing while .bin is up to date.
 # `scripts/tools.sh tools` installs the small ones (task, oapi-codegen, actionlint), `scripts/tools.sh tools/lint`
-# golangci-lint, which takes minutes to compile the first time, `scripts/tools.sh tools/secrets` gitleaks. Without an
-# argument it installs all three.
+# golangci-lint, which takes minutes to compile the first time, `scripts/tools.sh tools/secrets` gitleaks, `scripts/tools.sh
+# tools/zlint` zlint, which tests of the certification authority run. Without an argument it installs all of them.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
@@ -25,7 +25,7 @@ install() { # install MODULE
 }
 
 if [ $# -eq 0 ]; then
-  set -- tools tools/lint tools/secrets
+  set -- tools tools/lint tools/secrets tools/zlint
 fi
 for module in "$@"; do
   install "$module"
