@@ -29,6 +29,10 @@ func addTime(b *cryptobyte.Builder, t time.Time) {
 func addAlgorithm(b *cryptobyte.Builder, algorithm pkix.AlgorithmIdentifier) {
 	b.AddASN1(der.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1ObjectIdentifier(algorithm.Algorithm)
+		if p := algorithm.Parameters; len(p.FullBytes) == 0 && (p.Class != 0 || p.Tag != 0 || len(p.Bytes) > 0) {
+			b.MarshalASN1(p) // such as asn1.NullRawValue
+			return
+		}
 		b.AddBytes(algorithm.Parameters.FullBytes)
 	})
 }

@@ -58,6 +58,17 @@ func TestTBS_RefusesWhatIsNoCertificate(t *testing.T) {
 	}
 }
 
+func TestTBS_WritesParametersInWhicheverFormTheyAreGiven(t *testing.T) {
+	t.Parallel()
+	template := own(t, keys()["RSA"], x509.SHA256WithRSA)
+	want, err := template.TBS()
+	require.NoError(t, err)
+	template.Signature.Parameters = asn1.NullRawValue
+	got, err := template.TBS()
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
 func TestTBS_TakesTheProfilesNameExtension(t *testing.T) {
 	t.Parallel()
 	template := own(t, keys()["P-256"], x509.ECDSAWithSHA256)
