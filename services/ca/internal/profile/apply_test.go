@@ -13,6 +13,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/profile"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/ruleset"
 )
 
 // issue signs an intent, so that the standard library can say what it reads.
@@ -277,6 +278,10 @@ func TestApply_ALaboratoryBearsNoReservedPolicy(t *testing.T) {
 	lab := parse(t, strings.Replace(web, "br\n", "br\nbr_lab: true\n", 1))
 	assert.Equal(t, 0, policies(lab, profile.Asked{}))
 	assert.Equal(t, 0, policies(lab, profile.Asked{Lab: true}))
+	assert.Equal(t, ruleset.BR, p.Rules(false))
+	assert.Equal(t, ruleset.BRLab, p.Rules(true))
+	assert.Equal(t, ruleset.BRLab, lab.Rules(false))
+	assert.Equal(t, ruleset.Private, builtin(t, "device").Rules(true))
 	two := parse(t, strings.Replace(web, "[{id: 2.23.140.1.2.1}]", "[{id: 2.23.140.1.2.1}, {id: 1.2.3}]", 1))
 	assert.Equal(t, 2, policies(two, profile.Asked{}))
 	assert.Equal(t, 1, policies(two, profile.Asked{Lab: true}))

@@ -2,6 +2,8 @@ package profile
 
 import (
 	"time"
+
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/ruleset"
 )
 
 // Profile is what certificates of one purpose have in common. Its fields are the keys of the YAML file.
@@ -207,7 +209,7 @@ type Approval struct {
 type Lint struct {
 	// Native is the program's own rules: error refuses, warn reports, off does not look.
 	Native string `koanf:"native"`
-	// ZLint is the second opinion of zlint, with the same words.
+	// ZLint is the second opinion of the program zlint, with the same words. It takes some ten milliseconds, and the program must be installed.
 	ZLint string `koanf:"zlint"`
 }
 
@@ -223,6 +225,14 @@ type Renewal struct {
 
 // IsAuthority says whether the certificates are those of authorities.
 func (p *Profile) IsAuthority() bool { return p.BasicConstraints.CA }
+
+// Rules are the rules that certificates of the profile keep; lab tells that their issuer is one of a laboratory.
+func (p *Profile) Rules(lab bool) ruleset.Family {
+	if p.isBR() && (p.BRLab || lab) {
+		return ruleset.BRLab
+	}
+	return ruleset.Family(p.Family)
+}
 
 // Text is the YAML that the profile was loaded from.
 func (p *Profile) Text() string { return p.text }

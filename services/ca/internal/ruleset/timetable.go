@@ -18,8 +18,16 @@ const (
 	CAAParameters Quantity = "caa_parameters"
 	// CommonNameKnown is 1 where a common name must be one of the subject alternative names.
 	CommonNameKnown Quantity = "common_name_known"
+	// NoInternalName is 1 where internal names and reserved addresses are forbidden.
+	NoInternalName Quantity = "no_internal_name"
+	// SerialEntropy is how many random bits a serial number has at least.
+	SerialEntropy Quantity = "serial_entropy"
 	// NoOrganizationalUnit is 1 where the subject must not have an organizational unit.
 	NoOrganizationalUnit Quantity = "no_organizational_unit"
+	// CertificateProfiles is 1 where the profiles of section 7.1.2 count, with what they say of subjects and pointers.
+	CertificateProfiles Quantity = "certificate_profiles"
+	// CRLPointer is 1 where a certificate that is not short-lived must point to a CRL.
+	CRLPointer Quantity = "crl_pointer"
 )
 
 // change is a quantity from a date on.
@@ -33,7 +41,11 @@ type change struct {
 // timetable is TLS Baseline Requirements 2.2.6, the only place where a date of theirs is written. The changes of a quantity are in order.
 var timetable = []change{
 	{CommonNameKnown, "TLS BR 7.1.4.3", "2012-07-01", 1},
+	{NoInternalName, "TLS BR 7.1.4.2.1", "2015-11-01", 1},
+	{SerialEntropy, "TLS BR 7.1", "2016-09-30", 64},
 	{NoOrganizationalUnit, "TLS BR 7.1.2.7.2", "2022-09-01", 1},
+	{CertificateProfiles, "TLS BR 7.1.2 (ballot SC-62)", "2023-09-15", 1},
+	{CRLPointer, "TLS BR 7.1.2.11.2 (ballot SC-63)", "2024-03-15", 1},
 	{ValidityDays, "TLS BR 6.3.2", "2020-09-01", 398},
 	{ValidityDays, "TLS BR 6.3.2", "2026-03-15", 200},
 	{ValidityDays, "TLS BR 6.3.2", "2027-03-15", 100},
@@ -54,6 +66,16 @@ func (c change) start() time.Time {
 		panic("ruleset: " + err.Error()) // a test reads the whole table
 	}
 	return from
+}
+
+// first is the date of the first change of a quantity.
+func first(quantity Quantity) time.Time {
+	for _, c := range timetable {
+		if c.quantity == quantity {
+			return c.start()
+		}
+	}
+	panic("ruleset: " + string(quantity) + " is not in the timetable") // a test makes every rule
 }
 
 // Limit is the value of a quantity at a time; 0 before its first date.
@@ -90,7 +112,7 @@ const Day = 24 * time.Hour
 
 // MaxValidity is how long a certificate of the family that begins at a time may live, its last second included; 0 where nothing bounds it.
 func MaxValidity(family Family, begins time.Time) time.Duration {
-	if family != BR {
+	if !family.isBR() {
 		return 0
 	}
 	return time.Duration(Limit(ValidityDays, begins)) * Day

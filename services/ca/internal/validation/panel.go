@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/ruleset"
 )
 
 var errNoResolver = errors.New("validation: a resolver is required")
@@ -96,27 +98,8 @@ func allowedDissent(n int) int {
 	}
 }
 
-// quorums are the dates from which on so many remote perspectives are needed (CA/Browser Forum TLS BR section 3.2.2.9).
-var quorums = []struct {
-	from    string
-	remotes int
-}{
-	{"2025-03-15", 2},
-	{"2026-03-15", 3},
-	{"2026-06-15", 4},
-	{"2026-12-15", 5},
-}
-
-// RequiredRemotes is how many remote perspectives a publicly trusted issuer needs at a time.
-func RequiredRemotes(at time.Time) int {
-	n := 0
-	for _, q := range quorums {
-		if from, err := time.Parse(time.DateOnly, q.from); err == nil && !at.Before(from) {
-			n = q.remotes
-		}
-	}
-	return n
-}
+// RequiredRemotes is how many remote perspectives a publicly trusted issuer needs at a time (CA/Browser Forum TLS BR section 3.2.2.9).
+func RequiredRemotes(at time.Time) int { return ruleset.Limit(ruleset.RemotePerspectives, at) }
 
 // Sufficient says whether a validation counts for a publicly trusted issuer at a time.
 func (c Corroboration) Sufficient(at time.Time) error {
