@@ -219,20 +219,6 @@ func (a Answer) Refused(t testing.TB, status int, code, what string) {
 	require.Equal(t, code, a.Member(t, "code"), "%s: %s", what, a.Body)
 }
 
-// Essence is an answer without what differs from one request to the next.
-func (a Answer) Essence(t testing.TB) string {
-	t.Helper()
-	object := a.Object(t)
-	delete(object, "request_id")
-	header := a.Header.Clone()
-	for _, name := range []string{"X-Request-Id", "Date", "Content-Length"} {
-		header.Del(name)
-	}
-	text, err := json.MarshalIndent(map[string]any{"status": a.Status, "header": header, "body": object}, "", " ")
-	require.NoError(t, err)
-	return string(text)
-}
-
 // Query makes a path with a query.
 func Query(path string, pairs ...string) string {
 	values := url.Values{}
