@@ -5,6 +5,7 @@ go 1.26.0
 godebug fips140=only
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/cryptoutil/cryptoutil/libs/config v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/crypto v0.0.0
 	github.com/cryptoutil/cryptoutil/libs/database v0.0.0
