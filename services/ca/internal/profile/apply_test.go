@@ -225,7 +225,7 @@ func TestApply_AskedGoesBeforeTheRequest(t *testing.T) {
 	require.NoError(t, err)
 	got := issue(t, intent)
 	assert.Equal(t, []string{"b.example.com", "x.y.deep.example"}, got.DNSNames)
-	assert.Equal(t, "B.example.com", got.Subject.CommonName)
+	assert.Equal(t, "b.example.com", got.Subject.CommonName)
 	assert.Equal(t, now.Add(time.Hour), got.NotBefore)
 	assert.Equal(t, 48*time.Hour-time.Second, got.NotAfter.Sub(got.NotBefore))
 	custom := map[string]string{}

@@ -69,8 +69,13 @@ func (p *Profile) applyCommonName(san certificate.SAN, subject []Named) (certifi
 			rest = append(rest, a)
 			continue
 		}
-		if name, err := certificate.DNSName(a.Value); err == nil && p.SAN.DNS.Max > 0 && !slices.Contains(san.DNS, name) && strings.Contains(name, ".") {
-			san.DNS = append(slices.Clone(san.DNS), name)
+		if name, err := certificate.DNSName(a.Value); err == nil && p.SAN.DNS.Max > 0 {
+			if !slices.Contains(san.DNS, name) && strings.Contains(name, ".") {
+				san.DNS = append(slices.Clone(san.DNS), name)
+			}
+			if slices.Contains(san.DNS, name) {
+				a.Value = name // written as the alternative name is (TLS BR 7.1.4.3)
+			}
 		}
 		if p.Subject.CommonName != nameNone {
 			rest = append(rest, a)
