@@ -13,6 +13,21 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/server/cli"
 )
 
+// NoArguments is for a command that takes flags alone. Whoever names a file or a resource without one is told how.
+func NoArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	how := "everything is given by flags"
+	for _, one := range [...][2]string{{"in", "a file is named by --in"}, {"name", "a name is given by --name"}} {
+		if cmd.Flags().Lookup(one[0]) != nil {
+			how = one[1]
+			break
+		}
+	}
+	return cli.Usage("%q is not expected after %s: %s", args[0], cmd.CommandPath(), how)
+}
+
 // OneKey is the argument of a command about a key.
 func OneKey(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {

@@ -36,7 +36,7 @@ message carries it in the clear.`,
 		Example: `  jose-server jwe encrypt --key letters --in letter.txt --out letter.jwe
   jose-server jwe encrypt --key ada --key bob --aad envelope.json --in letter.txt
   tar -c folder | gzip | jose-server jwe encrypt --key letters --cty application/gzip`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		message = addHeaderFlags(cmd, "recipients")
@@ -101,7 +101,7 @@ message does not open, nothing is written and the exit status is 1.`,
 		Example: `  jose-server jwe decrypt --in letter.jwe --out letter.txt
   jose-server jwe decrypt --in folder.jwe | tar -xz
   jose-server jwe decrypt --in letter.jwe --key bob --aad-out envelope.json --out letter.txt`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		key = cmd.Flags().String("key", "", "name or id of the key (default whichever fits)")

@@ -33,7 +33,7 @@ text, in compact serialization unless several keys sign, a header is unprotected
 		Example: `  jose-server jws sign --key tokens --in order.json --out order.jws
   jose-server jws sign --key tokens --detached --in order.json --out order.sig
   jose-server jws sign --key tokens --key partner --serialization general --in order.json`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		message   = addHeaderFlags(cmd, "signatures")

@@ -25,7 +25,7 @@ is a header with certificates unless --certificate-chain does.`,
 		Example: `  jose-server jws verify --in order.jws --out order.json
   jose-server jws verify --in order.sig --payload order.json --key tokens
   jose-server jws verify --in order.jws --output json`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		ask       client.VerifyRequest

@@ -64,7 +64,7 @@ Whoever has the token can use it: --out writes a file that you alone can read.`,
 		Example: `  jose-server jwt issue --profile access --subject ada --out ada.jwt
   echo '{"role":"clerk"}' | jose-server jwt issue --profile access --subject ada --claims -
   jose-server jwt issue --profile access --audience api --lifetime 1m --output json`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	token := addTokenFlags(cmd)
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
@@ -101,7 +101,7 @@ never from the command line, which others on the machine can see.`,
 		Example: `  jose-server jwt verify --profile access --in ada.jwt
   jose-server jwt issue --profile access --subject ada |
     jose-server jwt verify --profile access`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	profile := cmd.Flags().String("profile", "", "name or id of the profile")
 	in := cmd.Flags().String("in", "", "file with the token (default standard input)")
@@ -137,7 +137,7 @@ The profile must have been made with --revocation. The jti is among a token's cl
 kept.`,
 		Example: `  jose-server jwt revoke --profile access --jti 019a4d2e-6c01-7a3b-9f10-3c5d7e9fab01
   jose-server jwt revoke --profile access --jti 42 --expires 2027-01-31T12:00:00Z`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	profile := cmd.Flags().String("profile", "", "name or id of the profile")
 	id := cmd.Flags().String("jti", "", "jti of the token")

@@ -39,7 +39,7 @@ versions may leave (--exportable) is settled here; "key update" changes all else
   jose-server key create --name letters --algorithm A256GCM/ECDH-ES+A256KW --curve P-384
   jose-server key create --name box --algorithm A256GCM/RSA-OAEP-256 --key-size 4096 \
     --exportable --token-lifetime 12h`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		spec       client.CreateKey

@@ -86,6 +86,9 @@ func TestCommands_RefuseMistakenCommandLines(t *testing.T) {
 	s := open(t)
 	for line, want := range map[string]string{
 		"key get":                                        "name one key, by its name or id: jose key get NAME|ID",
+		"jws sign --key a order.json":                    `"order.json" is not expected after jose jws sign: a file is named by --in`,
+		"key create tokens":                              "a name is given by --name",
+		"profile list access":                            "everything is given by flags",
 		"key get a b":                                    "name one key",
 		"key version get tokens":                         "name one key and one version",
 		"key version get tokens x":                       `"x" is no version`,

@@ -21,7 +21,7 @@ In the KMS it is a key for signatures, with the tag jose-tenant=TENANT, which sa
 is, and a grant to read and sign for the credential that this service has there.`,
 		Example: `  jose-server key adopt --name releases --kms-key releases
   jose-server key adopt --name releases --kms-key releases --token-lifetime 12h`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		spec     client.AdoptKMSKey

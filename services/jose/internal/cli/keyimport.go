@@ -29,7 +29,7 @@ The material crosses the network inside TLS alone, unless the file is an encrypt
 		Example: `  jose-server key import --name partner --in partner.pem --algorithm ES256
   jose-server key import --name tokens --in tokens.jwk --exportable
   jose-server key import --name moved --in tokens.jwe`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		spec       client.ImportKey

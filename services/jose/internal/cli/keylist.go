@@ -17,7 +17,7 @@ func (c *commands) keyList() *cobra.Command {
 otherwise.`,
 		Example: `  jose-server key list
   jose-server key list --algorithm ES256 --status disabled --output json`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var filter client.KeyFilter
 	cmd.Flags().StringVar(&filter.Name, "name", "", "only the key of this name")

@@ -76,7 +76,7 @@ profile says which is trusted: keys by --trust-thumbprint, certificates by --tru
     --jwks-uri https://partner.example/jwks.json --algorithms ES256,PS256
   jose-server profile create --name devices --issuer https://fleet.example --audience api \
     --trust-anchors fleet.pem --trust-name tokens.fleet.example --algorithms ES256`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var spec client.CreateProfile
 	cmd.Flags().StringVar(&spec.Name, "name", "", "name of the profile: a-z 0-9 . _ -, at most 63 characters")
@@ -106,7 +106,7 @@ func (c *commands) profileList() *cobra.Command {
 		Short:   "List profiles",
 		Long:    "List shows the profiles of your tenant in order of creation.",
 		Example: "  jose-server profile list\n  jose-server profile list --output json",
-		Args:    cobra.NoArgs,
+		Args:    clientcli.NoArguments,
 	}
 	limit := cmd.Flags().Int("limit", 0, "show at most so many (default all)")
 	output := cli.AddOutputFlag(cmd)

@@ -18,7 +18,7 @@ func (c *commands) jwks() *cobra.Command {
 7517). Anybody reads the same set, without a credential, at /.well-known/jwks.json of the
 service, and that of another tenant than the default one at /t/TENANT/.well-known/jwks.json.`,
 		Example: "  jose-server jwks > jwks.json",
-		Args:    cobra.NoArgs,
+		Args:    clientcli.NoArguments,
 	}
 	out := cmd.Flags().String("out", "", "file to write (default standard output)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -44,7 +44,7 @@ func (c *commands) thumbprint() *cobra.Command {
 9278). The key is a JWK, PEM or a certificate.`,
 		Example: `  jose-server thumbprint --in partner.pem
   jose-server key public tokens --format jwk | jose-server thumbprint --uri`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	in := cmd.Flags().String("in", "", "file with the public key (default standard input)")
 	uri := cmd.Flags().Bool("uri", false, "print the URI")

@@ -33,7 +33,7 @@ that the token is his.`,
 		Example: `  jose-server sd-jwt issue --profile card --subject ada --claims ada.json \
     --selective /name --selective /address --selective /address/street \
     --holder wallet.pem --decoys 2 --out ada.sd-jwt`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		token     = addTokenFlags(cmd)
@@ -110,7 +110,7 @@ verifier gave, it proves that the token is the holder's.`,
 		Example: `  jose-server sd-jwt present --in ada.sd-jwt --disclose /address --out shown.sd-jwt
   jose-server sd-jwt present --in ada.sd-jwt --disclose /name --key wallet \
     --audience https://bar.example --nonce n-1`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		in       = cmd.Flags().String("in", "", "file with the token (default standard input)")
@@ -154,7 +154,7 @@ nothing, the error says why, and the exit status is 1.`,
 		Example: `  jose-server sd-jwt verify --profile card --in shown.sd-jwt
   jose-server sd-jwt verify --profile card --in shown.sd-jwt \
     --audience https://bar.example --nonce n-1 --max-age 1m`,
-		Args: cobra.NoArgs,
+		Args: clientcli.NoArguments,
 	}
 	var (
 		ask      client.VerifySDJWT
