@@ -17,7 +17,7 @@ func parseKey(t testing.TB, text string) *jwk.Key {
 	return key
 }
 
-// RFC 7516 appendix A.3; A.1 and A.2 use algorithms that are refused.
+// RFC 7516 appendix A.3; A.1 and A.2, and RFC 7517 appendix C, use algorithms that are refused.
 func TestDecrypt_RFC7516(t *testing.T) {
 	t.Parallel()
 	key := parseKey(t, `{"kty":"oct","k":"GawgguFyGrWKav7AX4VKUg"}`)
@@ -38,6 +38,10 @@ func TestDecrypt_RFC7516(t *testing.T) {
 		assertCode(t, err, "unsupported_algorithm")
 		assert.ErrorContains(t, err, "refused", name)
 	}
+	encrypted := encode(`{"alg":"PBES2-HS256+A128KW","p2s":"2WCTcJZ1Rvd_CJuJripQ1w","p2c":4096,"enc":"A128CBC-HS256","cty":"jwk+json"}`)
+	_, _, err = jwe.DecryptKey(key, encrypted+".AAAA.AxY8DCtDaGlsbGljb3RoZQ.KDlTtXchhZTGufMYmOYGSw.U0m_YmjN04DJvceFICbCVQ", jwe.Expect{Algorithm: "A128KW"})
+	assertCode(t, err, "invalid_jwe")
+	assert.ErrorContains(t, err, "password-based encryption is refused")
 }
 
 // RFC 7520 section 5.6: direct encryption, the key's "alg" being the content encryption.

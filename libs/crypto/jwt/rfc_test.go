@@ -37,3 +37,20 @@ func TestVerify_RFCExamples(t *testing.T) {
 		assertReason(t, err, jwt.Expired)
 	}
 }
+
+// RFC 7519 section 6.1 (RFC 7515 appendix A.5) is unsecured, and RFC 7519 appendix A.1 encrypted by RSA1_5: both are refused, whatever the profile.
+func TestVerify_RFCExamplesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	const unsecured = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+	key := ecKey(t)
+	_, err := authority(t, jwt.Profile{Algorithms: []string{"ES256"}, Issuer: "joe"}, time.Unix(1300819379, 0)).Verify(key, unsecured)
+	assertReason(t, err, jwt.WrongAlgorithm)
+	_, err = jwt.New(jwt.Profile{Algorithms: []string{"none"}}, fixed(start))
+	assertCode(t, err, "unsupported_algorithm")
+
+	nested := jwt.Profile{Form: jwt.Nested, Algorithms: []string{"RS256"}, KeyManagement: []string{"A128KW"}, Encryptions: []string{"A128CBC-HS256"}}
+	wrapping := wrap(t, make([]byte, 16), jwk.Attributes{})
+	// {"alg":"RSA1_5","enc":"A128CBC-HS256","cty":"JWT"}
+	_, err = authority(t, nested, start).Open(wrapping, "eyJhbGciOiJSU0ExXzUiLCJlbmMiOiJBMTI4Q0JDLUhTMjU2IiwiY3R5IjoiSldUIn0.AAAA.AxY8DCtDaGlsbGljb3RoZQ.KDlTtXchhZTGufMYmOYGSw.U0m_YmjN04DJvceFICbCVQ")
+	assertReason(t, err, jwt.WrongAlgorithm)
+}
