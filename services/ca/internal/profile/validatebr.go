@@ -123,6 +123,10 @@ func (p *Profile) checkBRPolicy(f *faults) {
 			f.add(element("subject.attributes", i), "remove it, or use another policy", "%s does not belong in a certificate of policy %s (TLS BR 7.1.2.7)", name, reserved[0])
 		}
 	}
+	_, locality := have["L"]
+	if _, state := have["ST"]; len(rule.needs) > 0 && !locality && !state {
+		f.add("subject.attributes", "list L or ST", "policy %s needs a locality or a state (TLS BR 7.1.2.7)", reserved[0])
+	}
 	for _, name := range rule.needs {
 		if !have[name] {
 			f.add("subject.attributes", "list it with required: true or a value", "policy %s needs %s (TLS BR 7.1.2.7)", reserved[0], name)

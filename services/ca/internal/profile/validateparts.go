@@ -23,6 +23,8 @@ func (p *Profile) checkConstraints(f *faults) {
 		return
 	case !p.BasicConstraints.CA:
 		f.add("name_constraints", "remove them, or write basic_constraints.ca: true", "only an authority constrains names (RFC 5280 section 4.2.1.10)")
+	case !n.Critical && !p.isBR():
+		f.add("name_constraints.critical", "write true", "who does not know name constraints must not pass over them (RFC 5280 section 4.2.1.10)")
 	}
 	for i, name := range permitted.DNS {
 		for _, other := range excluded.DNS {
