@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,8 +31,31 @@ const maxSet = 1 << 20
 
 var maxAge = regexp.MustCompile(`(?:^|[ ,])max-age=(\d+)`)
 
+// errBusy is the answer of a service that has too much to do.
+var errBusy = errors.New("key set: 503")
+
+// refusals are how many answers in a row may say that the service is busy. Whoever has no set that he may use waits so long.
+const refusals = 100
+
 // fetch asks whether the set has changed, and takes it if so.
 func (k *keeper) fetch(ctx context.Context) error {
+	again := time.NewTicker(tick)
+	defer again.Stop()
+	for attempt := 1; ; attempt++ {
+		err := k.try(ctx)
+		if !errors.Is(err, errBusy) || attempt == refusals {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		}
+	}
+}
+
+// try is fetch of a service that has time.
+func (k *keeper) try(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.from.KeySet, http.NoBody)
 	if err != nil {
 		return err
@@ -47,6 +71,9 @@ func (k *keeper) fetch(ctx context.Context) error {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxSet))
 	if err != nil {
 		return fmt.Errorf("read key set: %w", err)
+	}
+	if response.StatusCode == http.StatusServiceUnavailable {
+		return errBusy
 	}
 	found := maxAge.FindStringSubmatch(response.Header.Get("Cache-Control"))
 	kept := k.etag != "" && response.StatusCode == http.StatusNotModified
