@@ -18,8 +18,10 @@ import (
 const (
 	// PartSize bounds a part of a list, in bytes: neither writing nor reading a list needs more of it in memory.
 	PartSize = 256 << 10
+	// partsAtOnce is how many parts one transaction stores.
+	partsAtOnce = 8
 	// pageSize is how many revocations are read at once.
-	pageSize = 5000
+	pageSize = 20_000
 )
 
 // set is what a list and its delta are about.
@@ -125,46 +127,67 @@ func (p *Publisher) build(ctx context.Context, s set, l *List, since int64, befo
 
 // write stores the encoded entries of shards as parts from 1 on.
 func (p *Publisher) write(ctx context.Context, l *List, shards []int, since int64) error {
-	part := make([]byte, 0, PartSize)
-	flush := func() error {
-		if len(part) == 0 {
-			return nil
-		}
-		l.Parts++
-		l.Size += int64(len(part))
-		if err := p.cfg.Store.AddPart(ctx, l.Tenant, l.ID, l.Parts, part); err != nil {
-			return fmt.Errorf("store part: %w", err)
-		}
-		part = part[:0]
-		return nil
-	}
+	w := &partWriter{store: p.cfg.Store, list: l}
 	for _, shard := range shards {
 		for after := []byte(nil); ; {
 			page, err := p.cfg.Store.Revocations(ctx, l.Tenant, l.CAID, shard, since, after, pageSize)
 			if err != nil {
 				return fmt.Errorf("read revocations: %w", err)
 			}
-			for _, entry := range page {
-				after = entry.Serial
-				if entry.Reason == reason.RemoveFromCRL && !l.Delta {
+			for i := range page {
+				if page[i].Reason == reason.RemoveFromCRL && !l.Delta {
 					continue
 				}
-				if len(part)+crl.MaxEntry > PartSize {
-					if err := flush(); err != nil {
-						return err
-					}
-				}
-				if part, err = entry.Append(part); err != nil {
+				if err := w.add(ctx, &page[i]); err != nil {
 					return err
 				}
-				l.Entries++
 			}
 			if len(page) < pageSize {
 				break
 			}
+			after = page[len(page)-1].Serial
 		}
 	}
-	return flush()
+	return w.flush(ctx)
+}
+
+// partWriter cuts a list's entries into parts and stores some at once.
+type partWriter struct {
+	store ListStore
+	list  *List
+	parts [][]byte // the last one is not full
+}
+
+func (w *partWriter) add(ctx context.Context, entry *crl.Entry) (err error) {
+	if n := len(w.parts); n == 0 || len(w.parts[n-1])+crl.MaxEntry > PartSize {
+		if n == partsAtOnce {
+			if err := w.flush(ctx); err != nil {
+				return err
+			}
+		}
+		w.parts = append(w.parts, make([]byte, 0, PartSize))
+	}
+	last := len(w.parts) - 1
+	if w.parts[last], err = entry.Append(w.parts[last]); err != nil {
+		return err
+	}
+	w.list.Entries++
+	return nil
+}
+
+func (w *partWriter) flush(ctx context.Context) error {
+	if len(w.parts) == 0 {
+		return nil
+	}
+	if err := w.store.AddParts(ctx, w.list.Tenant, w.list.ID, w.list.Parts+1, w.parts); err != nil {
+		return fmt.Errorf("store parts: %w", err)
+	}
+	for _, part := range w.parts {
+		w.list.Size += int64(len(part))
+	}
+	w.list.Parts += len(w.parts)
+	w.parts = w.parts[:0]
+	return nil
 }
 
 // sign reads the entries back, signs, and stores what stands around them as part 0 and the last one.
@@ -199,10 +222,10 @@ func (p *Publisher) sign(ctx context.Context, issuer *Issuer, l *List) error {
 	l.Parts = entries + 2 //nolint:mnd // head and tail
 	l.Size += int64(len(frame.Head) + len(frame.Tail))
 	l.Digest = frame.Digest
-	if err := p.cfg.Store.AddPart(ctx, l.Tenant, l.ID, 0, frame.Head); err != nil {
+	if err := p.cfg.Store.AddParts(ctx, l.Tenant, l.ID, 0, [][]byte{frame.Head}); err != nil {
 		return fmt.Errorf("store part: %w", err)
 	}
-	if err := p.cfg.Store.AddPart(ctx, l.Tenant, l.ID, entries+1, frame.Tail); err != nil {
+	if err := p.cfg.Store.AddParts(ctx, l.Tenant, l.ID, entries+1, [][]byte{frame.Tail}); err != nil {
 		return fmt.Errorf("store part: %w", err)
 	}
 	return nil

@@ -73,7 +73,7 @@ func (r *replica) list(t testing.TB, ca, name string) *x509.RevocationList {
 	issuer, err := r.cas.Issuer(t.Context(), tenant, ca)
 	require.NoError(t, err)
 	require.NoError(t, parsed.CheckSignatureFrom(issuer.Certificate))
-	assert.EqualValues(t, list.Entries, len(parsed.RevokedCertificateEntries))
+	assert.Len(t, parsed.RevokedCertificateEntries, int(list.Entries))
 	assert.Equal(t, list.Number, parsed.Number.Int64())
 	return parsed
 }

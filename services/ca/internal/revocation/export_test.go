@@ -14,3 +14,6 @@ func (p *Publisher) PublishDue(ctx context.Context, tenant string) error {
 	}
 	return errors.Join(append(failures, err)...)
 }
+
+// ForgetStatus has the next question about a certificate read the database and sign.
+func (r *Responder) ForgetStatus(tenant, serial string) { r.statuses.Forget(tenant, serial) }

@@ -239,7 +239,7 @@ func TestPublisher_LeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, r *replica) {
 		const orphan = "01890000-0000-7000-8000-000000000000"
-		require.NoError(t, r.store.AddPart(t.Context(), tenant, orphan, 1, []byte{1}))
+		require.NoError(t, r.store.AddParts(t.Context(), tenant, orphan, 1, [][]byte{{1}}))
 		for range 5 {
 			r.publish(t)
 			r.clock.add(24 * time.Hour)

@@ -53,8 +53,8 @@ type ListStore interface {
 	Revocations(ctx context.Context, tenant, ca string, shard int, revision int64, after []byte, limit int) ([]crl.Entry, error)
 	// Prune removes the revocations of a shard (Complete: all) that are no later than a revision and whose certificates had expired before a time.
 	Prune(ctx context.Context, tenant, ca string, shard int, revision int64, before time.Time) error
-	// AddPart stores a part of a list that nobody reads yet.
-	AddPart(ctx context.Context, tenant, list string, part int, body []byte) error
+	// AddParts stores parts of a list that nobody reads yet, numbered from first.
+	AddParts(ctx context.Context, tenant, list string, first int, bodies [][]byte) error
 	// Part reads a part; ErrNotFound.
 	Part(ctx context.Context, tenant, list string, part int) ([]byte, error)
 	// Publish makes a list the current one in place of another (before; empty for none), in the transaction of ctx; ErrStale if that one is not current

@@ -28,11 +28,18 @@ func scanList(r database.Scanner) (l revocation.List, err error) {
 	return l, nil
 }
 
-// AddPart implements revocation.ListStore.
-func (s *Store) AddPart(ctx context.Context, tenant, list string, part int, body []byte) error {
-	_, err := s.db.Exec(database.WithTenant(ctx, tenant), `
-		INSERT INTO ca_crl_parts (tenant_id, crl_id, part, body) VALUES ($1, $2, $3, $4)`, tenant, list, int64(part), body)
-	return err
+// AddParts implements revocation.ListStore.
+func (s *Store) AddParts(ctx context.Context, tenant, list string, first int, bodies [][]byte) error {
+	return s.db.InTx(database.WithTenant(ctx, tenant), func(ctx context.Context) error {
+		for i, body := range bodies {
+			_, err := s.db.Exec(ctx, `
+				INSERT INTO ca_crl_parts (tenant_id, crl_id, part, body) VALUES ($1, $2, $3, $4)`, tenant, list, int64(first+i), body)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Part implements revocation.ListStore.
