@@ -3,6 +3,9 @@ package ca
 import (
 	"github.com/cryptoutil/cryptoutil/libs/config"
 	"github.com/cryptoutil/cryptoutil/libs/service"
+
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/published"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/revocation"
 )
 
 // Config is the configuration of a certification authority.
@@ -13,6 +16,28 @@ type Config struct {
 	Keys KeysConfig `koanf:"keys"`
 	// Profiles says by what certificates are issued.
 	Profiles ProfilesConfig `koanf:"profiles"`
+	// Revocations says how often lists are published and how long OCSP responses are valid.
+	Revocations RevocationsConfig `koanf:"revocations"`
+	// StatusListener serves lists, OCSP and the certificates of CAs over plain HTTP, and nothing else. It is off unless it has an address.
+	StatusListener published.ListenerConfig `koanf:"status_listener"`
+}
+
+// RevocationsConfig is about lists and OCSP.
+type RevocationsConfig struct {
+	revocation.Settings `koanf:",squash"`
+
+	// Cache is how many certificates' statuses are kept in memory, with their OCSP responses of about 1 KiB each.
+	Cache int `koanf:"cache"`
+}
+
+// Validate implements config.Validator.
+func (c RevocationsConfig) Validate() []config.Problem {
+	const most = 10_000_000
+	problems := c.Settings.Validate()
+	if c.Cache < 1 || c.Cache > most {
+		problems = append(problems, config.Problem{Path: "cache", Message: "is out of range", Suggestion: "1 to 10000000"})
+	}
+	return problems
 }
 
 // KeysConfig is about the keys of CAs.
@@ -38,5 +63,5 @@ type ProfilesConfig struct {
 
 // Defaults is what a configuration file starts from.
 func Defaults() Config {
-	return Config{Config: service.Defaults(defaultPublic, defaultAdmin), Keys: KeysConfig{Cache: 1000}}
+	return Config{Config: service.Defaults(defaultPublic, defaultAdmin), Keys: KeysConfig{Cache: 1000}, Revocations: RevocationsConfig{Settings: revocation.DefaultSettings(), Cache: 50_000}}
 }

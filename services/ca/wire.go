@@ -58,16 +58,23 @@ func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domai
 	if err != nil {
 		return service.Domain{}, err
 	}
+	status, err := openRevocations(cfg, p, cas, facts, issuer, now)
+	if err != nil {
+		return service.Domain{}, err
+	}
 	operations, err := httpapi.New(httpapi.Config{Hierarchy: cas, Issuer: issuer, Profiles: profiles, Cursors: p.Cursors, Now: now})
 	if err != nil {
 		return service.Domain{}, err
 	}
 	return service.Domain{
 		Mount:     operations.Mount,
-		Protocols: httpapi.Published(cas),
-		Tasks:     []func(context.Context){func(ctx context.Context) { expire(ctx, cas) }},
-		Values:    []rewrap.Source{sqlstore.NewValues(store, p.Tenants)},
-		Forget:    cas.Forget,
+		Protocols: append(httpapi.Published(cas), status.protocols()...),
+		Tasks:     append(status.tasks(), func(ctx context.Context) { expire(ctx, cas) }),
+		Values:    []rewrap.Source{sqlstore.NewValues(store, p.Tenants), status.values},
+		Forget: func() {
+			cas.Forget()
+			status.responder.Forget()
+		},
 	}, nil
 }
 

@@ -87,10 +87,13 @@ const (
 	renewOf    = 3
 )
 
-// Renew makes a new responder for a CA that has none, or whose last one is about to expire, was revoked, or is of a former certificate of the CA.
+// ResponderProfile is the profile of responders' certificates.
+const ResponderProfile = "ocsp-responder"
+
+// Renew makes a new responder for a CA that delegates and has none, or whose last one is about to expire, was revoked, or is of a former certificate of the CA.
 // One replica at a time does it.
 func (d *Delegates) Renew(ctx context.Context, issuer *Issuer) error {
-	if issuer.Manual || !issuer.Signs {
+	if issuer.Manual || !issuer.Signs || !issuer.Delegates {
 		return nil
 	}
 	last, err := d.cfg.Store.Delegate(ctx, issuer.Tenant, issuer.ID)
@@ -169,6 +172,9 @@ func (d *Delegates) row(issuer *Issuer, der []byte) (Delegate, error) {
 	parsed, err := x509.ParseCertificate(der)
 	if err != nil {
 		return Delegate{}, fmt.Errorf("read the certificate of an OCSP responder: %w", err)
+	}
+	if err := parsed.CheckSignatureFrom(issuer.Certificate); err != nil {
+		return Delegate{}, fmt.Errorf("the certificate of an OCSP responder is not the CA's: %w", err)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {

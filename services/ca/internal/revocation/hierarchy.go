@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cryptoutil/cryptoutil/libs/server/naming"
 	"github.com/cryptoutil/cryptoutil/libs/server/problem"
@@ -24,10 +25,13 @@ type CAs interface {
 type authorities struct {
 	hierarchy *hierarchy.Hierarchy
 	list      CAs
+	now       func() time.Time
 }
 
 // FromHierarchy makes issuers of the CAs of a hierarchy.
-func FromHierarchy(h *hierarchy.Hierarchy, list CAs) Issuers { return authorities{h, list} }
+func FromHierarchy(h *hierarchy.Hierarchy, list CAs, now func() time.Time) Issuers {
+	return authorities{h, list, now}
+}
 
 // Issuer implements Issuers.
 func (a authorities) Issuer(ctx context.Context, tenant, id string) (*Issuer, error) {
@@ -49,8 +53,14 @@ func (a authorities) Issuer(ctx context.Context, tenant, id string) (*Issuer, er
 	}
 	return &Issuer{
 		Tenant: ca.Tenant, ID: ca.ID, Family: ca.Family, Manual: ca.Kind == hierarchy.Root, Signs: signs(ca), BaseURL: ca.BaseURL, Shards: ca.Shards,
-		Certificate: certificate, Algorithm: algorithm,
+		Certificate: certificate, Algorithm: algorithm, Delegates: a.delegates(ca),
 	}, nil
+}
+
+// delegates tells whether a CA issues certificates by the profile of responders, which is of the private family. Others answer by their own key, as a CA
+// does that issues no more.
+func (a authorities) delegates(ca hierarchy.CA) bool {
+	return ca.Kind == hierarchy.Issuing && ca.Family == hierarchy.Private && ca.Status == hierarchy.Active && ca.Issues(ResponderProfile) && !ca.Succeeded(a.now())
 }
 
 // signs tells whether a CA signs lists here. A retired one does.

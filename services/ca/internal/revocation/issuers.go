@@ -17,6 +17,8 @@ type Issuer struct {
 	Manual bool
 	// Signs tells whether the CA's key can sign here: it is neither offline nor destroyed.
 	Signs bool
+	// Delegates tells whether the CA certifies responders of its own.
+	Delegates bool
 	// BaseURL is what the URLs in certificates begin with; empty for none.
 	BaseURL string
 	// Shards is how many parts the CA's list has.

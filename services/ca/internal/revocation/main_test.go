@@ -146,7 +146,7 @@ func (a *authorities) add(t testing.TB, of, id string, how ...func(*revocation.I
 	parsed, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
 	i := &revocation.Issuer{
-		Tenant: of, ID: id, Family: hierarchy.Private, Signs: true, Shards: 1, Certificate: parsed, Algorithm: x509.ECDSAWithSHA256, BaseURL: "http://ca.example",
+		Tenant: of, ID: id, Family: hierarchy.Private, Signs: true, Delegates: true, Shards: 1, Certificate: parsed, Algorithm: x509.ECDSAWithSHA256, BaseURL: "http://ca.example",
 	}
 	for _, h := range how {
 		h(i)
