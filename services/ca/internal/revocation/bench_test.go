@@ -86,7 +86,7 @@ func BenchmarkPublish_Million(b *testing.B) {
 			}
 			b.StopTimer()
 			stop()
-			b.ReportMetric((processor(b) - began).Seconds()/float64(b.N), "cpu-s/op")
+			b.ReportMetric((processor(b)-began).Seconds()/float64(b.N), "cpu-s/op")
 			b.ReportMetric(float64(peak.Load())/(1<<20), "peak-MiB")
 			list, err := r.lists.Find(b.Context(), tenant, "ca", "0.crl")
 			require.NoError(b, err)
