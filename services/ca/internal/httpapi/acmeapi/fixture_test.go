@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,8 +69,9 @@ type replica struct {
 type options struct {
 	replicas  int
 	rates     map[acme.Limit]ratelimit.Rate
-	idle      bool // nobody works on challenges and orders
-	outside   bool // http-01 challenges are answered by somebody else on the network's port
+	tenants   []string // nil for the default one
+	idle      bool     // nobody works on challenges and orders
+	outside   bool     // http-01 challenges are answered by somebody else on the network's port
 	retries   []time.Duration
 	quick     time.Duration
 	jobTime   time.Duration
@@ -179,8 +181,10 @@ func (f *fixture) replica(t *testing.T, db *database.DB, keys *barriertest.Store
 		Store: sqlstore.New(db).ACME(), Directories: directories{f.network, o.directory}, Issuer: f.authority, Validator: panel, Barrier: b, Limits: limits,
 		Events: events{}, Now: f.clock.now, Log: log, Poll: 50 * time.Millisecond, Quick: o.quick, JobTime: o.jobTime, Retries: retries,
 		Tenants: func(_ context.Context, after string, _ int) ([]string, error) {
-			if after == "" {
-				return []string{"default"}, nil
+			for _, tenant := range slices.Concat(o.tenants, []string{"default"}) {
+				if tenant > after {
+					return []string{tenant}, nil
+				}
 			}
 			return nil, nil
 		},
