@@ -64,7 +64,9 @@ func openRevocations(
 	if err != nil {
 		return nil, err
 	}
-	p.Changes.Subscribe(sqlstore.ChangeStatus, func(c changes.Change) { r.publisher.Notice(c.Tenant) })
+	for _, kind := range []string{sqlstore.ChangeStatus, sqlstore.ChangeAuthority} { // what was revoked, and new CAs, whose first list is due
+		p.Changes.Subscribe(kind, func(c changes.Change) { r.publisher.Notice(c.Tenant) })
+	}
 	r.responder, err = revocation.NewResponder(revocation.ResponderConfig{
 		Store: store, Issuers: issuers, Keys: p.Barrier, Delegates: delegates, Follower: p.Changes, Now: now, Settings: settings,
 		Capacity: cfg.Revocations.Cache, StatusKind: sqlstore.ChangeStatus, DelegateKind: sqlstore.ChangeResponder, IssuerKind: sqlstore.ChangeAuthority,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/crl"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/reason"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/signing"
 )
 
 func TestEncode_IsReadBySomebodyElseWithEveryKindOfKey(t *testing.T) {
@@ -59,6 +60,25 @@ func TestEncode_IsReadBySomebodyElseWithEveryKindOfKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestEncode_SignsByTheAlgorithmThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	key := keys(t)["RSA"]
+	a := newAuthority(t, key)
+	for _, algorithm := range []x509.SignatureAlgorithm{x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSA} {
+		var err error
+		a.signer, err = signing.New(key, algorithm)
+		require.NoError(t, err)
+		parsed, err := x509.ParseRevocationList(a.encode(t, a.list(), some()))
+		require.NoError(t, err)
+		assert.Equal(t, algorithm, parsed.SignatureAlgorithm)
+		require.NoError(t, parsed.CheckSignatureFrom(a.certificate))
+	}
+	_, err := signing.New(key, x509.SHA1WithRSA)
+	require.Error(t, err)
+	_, err = signing.New(nil, 0)
+	require.Error(t, err)
 }
 
 func TestEncode_AListOfNobodyHasNoEntries(t *testing.T) {

@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"math/big"
 	"testing"
 	"time"
@@ -242,7 +243,8 @@ func TestPublisher_LeavesNothingBehind(t *testing.T) {
 		require.NoError(t, r.store.AddParts(t.Context(), tenant, orphan, 1, [][]byte{{1}}))
 		for range 5 {
 			r.publish(t)
-			r.clock.add(24 * time.Hour)
+			r.revoke(t, revocation.Order{Serial: r.issue(t).String()})
+			r.clock.add(time.Hour)
 		}
 		r.publish(t)
 		require.NoError(t, r.store.DropOrphans(t.Context(), tenant, r.clock.read().Add(-time.Hour)))
@@ -254,6 +256,27 @@ func TestPublisher_LeavesNothingBehind(t *testing.T) {
 		assert.Equal(t, 2, lists)
 		_, err := r.store.Part(t.Context(), tenant, orphan, 1)
 		require.ErrorIs(t, err, revocation.ErrNotFound)
+	})
+}
+
+// TestPublisher_AFailureLeavesTheListBefore fails at the last step.
+func TestPublisher_AFailureLeavesTheListBefore(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		r.publish(t)
+		before := r.list(t, "ca", "0.crl")
+		r.revoke(t, revocation.Order{Serial: r.issue(t).String()})
+		r.events.fail = errors.New("the audit trail is away")
+		require.ErrorIs(t, r.publisher.PublishNow(t.Context(), officer(), "ca"), r.events.fail)
+		assert.Equal(t, before.Number, r.list(t, "ca", "0.crl").Number)
+		var lists int
+		require.NoError(t, r.db.QueryRow(t.Context(), `SELECT COUNT(DISTINCT crl_id) FROM ca_crl_parts`).Scan(&lists))
+		assert.Equal(t, 1, lists, "nothing is left of what failed")
+		r.events.fail = nil
+		r.publish(t)
+		after := r.list(t, "ca", "0.crl")
+		assert.Len(t, after.RevokedCertificateEntries, 1)
+		assert.Greater(t, after.Number.Int64(), before.Number.Int64()+1, "the number of what failed is not used again")
 	})
 }
 

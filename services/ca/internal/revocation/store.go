@@ -60,11 +60,11 @@ type ListStore interface {
 	// Publish makes a list the current one in place of another (before; empty for none), in the transaction of ctx; ErrStale if that one is not current
 	// any more. Every replica hears of it.
 	Publish(ctx context.Context, list List, before string) error
-	// Lists are the current ones of a CA and those before that are valid at a time, newest first.
+	// Lists are the current ones of a CA and the complete ones right before them, where these are valid at a time, newest first.
 	Lists(ctx context.Context, tenant, ca string, at time.Time) ([]List, error)
 	// Current is the current list of a shard; ErrNotFound. What another replica has published may show a second later.
 	Current(ctx context.Context, tenant, ca string, shard int, delta bool) (List, error)
-	// Discard removes the parts of lists that were superseded before a time, and the lists that are not valid any more.
+	// Discard removes the parts of lists that were superseded before a time, and of these lists all that Lists does not give.
 	Discard(ctx context.Context, tenant, ca string, superseded, expired time.Time) error
 	// DropParts removes the parts of a list that is not published.
 	DropParts(ctx context.Context, tenant, list string) error

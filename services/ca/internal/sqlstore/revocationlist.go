@@ -101,12 +101,16 @@ func (s *Store) Publish(ctx context.Context, l revocation.List, before string) e
 	return err
 }
 
+// lastSuperseded are the numbers of the complete lists before the current ones.
+const lastSuperseded = `
+	SELECT MAX(m.number) FROM ca_crls m WHERE m.tenant_id = $1 AND m.ca_id = $2 AND m.superseded_at > 0 AND NOT m.delta GROUP BY m.shard`
+
 // Lists implements revocation.ListStore.
 func (s *Store) Lists(ctx context.Context, tenant, ca string, at time.Time) ([]revocation.List, error) {
 	rows, err := s.db.Query(database.WithTenant(ctx, tenant), `
 		SELECT `+listColumns+`
 		FROM ca_crls l
-		WHERE l.tenant_id = $1 AND l.ca_id = $2 AND (l.superseded_at = 0 OR (l.next_update > $3 AND NOT l.delta))
+		WHERE l.tenant_id = $1 AND l.ca_id = $2 AND (l.superseded_at = 0 OR (l.next_update > $3 AND l.number IN (`+lastSuperseded+`)))
 		ORDER BY l.number DESC`, tenant, ca, database.Micros(at))
 	if err != nil {
 		return nil, fmt.Errorf("select lists: %w", err)
@@ -135,7 +139,7 @@ func (s *Store) Discard(ctx context.Context, tenant, ca string, superseded, expi
 	}
 	_, err = s.db.Exec(ctx, `
 		DELETE FROM ca_crls
-		WHERE tenant_id = $1 AND ca_id = $2 AND superseded_at > 0 AND superseded_at < $3 AND (delta OR next_update < $4)`,
+		WHERE tenant_id = $1 AND ca_id = $2 AND superseded_at > 0 AND superseded_at < $3 AND (next_update < $4 OR number NOT IN (`+lastSuperseded+`))`,
 		tenant, ca, database.Micros(superseded), database.Micros(expired))
 	if err != nil {
 		return fmt.Errorf("delete lists: %w", err)
