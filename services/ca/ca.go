@@ -69,11 +69,11 @@ func timed(now func() time.Time) service.Service[Config] {
 			Use: []string{access.Issue.Scope(), access.Read.Scope()},
 		},
 		Defaults: Defaults,
-		Build: func(_ context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
+		Build: func(ctx context.Context, cfg Config, p *service.Platform) (service.Domain, error) {
 			if now == nil {
-				return build(cfg, p, p.Now)
+				return build(ctx, cfg, p, p.Now)
 			}
-			return build(cfg, p, now)
+			return build(ctx, cfg, p, now)
 		},
 	}
 }

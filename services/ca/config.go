@@ -16,6 +16,8 @@ type Config struct {
 	Keys KeysConfig `koanf:"keys"`
 	// Profiles says by what certificates are issued.
 	Profiles ProfilesConfig `koanf:"profiles"`
+	// Rules are what certificates are held to beside their profiles.
+	Rules RulesConfig `koanf:"rules"`
 	// Revocations says how often lists are published and how long OCSP responses are valid.
 	Revocations RevocationsConfig `koanf:"revocations"`
 	// StatusListener serves lists, OCSP and the certificates of CAs over plain HTTP, and nothing else. It is off unless it has an address.
@@ -59,6 +61,14 @@ func (c KeysConfig) Validate() []config.Problem {
 type ProfilesConfig struct {
 	// Directory holds YAML files, one profile each, beside the built-in ones. One of the name of a built-in one takes its place.
 	Directory config.Path `koanf:"directory"`
+}
+
+// RulesConfig is about what certificates are held to beside their profiles.
+type RulesConfig struct {
+	// BlockedKeys are files of public keys that are never certified: in each line the SHA-256 of a SubjectPublicKeyInfo, in hexadecimal, and a reason.
+	BlockedKeys []config.Path `koanf:"blocked_keys"`
+	// ZLint is the program zlint, version 3, for the profiles that want its opinion. Empty for none.
+	ZLint config.Path `koanf:"zlint"`
 }
 
 // Defaults is what a configuration file starts from.

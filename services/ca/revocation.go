@@ -2,10 +2,6 @@ package ca
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"fmt"
 	"time"
 
@@ -13,11 +9,8 @@ import (
 	"github.com/cryptoutil/cryptoutil/libs/database/changes"
 	"github.com/cryptoutil/cryptoutil/libs/database/rewrap"
 	"github.com/cryptoutil/cryptoutil/libs/server"
-	"github.com/cryptoutil/cryptoutil/libs/server/naming"
 	"github.com/cryptoutil/cryptoutil/libs/service"
 
-	"github.com/cryptoutil/cryptoutil/services/ca/internal/access"
-	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/hierarchy"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/httpapi"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/issuance"
@@ -31,6 +24,7 @@ type revocations struct {
 	registry  *revocation.Registry
 	publisher *revocation.Publisher
 	responder *revocation.Responder
+	lists     *revocation.Lists
 	objects   *published.Objects
 	listener  *published.Listener // nil where there is none
 	values    rewrap.Source
@@ -38,7 +32,7 @@ type revocations struct {
 
 // openRevocations builds it. issuer certifies responders.
 func openRevocations(
-	cfg Config, p *service.Platform, cas *hierarchy.Hierarchy, facts *sqlstore.Facts, issuer *issuance.Issuer, now func() time.Time,
+	ctx context.Context, cfg Config, p *service.Platform, cas *hierarchy.Hierarchy, facts *sqlstore.Facts, issuer *issuance.Issuer, now func() time.Time,
 ) (*revocations, error) {
 	store := sqlstore.NewRevocationFacts(facts.Store, p.Changes, cfg.Keys.Cache)
 	issuers, events, settings := revocation.FromHierarchy(cas, facts, now), revocationEvents{p}, cfg.Revocations.Settings
@@ -48,7 +42,7 @@ func openRevocations(
 		return nil, err
 	}
 	delegates, err := revocation.NewDelegates(revocation.DelegatesConfig{
-		Store: store, Certificates: store, Certifier: certifier{issuer}, Keys: p.Barrier, Generator: p.Generator, Events: events, Now: now,
+		Store: store, Certificates: store, Certifier: issuer, Keys: p.Barrier, Generator: p.Generator, Events: events, Now: now,
 	})
 	if err != nil {
 		return nil, err
@@ -74,17 +68,16 @@ func openRevocations(
 	if err != nil {
 		return nil, err
 	}
-	lists, err := revocation.NewLists(store, store)
-	if err != nil {
+	if r.lists, err = revocation.NewLists(store, store); err != nil {
 		return nil, err
 	}
 	r.objects, err = published.New(published.Config{
-		Lists: lists, Responder: r.responder, Issuers: issuers, Log: p.Log, Now: now, MaxAge: settings.MaxAge,
+		Lists: r.lists, Responder: r.responder, Issuers: issuers, Log: p.Log, Now: now, MaxAge: settings.MaxAge,
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.listener, err = published.Listen(context.Background(), cfg.StatusListener, r.objects)
+	r.listener, err = published.Listen(ctx, cfg.StatusListener, r.objects)
 	return r, err
 }
 
@@ -122,29 +115,4 @@ func (e revocationEvents) Record(ctx context.Context, event revocation.Event) er
 		server.MarkRecorded(ctx)
 	}
 	return nil
-}
-
-// certifier has responders certified as everybody else: by a profile, under the rules, and in the inventory.
-type certifier struct{ issuer *issuance.Issuer }
-
-// CertifyResponder implements revocation.Certifier.
-func (c certifier) CertifyResponder(ctx context.Context, tenant, ca string, public crypto.PublicKey) ([]byte, error) {
-	subject := pkix.Name{CommonName: "OCSP responder"}
-	raw, err := asn1.Marshal(subject.ToRDNSequence())
-	if err != nil {
-		return nil, fmt.Errorf("encode subject: %w", err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return nil, fmt.Errorf("encode public key: %w", err)
-	}
-	caller := access.Caller{Tenant: tenant, ID: "service:" + Product, Scopes: []string{access.Issue.Scope()}}
-	issued, err := c.issuer.Issue(ctx, caller, issuance.Order{
-		CA: naming.Ref(ca), Profile: revocation.ResponderProfile, Channel: issuance.ByService,
-		Request: &certificate.Request{Subject: subject, RawSubject: raw, PublicKey: public, SPKI: spki},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return issued.DER, nil
 }

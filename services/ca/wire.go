@@ -26,13 +26,17 @@ import (
 const expireInterval = time.Minute
 
 // build makes the service on the platform. now is the clock of CAs and certificates.
-func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domain, error) {
+func build(ctx context.Context, cfg Config, p *service.Platform, now func() time.Time) (service.Domain, error) {
 	profiles, err := profile.Load(cfg.Profiles.Directory.String(), now())
 	if err != nil {
 		return service.Domain{}, err
 	}
 	for _, warning := range profiles.Warnings() {
 		p.Log.Info("a profile meets a rule that is coming", "profile", warning)
+	}
+	held, err := openRules(ctx, cfg.Rules, profiles, p.Log)
+	if err != nil {
+		return service.Domain{}, err
 	}
 	issued, err := p.Telemetry.Meter(serviceName).Int64Counter("cryptoutil.ca.certificates", metric.WithUnit("{certificate}"),
 		metric.WithDescription("Certificates that were issued, or failed"))
@@ -48,7 +52,7 @@ func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domai
 		return service.Domain{}, err
 	}
 	issuer, err := issuance.New(issuance.Config{
-		Store: facts, Hierarchy: cas, Profiles: profiles, Rules: rules{}, Events: certificateEvents{p}, Grants: grants{p.Access}, Now: now,
+		Store: facts, Hierarchy: cas, Profiles: profiles, Rules: held, Events: certificateEvents{p}, Grants: grants{p.Access}, Now: now,
 		Measure: func(ctx context.Context, profile, algorithm string, err error) {
 			issued.Add(ctx, 1, metric.WithAttributeSet(attribute.NewSet(
 				attribute.String("profile", profile), attribute.String("algorithm", algorithm), attribute.Bool("failed", err != nil),
@@ -58,11 +62,14 @@ func build(cfg Config, p *service.Platform, now func() time.Time) (service.Domai
 	if err != nil {
 		return service.Domain{}, err
 	}
-	status, err := openRevocations(cfg, p, cas, facts, issuer, now)
+	status, err := openRevocations(ctx, cfg, p, cas, facts, issuer, now)
 	if err != nil {
 		return service.Domain{}, err
 	}
-	operations, err := httpapi.New(httpapi.Config{Hierarchy: cas, Issuer: issuer, Profiles: profiles, Cursors: p.Cursors, Now: now})
+	operations, err := httpapi.New(httpapi.Config{
+		Hierarchy: cas, Issuer: issuer, Registry: status.registry, Publisher: status.publisher, Lists: status.lists, Profiles: profiles,
+		Cursors: p.Cursors, Now: now,
+	})
 	if err != nil {
 		return service.Domain{}, err
 	}

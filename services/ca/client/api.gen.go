@@ -73,6 +73,19 @@ const (
 	KeyRequestSizeN4096 KeyRequestSize = 4096
 )
 
+// Defines values for Reason.
+const (
+	ReasonAACompromise         Reason = "aACompromise"
+	ReasonAffiliationChanged   Reason = "affiliationChanged"
+	ReasonCACompromise         Reason = "cACompromise"
+	ReasonCertificateHold      Reason = "certificateHold"
+	ReasonCessationOfOperation Reason = "cessationOfOperation"
+	ReasonKeyCompromise        Reason = "keyCompromise"
+	ReasonPrivilegeWithdrawn   Reason = "privilegeWithdrawn"
+	ReasonSuperseded           Reason = "superseded"
+	ReasonUnspecified          Reason = "unspecified"
+)
+
 // BaseURL What the URLs in certificates begin with: of the CA's certificate, its lists and its OCSP responder. http, since looking them up must not need them.
 //
 // Example: http://pki.example.org
@@ -320,6 +333,38 @@ type CertificatePage struct {
 // CertificateState `intended`: about to be signed; one that stays so counts as issued, and is revoked.
 type CertificateState string
 
+// CertificateStatus defines model for CertificateStatus.
+type CertificateStatus struct {
+	// CAID The CA that has signed.
+	CAID string `json:"ca_id"`
+
+	// InvalidAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	InvalidAt *Timestamp `json:"invalid_at,omitempty"`
+
+	// NotAfter RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotAfter Timestamp `json:"not_after"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason *Reason `json:"reason,omitempty"`
+
+	// RevokedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	RevokedAt *Timestamp `json:"revoked_at,omitempty"`
+
+	// Serial A serial number, in lower-case hexadecimal of even length.
+	//
+	// Example: 4c2b1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c
+	Serial Serial `json:"serial"`
+
+	// State `intended`: about to be signed; one that stays so counts as issued, and is revoked.
+	State CertificateState `json:"state"`
+}
+
 // CertifyCA defines model for CertifyCA.
 type CertifyCA struct {
 	// CSR PEM (RFC 7468).
@@ -555,6 +600,9 @@ type ProfileList struct {
 // ProfileNames The profiles that the CA issues by. None means all of its family.
 type ProfileNames = []Name
 
+// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+type Reason string
+
 // RenewCertificate defines model for RenewCertificate.
 type RenewCertificate struct {
 	// CSR PEM (RFC 7468).
@@ -562,6 +610,38 @@ type RenewCertificate struct {
 
 	// ValiditySeconds How long it lives. The profile's default otherwise.
 	ValiditySeconds *int64 `json:"validity_seconds,omitempty"`
+}
+
+// RevokeCertificate defines model for RevokeCertificate.
+type RevokeCertificate struct {
+	// InvalidAt Since when the key is suspected to be known to others. Not known by default.
+	InvalidAt *time.Time `json:"invalid_at,omitempty"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason Reason `json:"reason"`
+}
+
+// RevokeCertificates defines model for RevokeCertificates.
+type RevokeCertificates struct {
+	// Lineage A serial number, in lower-case hexadecimal of even length.
+	//
+	// Example: 4c2b1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c
+	Lineage *Serial `json:"lineage,omitempty"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason Reason `json:"reason"`
+
+	// SPKISha256 Base64url without padding.
+	SPKISha256 *Bytes `json:"spki_sha256,omitempty"`
+}
+
+// RevokedCertificates defines model for RevokedCertificates.
+type RevokedCertificates struct {
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Serials Those that were revoked now.
+	Serials []Serial `json:"serials"`
 }
 
 // Rollover defines model for Rollover.
@@ -687,8 +767,20 @@ type CertifyCAParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetCRLParams defines parameters for GetCRL.
+type GetCRLParams struct {
+	// List `0.crl` is the part 0, `0-delta.crl` the latest changes to it. The list of all certificates by default.
+	List *string `form:"list,omitempty" json:"list,omitempty"`
+}
+
 // CrossSignCAParams defines parameters for CrossSignCA.
 type CrossSignCAParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PublishListsParams defines parameters for PublishLists.
+type PublishListsParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -753,8 +845,26 @@ type IssueCertificateParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevokeCertificatesParams defines parameters for RevokeCertificates.
+type RevokeCertificatesParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReleaseCertificateParams defines parameters for ReleaseCertificate.
+type ReleaseCertificateParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RenewCertificateParams defines parameters for RenewCertificate.
 type RenewCertificateParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RevokeCertificateParams defines parameters for RevokeCertificate.
+type RevokeCertificateParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -783,8 +893,14 @@ type RolloverCAJSONRequestBody = RolloverCA
 // IssueCertificateJSONRequestBody defines body for IssueCertificate for application/json ContentType.
 type IssueCertificateJSONRequestBody = IssueCertificate
 
+// RevokeCertificatesJSONRequestBody defines body for RevokeCertificates for application/json ContentType.
+type RevokeCertificatesJSONRequestBody = RevokeCertificates
+
 // RenewCertificateJSONRequestBody defines body for RenewCertificate for application/json ContentType.
 type RenewCertificateJSONRequestBody = RenewCertificate
+
+// RevokeCertificateJSONRequestBody defines body for RevokeCertificate for application/json ContentType.
+type RevokeCertificateJSONRequestBody = RevokeCertificate
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -989,6 +1105,13 @@ type ClientInterface interface {
 	// Corresponds with POST /cas/{id}/certify (the `CertifyCA` operationId).
 	CertifyCA(ctx context.Context, id CAID, params *CertifyCAParams, body CertifyCAJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetCRL A list of revocations of a CA
+	//
+	// Its parts are served to anybody under the URLs in certificates; see also those. Codes: `not_found`.
+	//
+	// Corresponds with GET /cas/{id}/crl (the `GetCRL` operationId).
+	GetCRL(ctx context.Context, id CAID, params *GetCRLParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CrossSignCAWithBody Vouch for another CA here
 	//
 	// The CA of the path signs a further certificate for the key and name of `subject`. Codes: `not_found`, `validation_failed`, `wrong_profile`,
@@ -1015,6 +1138,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /cas/{id}/csr (the `GetCACSR` operationId).
 	GetCACSR(ctx context.Context, id CAID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishLists Make the lists of revocations of a CA anew
+	//
+	// Now, and not when they are due. It is the only way by which a root signs one. Codes: `not_found`, `ca_offline`, `step_up_required`.
+	//
+	// Corresponds with POST /cas/{id}/publish (the `PublishLists` operationId).
+	PublishLists(ctx context.Context, id CAID, params *PublishListsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeCA Take a retirement back
 	//
@@ -1079,12 +1209,37 @@ type ClientInterface interface {
 	// Corresponds with POST /certificates (the `IssueCertificate` operationId).
 	IssueCertificate(ctx context.Context, params *IssueCertificateParams, body IssueCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RevokeCertificatesWithBody Revoke certificates of a lineage, or of a key
+	//
+	// Up to 1,000 that are not revoked, each by itself: what is done is done. While `more` is true, ask again. Codes: `validation_failed`, `bad_reason`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /certificates/revoke-all (the `RevokeCertificates` operationId).
+	RevokeCertificatesWithBody(ctx context.Context, params *RevokeCertificatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeCertificates Revoke certificates of a lineage, or of a key
+	//
+	// Up to 1,000 that are not revoked, each by itself: what is done is done. While `more` is true, ask again. Codes: `validation_failed`, `bad_reason`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /certificates/revoke-all (the `RevokeCertificates` operationId).
+	RevokeCertificates(ctx context.Context, params *RevokeCertificatesParams, body RevokeCertificatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetCertificate Read a certificate
 	//
 	// With its chain. Codes: `not_found`.
 	//
 	// Corresponds with GET /certificates/{serial} (the `GetCertificate` operationId).
 	GetCertificate(ctx context.Context, serial SerialNumber, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseCertificate Take a suspension back
+	//
+	// Of a certificate that was revoked for `certificateHold`: it is valid again. Codes: `not_found`, `invalid_state`, `conflict`.
+	//
+	// Corresponds with POST /certificates/{serial}/release (the `ReleaseCertificate` operationId).
+	ReleaseCertificate(ctx context.Context, serial SerialNumber, params *ReleaseCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RenewCertificateWithBody Renew a certificate
 	//
@@ -1105,6 +1260,33 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /certificates/{serial}/renew (the `RenewCertificate` operationId).
 	RenewCertificate(ctx context.Context, serial SerialNumber, params *RenewCertificateParams, body RenewCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeCertificateWithBody Revoke a certificate
+	//
+	// OCSP tells of it within a second, lists within ten. Asked again for the same reason it changes nothing; a reason can only become a graver
+	// one. `keyCompromise` also blocks the public key. Codes: `not_found`, `bad_reason`, `already_revoked`, `validation_failed`, `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /certificates/{serial}/revoke (the `RevokeCertificate` operationId).
+	RevokeCertificateWithBody(ctx context.Context, serial SerialNumber, params *RevokeCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeCertificate Revoke a certificate
+	//
+	// OCSP tells of it within a second, lists within ten. Asked again for the same reason it changes nothing; a reason can only become a graver
+	// one. `keyCompromise` also blocks the public key. Codes: `not_found`, `bad_reason`, `already_revoked`, `validation_failed`, `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /certificates/{serial}/revoke (the `RevokeCertificate` operationId).
+	RevokeCertificate(ctx context.Context, serial SerialNumber, params *RevokeCertificateParams, body RevokeCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCertificateStatus Status of a certificate
+	//
+	// Codes: `not_found`.
+	//
+	// Corresponds with GET /certificates/{serial}/status (the `GetCertificateStatus` operationId).
+	GetCertificateStatus(ctx context.Context, serial SerialNumber, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProfiles List profiles
 	//
@@ -1390,6 +1572,23 @@ func (c *Client) CertifyCA(ctx context.Context, id CAID, params *CertifyCAParams
 	return c.Client.Do(req)
 }
 
+// GetCRL A list of revocations of a CA
+//
+// Its parts are served to anybody under the URLs in certificates; see also those. Codes: `not_found`.
+//
+// Corresponds with GET /cas/{id}/crl (the `GetCRL` operationId).
+func (c *Client) GetCRL(ctx context.Context, id CAID, params *GetCRLParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCRLRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CrossSignCAWithBody Vouch for another CA here
 //
 // The CA of the path signs a further certificate for the key and name of `subject`. Codes: `not_found`, `validation_failed`, `wrong_profile`,
@@ -1437,6 +1636,23 @@ func (c *Client) CrossSignCA(ctx context.Context, id CAID, params *CrossSignCAPa
 // Corresponds with GET /cas/{id}/csr (the `GetCACSR` operationId).
 func (c *Client) GetCACSR(ctx context.Context, id CAID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCACSRRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishLists Make the lists of revocations of a CA anew
+//
+// Now, and not when they are due. It is the only way by which a root signs one. Codes: `not_found`, `ca_offline`, `step_up_required`.
+//
+// Corresponds with POST /cas/{id}/publish (the `PublishLists` operationId).
+func (c *Client) PublishLists(ctx context.Context, id CAID, params *PublishListsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishListsRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1580,6 +1796,44 @@ func (c *Client) IssueCertificate(ctx context.Context, params *IssueCertificateP
 	return c.Client.Do(req)
 }
 
+// RevokeCertificatesWithBody Revoke certificates of a lineage, or of a key
+//
+// Up to 1,000 that are not revoked, each by itself: what is done is done. While `more` is true, ask again. Codes: `validation_failed`, `bad_reason`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /certificates/revoke-all (the `RevokeCertificates` operationId).
+func (c *Client) RevokeCertificatesWithBody(ctx context.Context, params *RevokeCertificatesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeCertificatesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeCertificates Revoke certificates of a lineage, or of a key
+//
+// Up to 1,000 that are not revoked, each by itself: what is done is done. While `more` is true, ask again. Codes: `validation_failed`, `bad_reason`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /certificates/revoke-all (the `RevokeCertificates` operationId).
+func (c *Client) RevokeCertificates(ctx context.Context, params *RevokeCertificatesParams, body RevokeCertificatesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeCertificatesRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetCertificate Read a certificate
 //
 // With its chain. Codes: `not_found`.
@@ -1587,6 +1841,23 @@ func (c *Client) IssueCertificate(ctx context.Context, params *IssueCertificateP
 // Corresponds with GET /certificates/{serial} (the `GetCertificate` operationId).
 func (c *Client) GetCertificate(ctx context.Context, serial SerialNumber, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCertificateRequest(c.Server, serial)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseCertificate Take a suspension back
+//
+// Of a certificate that was revoked for `certificateHold`: it is valid again. Codes: `not_found`, `invalid_state`, `conflict`.
+//
+// Corresponds with POST /certificates/{serial}/release (the `ReleaseCertificate` operationId).
+func (c *Client) ReleaseCertificate(ctx context.Context, serial SerialNumber, params *ReleaseCertificateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseCertificateRequest(c.Server, serial, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1627,6 +1898,63 @@ func (c *Client) RenewCertificateWithBody(ctx context.Context, serial SerialNumb
 // Corresponds with POST /certificates/{serial}/renew (the `RenewCertificate` operationId).
 func (c *Client) RenewCertificate(ctx context.Context, serial SerialNumber, params *RenewCertificateParams, body RenewCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRenewCertificateRequest(c.Server, serial, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeCertificateWithBody Revoke a certificate
+//
+// OCSP tells of it within a second, lists within ten. Asked again for the same reason it changes nothing; a reason can only become a graver
+// one. `keyCompromise` also blocks the public key. Codes: `not_found`, `bad_reason`, `already_revoked`, `validation_failed`, `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /certificates/{serial}/revoke (the `RevokeCertificate` operationId).
+func (c *Client) RevokeCertificateWithBody(ctx context.Context, serial SerialNumber, params *RevokeCertificateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeCertificateRequestWithBody(c.Server, serial, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeCertificate Revoke a certificate
+//
+// OCSP tells of it within a second, lists within ten. Asked again for the same reason it changes nothing; a reason can only become a graver
+// one. `keyCompromise` also blocks the public key. Codes: `not_found`, `bad_reason`, `already_revoked`, `validation_failed`, `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /certificates/{serial}/revoke (the `RevokeCertificate` operationId).
+func (c *Client) RevokeCertificate(ctx context.Context, serial SerialNumber, params *RevokeCertificateParams, body RevokeCertificateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeCertificateRequest(c.Server, serial, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCertificateStatus Status of a certificate
+//
+// Codes: `not_found`.
+//
+// Corresponds with GET /certificates/{serial}/status (the `GetCertificateStatus` operationId).
+func (c *Client) GetCertificateStatus(ctx context.Context, serial SerialNumber, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetCertificateStatusRequest(c.Server, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -2183,6 +2511,67 @@ func NewCertifyCARequestWithBody(server string, id CAID, params *CertifyCAParams
 	return req, nil
 }
 
+// NewGetCRLRequest constructs an http.Request for the GetCRL method
+func NewGetCRLRequest(server string, id CAID, params *GetCRLParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/cas/%s/crl", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.List != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "list", *params.List, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCrossSignCARequest calls the generic CrossSignCA builder with application/json body
 func NewCrossSignCARequest(server string, id CAID, params *CrossSignCAParams, body CrossSignCAJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -2274,6 +2663,55 @@ func NewGetCACSRRequest(server string, id CAID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPublishListsRequest constructs an http.Request for the PublishLists method
+func NewPublishListsRequest(server string, id CAID, params *PublishListsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/cas/%s/publish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -2668,6 +3106,61 @@ func NewIssueCertificateRequestWithBody(server string, params *IssueCertificateP
 	return req, nil
 }
 
+// NewRevokeCertificatesRequest calls the generic RevokeCertificates builder with application/json body
+func NewRevokeCertificatesRequest(server string, params *RevokeCertificatesParams, body RevokeCertificatesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRevokeCertificatesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRevokeCertificatesRequestWithBody constructs an http.Request for the RevokeCertificates method, with any body, and a specified content type
+func NewRevokeCertificatesRequestWithBody(server string, params *RevokeCertificatesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/certificates/revoke-all")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewGetCertificateRequest constructs an http.Request for the GetCertificate method
 func NewGetCertificateRequest(server string, serial SerialNumber) (*http.Request, error) {
 	var err error
@@ -2697,6 +3190,55 @@ func NewGetCertificateRequest(server string, serial SerialNumber) (*http.Request
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReleaseCertificateRequest constructs an http.Request for the ReleaseCertificate method
+func NewReleaseCertificateRequest(server string, serial SerialNumber, params *ReleaseCertificateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serial", serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/certificates/%s/release", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -2759,6 +3301,102 @@ func NewRenewCertificateRequestWithBody(server string, serial SerialNumber, para
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewRevokeCertificateRequest calls the generic RevokeCertificate builder with application/json body
+func NewRevokeCertificateRequest(server string, serial SerialNumber, params *RevokeCertificateParams, body RevokeCertificateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRevokeCertificateRequestWithBody(server, serial, params, "application/json", bodyReader)
+}
+
+// NewRevokeCertificateRequestWithBody constructs an http.Request for the RevokeCertificate method, with any body, and a specified content type
+func NewRevokeCertificateRequestWithBody(server string, serial SerialNumber, params *RevokeCertificateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serial", serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/certificates/%s/revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetCertificateStatusRequest constructs an http.Request for the GetCertificateStatus method
+func NewGetCertificateStatusRequest(server string, serial SerialNumber) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "serial", serial, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/certificates/%s/status", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil

@@ -71,3 +71,34 @@ func (c *Authority) ListProfiles(ctx context.Context) (*ProfileList, error) {
 func (c *Authority) GetProfile(ctx context.Context, name string) (*Profile, error) {
 	return about[Profile](ctx, c, "get profile", name, func(ctx context.Context) (*http.Response, error) { return c.api.GetProfile(ctx, name) })
 }
+
+// RevokeCertificate revokes a certificate.
+func (c *Authority) RevokeCertificate(ctx context.Context, serial string, spec RevokeCertificate) (*CertificateStatus, error) {
+	params := RevokeCertificateParams{IdempotencyKey: once()}
+	return about[CertificateStatus](ctx, c, "revoke certificate", serial, func(ctx context.Context) (*http.Response, error) {
+		return c.api.RevokeCertificate(ctx, serial, &params, spec)
+	})
+}
+
+// ReleaseCertificate takes a suspension back.
+func (c *Authority) ReleaseCertificate(ctx context.Context, serial string) (*CertificateStatus, error) {
+	params := ReleaseCertificateParams{IdempotencyKey: once()}
+	return about[CertificateStatus](ctx, c, "release certificate", serial, func(ctx context.Context) (*http.Response, error) {
+		return c.api.ReleaseCertificate(ctx, serial, &params)
+	})
+}
+
+// RevokeCertificates revokes up to 1,000 certificates of a lineage, or of a key.
+func (c *Authority) RevokeCertificates(ctx context.Context, spec RevokeCertificates) (*RevokedCertificates, error) {
+	params := RevokeCertificatesParams{IdempotencyKey: once()}
+	return call[RevokedCertificates](ctx, c, "revoke certificates", func(ctx context.Context) (*http.Response, error) {
+		return c.api.RevokeCertificates(ctx, &params, spec)
+	})
+}
+
+// CertificateStatus returns what became of a certificate.
+func (c *Authority) CertificateStatus(ctx context.Context, serial string) (*CertificateStatus, error) {
+	return about[CertificateStatus](ctx, c, "status of certificate", serial, func(ctx context.Context) (*http.Response, error) {
+		return c.api.GetCertificateStatus(ctx, serial)
+	})
+}

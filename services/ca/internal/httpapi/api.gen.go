@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -175,6 +176,45 @@ func (e KeyRequestSize) Valid() bool {
 	case N3072:
 		return true
 	case N4096:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Reason.
+const (
+	AACompromise         Reason = "aACompromise"
+	AffiliationChanged   Reason = "affiliationChanged"
+	CACompromise         Reason = "cACompromise"
+	CertificateHold      Reason = "certificateHold"
+	CessationOfOperation Reason = "cessationOfOperation"
+	KeyCompromise        Reason = "keyCompromise"
+	PrivilegeWithdrawn   Reason = "privilegeWithdrawn"
+	Superseded           Reason = "superseded"
+	Unspecified          Reason = "unspecified"
+)
+
+// Valid indicates whether the value is a known member of the Reason enum.
+func (e Reason) Valid() bool {
+	switch e {
+	case AACompromise:
+		return true
+	case AffiliationChanged:
+		return true
+	case CACompromise:
+		return true
+	case CertificateHold:
+		return true
+	case CessationOfOperation:
+		return true
+	case KeyCompromise:
+		return true
+	case PrivilegeWithdrawn:
+		return true
+	case Superseded:
+		return true
+	case Unspecified:
 		return true
 	default:
 		return false
@@ -428,6 +468,38 @@ type CertificatePage struct {
 // CertificateState `intended`: about to be signed; one that stays so counts as issued, and is revoked.
 type CertificateState string
 
+// CertificateStatus defines model for CertificateStatus.
+type CertificateStatus struct {
+	// CaId The CA that has signed.
+	CaId string `json:"ca_id"`
+
+	// InvalidAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	InvalidAt *Timestamp `json:"invalid_at,omitempty"`
+
+	// NotAfter RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	NotAfter Timestamp `json:"not_after"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason *Reason `json:"reason,omitempty"`
+
+	// RevokedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	RevokedAt *Timestamp `json:"revoked_at,omitempty"`
+
+	// Serial A serial number, in lower-case hexadecimal of even length.
+	//
+	// Example: 4c2b1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c
+	Serial Serial `json:"serial"`
+
+	// State `intended`: about to be signed; one that stays so counts as issued, and is revoked.
+	State CertificateState `json:"state"`
+}
+
 // CertifyCA defines model for CertifyCA.
 type CertifyCA struct {
 	// Csr PEM (RFC 7468).
@@ -676,6 +748,9 @@ type ProfileList struct {
 // ProfileNames The profiles that the CA issues by. None means all of its family.
 type ProfileNames = []Name
 
+// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+type Reason string
+
 // RenewCertificate defines model for RenewCertificate.
 type RenewCertificate struct {
 	// Csr PEM (RFC 7468).
@@ -683,6 +758,38 @@ type RenewCertificate struct {
 
 	// ValiditySeconds How long it lives. The profile's default otherwise.
 	ValiditySeconds *int64 `json:"validity_seconds,omitempty"`
+}
+
+// RevokeCertificate defines model for RevokeCertificate.
+type RevokeCertificate struct {
+	// InvalidAt Since when the key is suspected to be known to others. Not known by default.
+	InvalidAt *time.Time `json:"invalid_at,omitempty"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason Reason `json:"reason"`
+}
+
+// RevokeCertificates defines model for RevokeCertificates.
+type RevokeCertificates struct {
+	// Lineage A serial number, in lower-case hexadecimal of even length.
+	//
+	// Example: 4c2b1d0e9f8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c
+	Lineage *Serial `json:"lineage,omitempty"`
+
+	// Reason Why a certificate was revoked (RFC 5280 section 5.3.1).
+	Reason Reason `json:"reason"`
+
+	// SpkiSha256 Base64url without padding.
+	SpkiSha256 *Bytes `json:"spki_sha256,omitempty"`
+}
+
+// RevokedCertificates defines model for RevokedCertificates.
+type RevokedCertificates struct {
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Serials Those that were revoked now.
+	Serials []Serial `json:"serials"`
 }
 
 // Rollover defines model for Rollover.
@@ -808,8 +915,20 @@ type CertifyCAParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetCRLParams defines parameters for GetCRL.
+type GetCRLParams struct {
+	// List `0.crl` is the part 0, `0-delta.crl` the latest changes to it. The list of all certificates by default.
+	List *string `form:"list,omitempty" json:"list,omitempty"`
+}
+
 // CrossSignCAParams defines parameters for CrossSignCA.
 type CrossSignCAParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// PublishListsParams defines parameters for PublishLists.
+type PublishListsParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -874,8 +993,26 @@ type IssueCertificateParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// RevokeCertificatesParams defines parameters for RevokeCertificates.
+type RevokeCertificatesParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReleaseCertificateParams defines parameters for ReleaseCertificate.
+type ReleaseCertificateParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RenewCertificateParams defines parameters for RenewCertificate.
 type RenewCertificateParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RevokeCertificateParams defines parameters for RevokeCertificate.
+type RevokeCertificateParams struct {
 	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -904,8 +1041,14 @@ type RolloverCAJSONRequestBody = RolloverCA
 // IssueCertificateJSONRequestBody defines body for IssueCertificate for application/json ContentType.
 type IssueCertificateJSONRequestBody = IssueCertificate
 
+// RevokeCertificatesJSONRequestBody defines body for RevokeCertificates for application/json ContentType.
+type RevokeCertificatesJSONRequestBody = RevokeCertificates
+
 // RenewCertificateJSONRequestBody defines body for RenewCertificate for application/json ContentType.
 type RenewCertificateJSONRequestBody = RenewCertificate
+
+// RevokeCertificateJSONRequestBody defines body for RevokeCertificate for application/json ContentType.
+type RevokeCertificateJSONRequestBody = RevokeCertificate
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -936,12 +1079,18 @@ type ServerInterface interface {
 	// CertifyCA Certify a CA that is elsewhere
 	// (POST /cas/{id}/certify)
 	CertifyCA(w http.ResponseWriter, r *http.Request, id CAID, params CertifyCAParams)
+	// GetCRL A list of revocations of a CA
+	// (GET /cas/{id}/crl)
+	GetCRL(w http.ResponseWriter, r *http.Request, id CAID, params GetCRLParams)
 	// CrossSignCA Vouch for another CA here
 	// (POST /cas/{id}/cross-sign)
 	CrossSignCA(w http.ResponseWriter, r *http.Request, id CAID, params CrossSignCAParams)
 	// GetCACSR Certificate request of a CA
 	// (GET /cas/{id}/csr)
 	GetCACSR(w http.ResponseWriter, r *http.Request, id CAID)
+	// PublishLists Make the lists of revocations of a CA anew
+	// (POST /cas/{id}/publish)
+	PublishLists(w http.ResponseWriter, r *http.Request, id CAID, params PublishListsParams)
 	// ResumeCA Take a retirement back
 	// (POST /cas/{id}/resume)
 	ResumeCA(w http.ResponseWriter, r *http.Request, id CAID, params ResumeCAParams)
@@ -957,12 +1106,24 @@ type ServerInterface interface {
 	// IssueCertificate Issue a certificate
 	// (POST /certificates)
 	IssueCertificate(w http.ResponseWriter, r *http.Request, params IssueCertificateParams)
+	// RevokeCertificates Revoke certificates of a lineage, or of a key
+	// (POST /certificates/revoke-all)
+	RevokeCertificates(w http.ResponseWriter, r *http.Request, params RevokeCertificatesParams)
 	// GetCertificate Read a certificate
 	// (GET /certificates/{serial})
 	GetCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber)
+	// ReleaseCertificate Take a suspension back
+	// (POST /certificates/{serial}/release)
+	ReleaseCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params ReleaseCertificateParams)
 	// RenewCertificate Renew a certificate
 	// (POST /certificates/{serial}/renew)
 	RenewCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params RenewCertificateParams)
+	// RevokeCertificate Revoke a certificate
+	// (POST /certificates/{serial}/revoke)
+	RevokeCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params RevokeCertificateParams)
+	// GetCertificateStatus Status of a certificate
+	// (GET /certificates/{serial}/status)
+	GetCertificateStatus(w http.ResponseWriter, r *http.Request, serial SerialNumber)
 	// ListProfiles List profiles
 	// (GET /profiles)
 	ListProfiles(w http.ResponseWriter, r *http.Request)
@@ -1029,6 +1190,12 @@ func (_ Unimplemented) CertifyCA(w http.ResponseWriter, r *http.Request, id CAID
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetCRL A list of revocations of a CA
+// (GET /cas/{id}/crl)
+func (_ Unimplemented) GetCRL(w http.ResponseWriter, r *http.Request, id CAID, params GetCRLParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CrossSignCA Vouch for another CA here
 // (POST /cas/{id}/cross-sign)
 func (_ Unimplemented) CrossSignCA(w http.ResponseWriter, r *http.Request, id CAID, params CrossSignCAParams) {
@@ -1038,6 +1205,12 @@ func (_ Unimplemented) CrossSignCA(w http.ResponseWriter, r *http.Request, id CA
 // GetCACSR Certificate request of a CA
 // (GET /cas/{id}/csr)
 func (_ Unimplemented) GetCACSR(w http.ResponseWriter, r *http.Request, id CAID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PublishLists Make the lists of revocations of a CA anew
+// (POST /cas/{id}/publish)
+func (_ Unimplemented) PublishLists(w http.ResponseWriter, r *http.Request, id CAID, params PublishListsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1071,15 +1244,39 @@ func (_ Unimplemented) IssueCertificate(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// RevokeCertificates Revoke certificates of a lineage, or of a key
+// (POST /certificates/revoke-all)
+func (_ Unimplemented) RevokeCertificates(w http.ResponseWriter, r *http.Request, params RevokeCertificatesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetCertificate Read a certificate
 // (GET /certificates/{serial})
 func (_ Unimplemented) GetCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ReleaseCertificate Take a suspension back
+// (POST /certificates/{serial}/release)
+func (_ Unimplemented) ReleaseCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params ReleaseCertificateParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // RenewCertificate Renew a certificate
 // (POST /certificates/{serial}/renew)
 func (_ Unimplemented) RenewCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params RenewCertificateParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeCertificate Revoke a certificate
+// (POST /certificates/{serial}/revoke)
+func (_ Unimplemented) RevokeCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params RevokeCertificateParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetCertificateStatus Status of a certificate
+// (GET /certificates/{serial}/status)
+func (_ Unimplemented) GetCertificateStatus(w http.ResponseWriter, r *http.Request, serial SerialNumber) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1512,6 +1709,48 @@ func (siw *ServerInterfaceWrapper) CertifyCA(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetCRL operation middleware
+func (siw *ServerInterfaceWrapper) GetCRL(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id CAID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCRLParams
+
+	// ------------- Optional query parameter "list" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "list", r.URL.Query(), &params.List, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "list"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "list", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCRL(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CrossSignCA operation middleware
 func (siw *ServerInterfaceWrapper) CrossSignCA(w http.ResponseWriter, r *http.Request) {
 
@@ -1579,6 +1818,56 @@ func (siw *ServerInterfaceWrapper) GetCACSR(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetCACSR(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PublishLists operation middleware
+func (siw *ServerInterfaceWrapper) PublishLists(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id CAID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishListsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PublishLists(w, r, id, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1942,6 +2231,47 @@ func (siw *ServerInterfaceWrapper) IssueCertificate(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// RevokeCertificates operation middleware
+func (siw *ServerInterfaceWrapper) RevokeCertificates(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeCertificatesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeCertificates(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetCertificate operation middleware
 func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http.Request) {
 
@@ -1959,6 +2289,56 @@ func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetCertificate(w, r, serial)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReleaseCertificate operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serial" -------------
+	var serial SerialNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serial", chi.URLParam(r, "serial"), &serial, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serial", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReleaseCertificateParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReleaseCertificate(w, r, serial, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2009,6 +2389,82 @@ func (siw *ServerInterfaceWrapper) RenewCertificate(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RenewCertificate(w, r, serial, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeCertificate operation middleware
+func (siw *ServerInterfaceWrapper) RevokeCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serial" -------------
+	var serial SerialNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serial", chi.URLParam(r, "serial"), &serial, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serial", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeCertificateParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeCertificate(w, r, serial, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCertificateStatus operation middleware
+func (siw *ServerInterfaceWrapper) GetCertificateStatus(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "serial" -------------
+	var serial SerialNumber
+
+	err = runtime.BindStyledParameterWithOptions("simple", "serial", chi.URLParam(r, "serial"), &serial, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "serial", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCertificateStatus(w, r, serial)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2224,6 +2680,24 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/certificates/{serial}/renew", wrapper.RenewCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/certificates/{serial}/revoke", wrapper.RevokeCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/certificates/{serial}/release", wrapper.ReleaseCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/certificates/{serial}/status", wrapper.GetCertificateStatus)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/certificates/revoke-all", wrapper.RevokeCertificates)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/cas/{id}/publish", wrapper.PublishLists)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/cas/{id}/crl", wrapper.GetCRL)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/profiles", wrapper.ListProfiles)
@@ -2674,6 +3148,52 @@ func (response CertifyCAdefaultApplicationProblemPlusJSONResponse) VisitCertifyC
 	return err
 }
 
+type GetCRLRequestObject struct {
+	Id     CAID `json:"id"`
+	Params GetCRLParams
+}
+
+type GetCRLResponseObject interface {
+	VisitGetCRLResponse(w http.ResponseWriter) error
+}
+
+type GetCRL200ApplicationpkixCrlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetCRL200ApplicationpkixCrlResponse) VisitGetCRLResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/pkix-crl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetCRLdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCRLdefaultApplicationProblemPlusJSONResponse) VisitGetCRLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CrossSignCARequestObject struct {
 	Id     CAID `json:"id"`
 	Params CrossSignCAParams
@@ -2753,6 +3273,40 @@ type GetCACSRdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCACSRdefaultApplicationProblemPlusJSONResponse) VisitGetCACSRResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishListsRequestObject struct {
+	Id     CAID `json:"id"`
+	Params PublishListsParams
+}
+
+type PublishListsResponseObject interface {
+	VisitPublishListsResponse(w http.ResponseWriter) error
+}
+
+type PublishLists204Response struct {
+}
+
+func (response PublishLists204Response) VisitPublishListsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type PublishListsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PublishListsdefaultApplicationProblemPlusJSONResponse) VisitPublishListsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2994,6 +3548,46 @@ func (response IssueCertificatedefaultApplicationProblemPlusJSONResponse) VisitI
 	return err
 }
 
+type RevokeCertificatesRequestObject struct {
+	Params RevokeCertificatesParams
+	Body   *RevokeCertificatesJSONRequestBody
+}
+
+type RevokeCertificatesResponseObject interface {
+	VisitRevokeCertificatesResponse(w http.ResponseWriter) error
+}
+
+type RevokeCertificates200JSONResponse RevokedCertificates
+
+func (response RevokeCertificates200JSONResponse) VisitRevokeCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeCertificatesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeCertificatesdefaultApplicationProblemPlusJSONResponse) VisitRevokeCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetCertificateRequestObject struct {
 	Serial SerialNumber `json:"serial"`
 }
@@ -3022,6 +3616,46 @@ type GetCertificatedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCertificatedefaultApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseCertificateRequestObject struct {
+	Serial SerialNumber `json:"serial"`
+	Params ReleaseCertificateParams
+}
+
+type ReleaseCertificateResponseObject interface {
+	VisitReleaseCertificateResponse(w http.ResponseWriter) error
+}
+
+type ReleaseCertificate200JSONResponse CertificateStatus
+
+func (response ReleaseCertificate200JSONResponse) VisitReleaseCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseCertificatedefaultApplicationProblemPlusJSONResponse) VisitReleaseCertificateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3073,6 +3707,86 @@ type RenewCertificatedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RenewCertificatedefaultApplicationProblemPlusJSONResponse) VisitRenewCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeCertificateRequestObject struct {
+	Serial SerialNumber `json:"serial"`
+	Params RevokeCertificateParams
+	Body   *RevokeCertificateJSONRequestBody
+}
+
+type RevokeCertificateResponseObject interface {
+	VisitRevokeCertificateResponse(w http.ResponseWriter) error
+}
+
+type RevokeCertificate200JSONResponse CertificateStatus
+
+func (response RevokeCertificate200JSONResponse) VisitRevokeCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeCertificatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeCertificatedefaultApplicationProblemPlusJSONResponse) VisitRevokeCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificateStatusRequestObject struct {
+	Serial SerialNumber `json:"serial"`
+}
+
+type GetCertificateStatusResponseObject interface {
+	VisitGetCertificateStatusResponse(w http.ResponseWriter) error
+}
+
+type GetCertificateStatus200JSONResponse CertificateStatus
+
+func (response GetCertificateStatus200JSONResponse) VisitGetCertificateStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificateStatusdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetCertificateStatusdefaultApplicationProblemPlusJSONResponse) VisitGetCertificateStatusResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3190,12 +3904,18 @@ type StrictServerInterface interface {
 	// CertifyCA Certify a CA that is elsewhere
 	// (POST /cas/{id}/certify)
 	CertifyCA(ctx context.Context, request CertifyCARequestObject) (CertifyCAResponseObject, error)
+	// GetCRL A list of revocations of a CA
+	// (GET /cas/{id}/crl)
+	GetCRL(ctx context.Context, request GetCRLRequestObject) (GetCRLResponseObject, error)
 	// CrossSignCA Vouch for another CA here
 	// (POST /cas/{id}/cross-sign)
 	CrossSignCA(ctx context.Context, request CrossSignCARequestObject) (CrossSignCAResponseObject, error)
 	// GetCACSR Certificate request of a CA
 	// (GET /cas/{id}/csr)
 	GetCACSR(ctx context.Context, request GetCACSRRequestObject) (GetCACSRResponseObject, error)
+	// PublishLists Make the lists of revocations of a CA anew
+	// (POST /cas/{id}/publish)
+	PublishLists(ctx context.Context, request PublishListsRequestObject) (PublishListsResponseObject, error)
 	// ResumeCA Take a retirement back
 	// (POST /cas/{id}/resume)
 	ResumeCA(ctx context.Context, request ResumeCARequestObject) (ResumeCAResponseObject, error)
@@ -3211,12 +3931,24 @@ type StrictServerInterface interface {
 	// IssueCertificate Issue a certificate
 	// (POST /certificates)
 	IssueCertificate(ctx context.Context, request IssueCertificateRequestObject) (IssueCertificateResponseObject, error)
+	// RevokeCertificates Revoke certificates of a lineage, or of a key
+	// (POST /certificates/revoke-all)
+	RevokeCertificates(ctx context.Context, request RevokeCertificatesRequestObject) (RevokeCertificatesResponseObject, error)
 	// GetCertificate Read a certificate
 	// (GET /certificates/{serial})
 	GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error)
+	// ReleaseCertificate Take a suspension back
+	// (POST /certificates/{serial}/release)
+	ReleaseCertificate(ctx context.Context, request ReleaseCertificateRequestObject) (ReleaseCertificateResponseObject, error)
 	// RenewCertificate Renew a certificate
 	// (POST /certificates/{serial}/renew)
 	RenewCertificate(ctx context.Context, request RenewCertificateRequestObject) (RenewCertificateResponseObject, error)
+	// RevokeCertificate Revoke a certificate
+	// (POST /certificates/{serial}/revoke)
+	RevokeCertificate(ctx context.Context, request RevokeCertificateRequestObject) (RevokeCertificateResponseObject, error)
+	// GetCertificateStatus Status of a certificate
+	// (GET /certificates/{serial}/status)
+	GetCertificateStatus(ctx context.Context, request GetCertificateStatusRequestObject) (GetCertificateStatusResponseObject, error)
 	// ListProfiles List profiles
 	// (GET /profiles)
 	ListProfiles(ctx context.Context, request ListProfilesRequestObject) (ListProfilesResponseObject, error)
@@ -3536,6 +4268,33 @@ func (sh *strictHandler) CertifyCA(w http.ResponseWriter, r *http.Request, id CA
 	}
 }
 
+// GetCRL operation middleware
+func (sh *strictHandler) GetCRL(w http.ResponseWriter, r *http.Request, id CAID, params GetCRLParams) {
+	var request GetCRLRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCRL(ctx, request.(GetCRLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCRL")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCRLResponseObject); ok {
+		if err := validResponse.VisitGetCRLResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // CrossSignCA operation middleware
 func (sh *strictHandler) CrossSignCA(w http.ResponseWriter, r *http.Request, id CAID, params CrossSignCAParams) {
 	var request CrossSignCARequestObject
@@ -3589,6 +4348,33 @@ func (sh *strictHandler) GetCACSR(w http.ResponseWriter, r *http.Request, id CAI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetCACSRResponseObject); ok {
 		if err := validResponse.VisitGetCACSRResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PublishLists operation middleware
+func (sh *strictHandler) PublishLists(w http.ResponseWriter, r *http.Request, id CAID, params PublishListsParams) {
+	var request PublishListsRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishLists(ctx, request.(PublishListsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishLists")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PublishListsResponseObject); ok {
+		if err := validResponse.VisitPublishListsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3743,6 +4529,39 @@ func (sh *strictHandler) IssueCertificate(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// RevokeCertificates operation middleware
+func (sh *strictHandler) RevokeCertificates(w http.ResponseWriter, r *http.Request, params RevokeCertificatesParams) {
+	var request RevokeCertificatesRequestObject
+
+	request.Params = params
+
+	var body RevokeCertificatesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeCertificates(ctx, request.(RevokeCertificatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeCertificates")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeCertificatesResponseObject); ok {
+		if err := validResponse.VisitRevokeCertificatesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetCertificate operation middleware
 func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber) {
 	var request GetCertificateRequestObject
@@ -3762,6 +4581,33 @@ func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetCertificateResponseObject); ok {
 		if err := validResponse.VisitGetCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseCertificate operation middleware
+func (sh *strictHandler) ReleaseCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params ReleaseCertificateParams) {
+	var request ReleaseCertificateRequestObject
+
+	request.Serial = serial
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseCertificate(ctx, request.(ReleaseCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReleaseCertificateResponseObject); ok {
+		if err := validResponse.VisitReleaseCertificateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -3796,6 +4642,66 @@ func (sh *strictHandler) RenewCertificate(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RenewCertificateResponseObject); ok {
 		if err := validResponse.VisitRenewCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeCertificate operation middleware
+func (sh *strictHandler) RevokeCertificate(w http.ResponseWriter, r *http.Request, serial SerialNumber, params RevokeCertificateParams) {
+	var request RevokeCertificateRequestObject
+
+	request.Serial = serial
+	request.Params = params
+
+	var body RevokeCertificateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeCertificate(ctx, request.(RevokeCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeCertificateResponseObject); ok {
+		if err := validResponse.VisitRevokeCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCertificateStatus operation middleware
+func (sh *strictHandler) GetCertificateStatus(w http.ResponseWriter, r *http.Request, serial SerialNumber) {
+	var request GetCertificateStatusRequestObject
+
+	request.Serial = serial
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCertificateStatus(ctx, request.(GetCertificateStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCertificateStatus")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCertificateStatusResponseObject); ok {
+		if err := validResponse.VisitGetCertificateStatusResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

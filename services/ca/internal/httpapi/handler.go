@@ -17,12 +17,16 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/access"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/hierarchy"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/issuance"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/revocation"
 )
 
 // Config is what Operations need; everything is required.
 type Config struct {
 	Hierarchy *hierarchy.Hierarchy
 	Issuer    *issuance.Issuer
+	Registry  *revocation.Registry
+	Publisher *revocation.Publisher
+	Lists     *revocation.Lists
 	Profiles  Profiles
 	Cursors   *page.Cursors
 	// Now is the clock.
@@ -33,6 +37,9 @@ type Config struct {
 type Operations struct {
 	hierarchy *hierarchy.Hierarchy
 	issuer    *issuance.Issuer
+	registry  *revocation.Registry
+	publisher *revocation.Publisher
+	lists     *revocation.Lists
 	profiles  Profiles
 	cursors   *page.Cursors
 	now       func() time.Time
@@ -42,10 +49,13 @@ var _ StrictServerInterface = (*Operations)(nil)
 
 // New returns Operations.
 func New(cfg Config) (*Operations, error) {
-	if cfg.Hierarchy == nil || cfg.Issuer == nil || cfg.Profiles == nil || cfg.Cursors == nil || cfg.Now == nil {
-		return nil, errors.New("httpapi: Hierarchy, Issuer, Profiles, Cursors and Now are required")
+	if cfg.Hierarchy == nil || cfg.Issuer == nil || cfg.Registry == nil || cfg.Publisher == nil || cfg.Lists == nil || cfg.Profiles == nil || cfg.Cursors == nil || cfg.Now == nil {
+		return nil, errors.New("httpapi: Hierarchy, Issuer, Registry, Publisher, Lists, Profiles, Cursors and Now are required")
 	}
-	return &Operations{hierarchy: cfg.Hierarchy, issuer: cfg.Issuer, profiles: cfg.Profiles, cursors: cfg.Cursors, now: cfg.Now}, nil
+	return &Operations{
+		hierarchy: cfg.Hierarchy, issuer: cfg.Issuer, registry: cfg.Registry, publisher: cfg.Publisher, lists: cfg.Lists,
+		profiles: cfg.Profiles, cursors: cfg.Cursors, now: cfg.Now,
+	}, nil
 }
 
 // Mount registers the operations.
@@ -69,6 +79,8 @@ func Codes() problem.Table {
 		"profile_refused":       {Status: http.StatusBadRequest, Title: "The profile does not allow what was asked for"},
 		"rules_violated":        {Status: http.StatusBadRequest, Title: "The certificate would break rules"},
 		"no_ca":                 {Status: http.StatusConflict, Title: "No certification authority issues by the profile"},
+		"bad_reason":            {Status: http.StatusBadRequest, Title: "The reason is not one that the family allows"},
+		"already_revoked":       {Status: http.StatusConflict, Title: "The certificate is revoked already"},
 		"ca_offline":            {Status: http.StatusConflict, Title: "The key of the certification authority is elsewhere"},
 	}
 }

@@ -48,7 +48,7 @@ func (i *Issuer) draft(ctx context.Context, caller access.Caller, p plan) (draft
 	if err != nil {
 		return draft{}, err
 	}
-	if err := i.rules.Check(tbs, p.profile, intent, now); err != nil {
+	if err := i.rules.Check(ctx, tbs, p.profile, p.issuer.CA.Lab, intent, now); err != nil {
 		return draft{}, err
 	}
 	row, err := p.row(caller, intent, serial, now)

@@ -1,6 +1,7 @@
 package issuance
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ type Profiles interface {
 
 // Rules hold the bytes that are about to be signed to the rules of the profile's family.
 type Rules interface {
-	// Check refuses what breaks a rule. The error is a problem and says all that is wrong.
-	Check(tbs []byte, p *profile.Profile, intent certificate.Intent, now time.Time) error
+	// Check refuses what breaks a rule; lab is that of the issuer (hierarchy.CA). The error is a problem and says all that is wrong.
+	Check(ctx context.Context, tbs []byte, p *profile.Profile, lab bool, intent certificate.Intent, now time.Time) error
 }
 
 // Asked is what an order says beside the certificate request.
