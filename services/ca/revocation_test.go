@@ -41,7 +41,7 @@ func (s *service) issue(t testing.TB, token, name string) answer {
 }
 
 // asked is what openssl makes of the status of a certificate by OCSP, with the CA's responder behind the TLS listener.
-func asked(t testing.TB, s *service, ca string, issuer, leaf *x509.Certificate, roots string, digest string) string {
+func asked(t testing.TB, s *service, ca string, issuer, leaf *x509.Certificate, roots, digest string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := func(name, content string) string {
