@@ -225,7 +225,7 @@ func (s *Server) OrdersOf(ctx context.Context, m *Message, id, after string) (id
 	if id != m.Account.ID {
 		return nil, "", NewError(Unauthorized, "an account's orders are its owner's alone")
 	}
-	if err := m.mustRead(); err != nil {
+	if err := m.MustRead(); err != nil {
 		return nil, "", err
 	}
 	if after != "" && !isID(after) {

@@ -106,7 +106,7 @@ func (s *Server) fulfil(ctx context.Context, order Order) (again time.Time, err 
 	}
 	order.Attempts++
 	err = s.issuer.Issue(ctx, Issuance{
-		Application: order.application(), Order: order.ID, CSR: order.CSR, Replaces: order.Replaces, Remotes: max(remotes, 0),
+		Application: order.application(), Order: order.ID, CSR: order.CSR, Replaces: serialIn(order.Replaces), Remotes: max(remotes, 0),
 	}, func(ctx context.Context, serial string) error {
 		done := order
 		done.Status, done.Serial, done.DueAt, done.UpdatedAt = OrderValid, serial, time.Time{}, s.now()
@@ -150,7 +150,7 @@ func (s *Server) finish(ctx context.Context, order Order) error {
 
 // Certificate reads the certificate of one of the account's orders, in one of its chains, and says how many there are (RFC 8555 section 7.4.2).
 func (s *Server) Certificate(ctx context.Context, m *Message, serial string, chain int) (Chain, int, error) {
-	if err := m.mustRead(); err != nil {
+	if err := m.MustRead(); err != nil {
 		return nil, 0, err
 	}
 	if !isSerial(serial) {

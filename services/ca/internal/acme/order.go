@@ -31,7 +31,7 @@ type Order struct {
 	Names               []validation.Identifier
 	NotBefore, NotAfter time.Time // as wished; zero for none
 	ExpiresAt           time.Time
-	// Replaces is the serial number of the certificate that this order's takes the place of; "" for none (RFC 9773 section 5).
+	// Replaces names the certificate that this order's takes the place of, by the one form of its identifier (RFC 9773 sections 4.1 and 5); "" for none.
 	Replaces string
 	// Authorizations are in the order of Names.
 	Authorizations []Authorization
@@ -129,9 +129,10 @@ func (s *Server) draftOrder(ctx context.Context, m *Message, ask newOrder) (Orde
 		return Order{}, NewError(Malformed, "notAfter lies in the past, or not after notBefore")
 	}
 	if ask.Replaces != "" {
-		if order.Replaces, err = s.replaced(ctx, m, ask.Replaces, names); err != nil {
+		if err := s.checkReplaced(ctx, m, ask.Replaces, names); err != nil {
 			return Order{}, err
 		}
+		order.Replaces = ask.Replaces
 	}
 	return order, s.issuer.Permits(ctx, order.application())
 }
@@ -280,7 +281,7 @@ func (s *Server) order(ctx context.Context, m *Message, id string) (Order, error
 
 // Order reads an order.
 func (s *Server) Order(ctx context.Context, m *Message, id string) (Order, error) {
-	if err := m.mustRead(); err != nil {
+	if err := m.MustRead(); err != nil {
 		return Order{}, err
 	}
 	return s.order(ctx, m, id)

@@ -28,8 +28,8 @@ var objectShape = jsonscan.Shape{Kinds: jsonscan.Object} //nolint:gochecknogloba
 // IsRead tells whether the request is a POST-as-GET (RFC 8555 section 6.3).
 func (m *Message) IsRead() bool { return len(m.Payload) == 0 }
 
-// mustRead refuses a request that is not a POST-as-GET.
-func (m *Message) mustRead() error {
+// MustRead refuses a request that is not a POST-as-GET.
+func (m *Message) MustRead() error {
 	if !m.IsRead() {
 		return NewError(Malformed, "the resource is read by a POST with an empty payload")
 	}

@@ -51,6 +51,9 @@ func (s *Server) RenewalInfo(ctx context.Context, site Site, id string) (Renewal
 	return info, nil
 }
 
+// signBit is that of the first byte of a number in DER.
+const signBit = 0x80
+
 // byRenewalID finds the certificate of an identifier: the base64url of the authority's key identifier and of the serial number's DER value, with a
 // period between (section 4.1).
 func (s *Server) byRenewalID(ctx context.Context, tenant, id string) (string, Certificate, error) {
@@ -65,6 +68,9 @@ func (s *Server) byRenewalID(ctx context.Context, tenant, id string) (string, Ce
 	if err != nil || len(number) == 0 || len(number) > longest || len(right) != base64.RawURLEncoding.EncodedLen(len(number)) {
 		return "", Certificate{}, malformed
 	}
+	if number[0]&signBit != 0 || len(number) > 1 && number[0] == 0 && number[1]&signBit == 0 { // DER has one form of a positive number (X.690 section 8.3)
+		return "", Certificate{}, malformed
+	}
 	serial := serialText(bytes.TrimLeft(number, "\x00"))
 	c, err := s.issuer.Certificate(ctx, tenant, serial)
 	if errors.Is(err, ErrNotFound) || err == nil && !bytes.Equal(c.AuthorityKeyID, keyID) {
@@ -76,22 +82,22 @@ func (s *Server) byRenewalID(ctx context.Context, tenant, id string) (string, Ce
 	return serial, c, nil
 }
 
-// replaced finds the certificate that an order replaces: the account's own, with a name in common (section 5).
-func (s *Server) replaced(ctx context.Context, m *Message, id string, names []validation.Identifier) (string, error) {
+// checkReplaced accepts a certificate that an order may replace: the account's own, with a name in common (section 5).
+func (s *Server) checkReplaced(ctx context.Context, m *Message, id string, names []validation.Identifier) error {
 	serial, c, err := s.byRenewalID(ctx, m.Site.Tenant, id)
 	if err != nil {
-		return "", err
+		return err
 	}
 	order, err := s.store.OrderBySerial(ctx, m.Site.Tenant, serial)
 	if errors.Is(err, ErrNotFound) || err == nil && (order.Account != m.Account.ID || order.Directory != m.Site.Directory.Name) {
-		return "", NewError(Unauthorized, "the certificate to be replaced is another account's")
+		return NewError(Unauthorized, "the certificate to be replaced is another account's")
 	}
 	if err != nil {
-		return "", fmt.Errorf("look up order of certificate: %w", err)
+		return fmt.Errorf("look up order of certificate: %w", err)
 	}
 	parsed, err := x509.ParseCertificate(c.DER)
 	if err != nil {
-		return "", fmt.Errorf("read certificate %s: %w", serial, err)
+		return fmt.Errorf("read certificate %s: %w", serial, err)
 	}
 	common := slices.ContainsFunc(names, func(i validation.Identifier) bool {
 		if address, ok := i.Address(); ok {
@@ -100,7 +106,17 @@ func (s *Server) replaced(ctx context.Context, m *Message, id string, names []va
 		return slices.Contains(parsed.DNSNames, i.Value)
 	})
 	if !common {
-		return "", NewError(Malformed, "the order has no name in common with the certificate to be replaced")
+		return NewError(Malformed, "the order has no name in common with the certificate to be replaced")
 	}
-	return serial, nil
+	return nil
+}
+
+// serialIn is the serial number in an identifier that was accepted; "" for none.
+func serialIn(id string) string {
+	_, right, _ := strings.Cut(id, ".")
+	number, err := base64.RawURLEncoding.DecodeString(right)
+	if err != nil {
+		return ""
+	}
+	return serialText(bytes.TrimLeft(number, "\x00"))
 }

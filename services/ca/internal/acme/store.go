@@ -60,8 +60,8 @@ type OrderStore interface {
 	Order(ctx context.Context, tenant, id string) (Order, error)
 	// OrderBySerial reads the one that a certificate was made for; ErrNotFound.
 	OrderBySerial(ctx context.Context, tenant, serial string) (Order, error)
-	// OrderReplacing reads the one that replaces a certificate and is not stored as invalid; ErrNotFound.
-	OrderReplacing(ctx context.Context, tenant, serial string) (Order, error)
+	// OrderReplacing reads the one that replaces a certificate, named as in Order.Replaces, and is not stored as invalid; ErrNotFound.
+	OrderReplacing(ctx context.Context, tenant, replaced string) (Order, error)
 	// OrdersOf lists the ids of up to limit of an account's orders that are not invalid, in order, after an id.
 	OrdersOf(ctx context.Context, tenant, account, after string, now time.Time, limit int) ([]string, error)
 	// UpdateOrder stores what changes in an order if the row still has the revision; ErrStale.

@@ -59,9 +59,9 @@ func (s *ACME) OrderBySerial(ctx context.Context, tenant, serial string) (acme.O
 }
 
 // OrderReplacing implements acme.OrderStore.
-func (s *ACME) OrderReplacing(ctx context.Context, tenant, serial string) (acme.Order, error) {
+func (s *ACME) OrderReplacing(ctx context.Context, tenant, replaced string) (acme.Order, error) {
 	return s.order(ctx, tenant, `
-		SELECT `+acmeOrderColumns+` FROM acme_orders WHERE tenant_id = $1 AND replaces = $2 AND replaces <> '' AND status <> 'invalid'`, tenant, serial)
+		SELECT `+acmeOrderColumns+` FROM acme_orders WHERE tenant_id = $1 AND replaces = $2 AND replaces <> '' AND status <> 'invalid'`, tenant, replaced)
 }
 
 // order reads an order with its authorizations.

@@ -44,6 +44,9 @@ func Protocols(c Config) ([]server.Protocol, error) {
 		route(http.MethodGet, "/directory", h.directory),
 		route(http.MethodGet, "/new-nonce", h.newNonce),
 		route(http.MethodGet, "/renewal-info/{certificate}", h.renewalInfo),
+		// Section 6.3: what anybody may GET is read by POST-as-GET as well.
+		route(http.MethodPost, "/directory", h.post(acme.ByAccount, h.readAs(h.directory))),
+		route(http.MethodPost, "/new-nonce", h.post(acme.ByAccount, h.readAs(h.newNonce))),
 	}
 	for path, do := range map[string]http.HandlerFunc{
 		"/new-account":                   h.post(acme.ByKey, h.newAccount),

@@ -111,6 +111,9 @@ func TestAnswers_HaveNonceAndLinks(t *testing.T) {
 		}
 		assert.Contains(t, challenge.header.Values("Link"), `<`+authorization+`>;rel="up"`)
 		assert.Equal(t, http.StatusNoContent, r.get(t, r.url("/new-nonce")).status)
+		assert.Equal(t, http.StatusNoContent, r.post(t, "/new-nonce", "", nil).status)
+		assert.Equal(t, r.get(t, r.url("/directory")).body, r.post(t, "/directory", "", nil).body)
+		refused(t, r.post(t, "/directory", "{}", nil), acme.Malformed, http.StatusBadRequest)
 		assert.NotContains(t, string(r.post(t, "/order/x", "", nil).body), "subproblems")
 	})
 }

@@ -53,7 +53,7 @@ func TestRenewalInfo_IsBeforeTheEndAndAtOnceAfterRevocation(t *testing.T) {
 		stranger := *chain[0]
 		stranger.AuthorityKeyId = []byte("other")
 		for id, status := range map[string]int{
-			"x": 400, "x.": 400, ".": 400, right + "=": 400, right + ".AA": 400, "AA.AA": 404, renewalID(&stranger): 404,
+			"x": 400, "x.": 400, "AA.gA": 400, "AA.AAE": 400, ".": 400, right + "=": 400, right + ".AA": 400, "AA.AA": 404, renewalID(&stranger): 404,
 			encode(chain[0].AuthorityKeyId) + "." + encode(bytes.Repeat([]byte{1}, 30)): 400,
 		} {
 			assert.Equal(t, status, r.get(t, r.url("/renewal-info/"+id)).status, id)
@@ -78,7 +78,11 @@ func TestReplaces_MarksOneSuccessorOfAnOwnCertificate(t *testing.T) {
 
 		first := order(r, "www.example.com", id)
 		require.Equal(t, http.StatusCreated, first.status, "%s", first.body)
+		assert.Equal(t, id, first.member(t, "replaces"))
+		assert.Equal(t, id, r.postURL(t, first.header.Get("Location"), "", nil).member(t, "replaces"))
 		refused(t, order(r, "www.example.com", id), acme.AlreadyReplaced, http.StatusConflict)
+		longer := encode(chain[0].AuthorityKeyId) + "." + encode(append([]byte{0}, chain[0].SerialNumber.Bytes()...))
+		refused(t, order(r, "www.example.com", longer), acme.Malformed, http.StatusBadRequest)
 		finalized := r.postURL(t, first.member(t, "finalize"), fmt.Sprintf(`{"csr":%q}`, encode(request(t, newKey(t), "www.example.com"))), nil)
 		require.Equal(t, "valid", finalized.member(t, "status"), "%s", finalized.body)
 		f.authority.tune(func(a *authority) {

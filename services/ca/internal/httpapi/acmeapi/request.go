@@ -123,6 +123,18 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
+// readAs answers a POST-as-GET as a GET.
+func (h *handlers) readAs(get http.HandlerFunc) func(context.Context, signed) error {
+	return func(_ context.Context, q signed) error {
+		if err := q.MustRead(); err != nil {
+			return err
+		}
+		q.w.Header().Del("Link") // the answer has its own
+		get(q.w, q.r)
+		return nil
+	}
+}
+
 // notByGET refuses to show to anybody what is shown to its owner (RFC 8555 section 6.3).
 func (h *handlers) notByGET(w http.ResponseWriter, r *http.Request) {
 	refusal := acme.NewError(acme.Malformed, "the resource is read by a signed POST with an empty payload")

@@ -54,12 +54,13 @@ func viewAccount(site acme.Site, a acme.Account) accountView {
 	return accountView{Status: a.Status, Contact: a.Contacts, TermsOfServiceAgreed: a.Terms != "", Orders: site.AccountURL(a.ID) + "/orders"}
 }
 
-// orderView is section 7.1.3.
+// orderView is section 7.1.3, with RFC 9773 section 5.
 type orderView struct {
 	Status         acme.OrderStatus        `json:"status"`
 	Expires        string                  `json:"expires"`
 	Identifiers    []validation.Identifier `json:"identifiers"`
 	Profile        string                  `json:"profile"`
+	Replaces       string                  `json:"replaces,omitempty"`
 	NotBefore      string                  `json:"notBefore,omitempty"`
 	NotAfter       string                  `json:"notAfter,omitempty"`
 	Error          *acme.Error             `json:"error,omitempty"`
@@ -71,7 +72,7 @@ type orderView struct {
 func viewOrder(site acme.Site, o acme.Order, now time.Time) orderView {
 	state, why := o.State(now)
 	v := orderView{
-		Status: state, Expires: stamp(o.ExpiresAt), Identifiers: o.Names, Profile: o.Profile, NotBefore: stamp(o.NotBefore), NotAfter: stamp(o.NotAfter), Error: why,
+		Status: state, Expires: stamp(o.ExpiresAt), Identifiers: o.Names, Profile: o.Profile, Replaces: o.Replaces, NotBefore: stamp(o.NotBefore), NotAfter: stamp(o.NotAfter), Error: why,
 		Finalize: site.OrderURL(o.ID) + "/finalize",
 	}
 	for _, a := range o.Authorizations {

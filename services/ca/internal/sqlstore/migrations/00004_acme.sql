@@ -52,7 +52,7 @@ CREATE TABLE acme_orders (
     not_before  BIGINT NOT NULL, -- as wished
     not_after   BIGINT NOT NULL,
     expires_at  BIGINT NOT NULL,
-    replaces    TEXT   NOT NULL, -- serial number; empty for none
+    replaces    TEXT   NOT NULL, -- identifier of RFC 9773 section 4.1; empty for none
     csr         BYTEA  NOT NULL,
     serial      TEXT   NOT NULL, -- of the certificate; empty for none
     problem     TEXT   NOT NULL, -- JSON; empty for none
