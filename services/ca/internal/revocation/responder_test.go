@@ -1,12 +1,15 @@
 package revocation_test
 
 import (
+	"context"
 	"crypto/x509"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/cryptobyte"
+	tags "golang.org/x/crypto/cryptobyte/asn1"
 	witness "golang.org/x/crypto/ocsp"
 
 	"github.com/cryptoutil/cryptoutil/libs/crypto/barrier"
@@ -17,6 +20,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/ocsp"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/reason"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/revocation"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/sqlstore"
 )
 
 func TestAnswer_TellsTheStatusByADelegateOrByTheCA(t *testing.T) {
@@ -185,5 +189,93 @@ func TestAnswer_KeepsTheFamilysValidity(t *testing.T) {
 		c, br := r.issue(t), r.issue(t, func(c *issuance.Certificate) { c.CAID = "br" })
 		assert.Equal(t, r.clock.read().Add(time.Hour), r.ask(t, "ca", c.serial).NextUpdate)
 		assert.Equal(t, r.clock.read().Add(8*time.Hour), r.ask(t, "br", br.serial).NextUpdate)
+	})
+}
+
+// TestAnswer_SeveralAtOnceWithANonce asks about one of each kind in one request.
+func TestAnswer_SeveralAtOnceWithANonce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, r *replica) {
+		good, bad, never := r.issue(t), r.issue(t), certificate.NewSerial()
+		r.revoke(t, revocation.Order{Serial: bad.String(), Reason: reason.Superseded})
+		var list, request cryptobyte.Builder
+		for _, serial := range []certificate.Serial{good.serial, bad.serial, never} {
+			single, err := ocsp.ParseRequest(r.question(t, "ca", serial))
+			require.NoError(t, err)
+			list.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(single.IDs[0].Raw) })
+		}
+		singles, err := list.Bytes()
+		require.NoError(t, err)
+		nonce := []byte("a nonce of 23 bytes ...")
+		request.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(singles) })
+				b.AddASN1(tags.Tag(2).ContextSpecific().Constructed(), func(b *cryptobyte.Builder) {
+					b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1(tags.SEQUENCE, func(b *cryptobyte.Builder) {
+							b.AddASN1ObjectIdentifier([]int{1, 3, 6, 1, 5, 5, 7, 48, 1, 2})
+							b.AddASN1(tags.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
+						})
+					})
+				})
+			})
+		})
+		question, err := request.Bytes()
+		require.NoError(t, err)
+		answer, err := r.responder.Answer(t.Context(), tenant, "ca", question)
+		require.NoError(t, err)
+		assert.Nil(t, answer.Fresh, "it is for one caller")
+		assert.Contains(t, string(answer.DER), string(nonce))
+		issuer, err := r.cas.Issuer(t.Context(), tenant, "ca")
+		require.NoError(t, err)
+		for serial, want := range map[string]int{good.String(): witness.Good, bad.String(): witness.Revoked, never.String(): witness.Unknown} {
+			number, err := certificate.ParseSerial(serial)
+			require.NoError(t, err)
+			response, err := witness.ParseResponseForCert(answer.DER, &x509.Certificate{SerialNumber: number.Int()}, issuer.Certificate)
+			require.NoError(t, err)
+			assert.Equal(t, want, response.Status)
+		}
+		again, err := r.responder.Answer(t.Context(), tenant, "ca", question)
+		require.NoError(t, err)
+		assert.NotEqual(t, answer.DER, again.DER, "signed for each")
+	})
+}
+
+// TestResponderValues_AreWrappedAnew moves a responder's key to a new wrapping while another replica answers by it.
+func TestResponderValues_AreWrappedAnew(t *testing.T) {
+	t.Parallel()
+	pair(t, func(t *testing.T, here, there *replica) {
+		issuer, err := here.cas.Issuer(t.Context(), tenant, "ca")
+		require.NoError(t, err)
+		require.NoError(t, here.delegates.Renew(t.Context(), issuer))
+		require.NoError(t, there.follower.CatchUp(t.Context()))
+		c := here.issue(t)
+		require.NotNil(t, there.ask(t, "ca", c.serial).Certificate)
+		values := sqlstore.NewResponderValues(here.store.Store, func(_ context.Context, after string, _ int) ([]string, error) {
+			if after == "" {
+				return []string{tenant}, nil
+			}
+			return nil, nil
+		})
+		items, err := values.Next(t.Context(), "", 10)
+		require.NoError(t, err)
+		require.Len(t, items, 1)
+		text, err := here.barrier.Unwrap(t.Context(), items[0].Binding, items[0].JWE)
+		require.NoError(t, err)
+		wrapper, err := here.barrier.Tenant(t.Context(), tenant)
+		require.NoError(t, err)
+		wrapped, err := wrapper.Wrap(items[0].Binding, text)
+		require.NoError(t, err)
+		replaced, err := values.Replace(t.Context(), items[0], wrapped)
+		require.NoError(t, err)
+		assert.True(t, replaced)
+		replaced, err = values.Replace(t.Context(), items[0], wrapped)
+		require.NoError(t, err)
+		assert.False(t, replaced, "it is another by now")
+		rest, err := values.Next(t.Context(), items[0].Position, 10)
+		require.NoError(t, err)
+		assert.Empty(t, rest)
+		require.NoError(t, there.follower.CatchUp(t.Context()))
+		assert.NotNil(t, there.ask(t, "ca", here.issue(t).serial).Certificate)
 	})
 }
