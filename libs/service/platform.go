@@ -89,6 +89,9 @@ func (p *Platform) Installation() string { return p.installation }
 // GrantsOn are the grants on single resources of a kind, for the domain that decides about these.
 func (p *Platform) GrantsOn(kind string) *directory.ResourceGrants { return p.directory.On(kind) }
 
+// Limiter counts exactly across all replicas: for what protects a secret, or what a replica cannot count by itself.
+func (p *Platform) Limiter() *ratelimit.Limiter { return p.limiter }
+
 // open builds the platform in order; the first failure is returned. What was opened by then close ends.
 func (p *Platform) open(ctx context.Context, cfg *Config) error {
 	for _, step := range []struct {

@@ -18,6 +18,8 @@ type Config struct {
 	Profiles ProfilesConfig `koanf:"profiles"`
 	// Rules are what certificates are held to beside their profiles.
 	Rules RulesConfig `koanf:"rules"`
+	// ACME is about automatic clients.
+	ACME ACMEConfig `koanf:"acme"`
 	// Revocations says how often lists are published and how long OCSP responses are valid.
 	Revocations RevocationsConfig `koanf:"revocations"`
 	// StatusListener serves lists, OCSP and the certificates of CAs over plain HTTP, and nothing else. It is off unless it has an address.

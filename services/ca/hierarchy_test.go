@@ -115,11 +115,12 @@ func TestRollover_TheSuccessorIssuesAndTheOldOneStays(t *testing.T) {
 		order := map[string]any{"profile": "internal-tls", "ca": "issuing", "csr": csr(t, newKey(t), x509.CertificateRequest{DNSNames: []string{"app.internal"}})}
 		before := first.post(t, token, "certificates", order)
 
+		second.hears(t, token)
 		rolled := first.make(t, "cas/issuing/rollover", map[string]any{"name": "issuing-2"})
 		var body struct{ Old, Successor struct{ ID string } }
 		require.NoError(t, json.Unmarshal(rolled.Body, &body))
 		assert.EventuallyWithT(t, func(c *assert.CollectT) {
-			after := second.post(t, token, "certificates", order)
+			after := second.call(t, token, http.MethodPost, "certificates", order)
 			assert.Equal(c, body.Successor.ID, after.Member(t, "ca_id"))
 		}, 2*time.Second, 50*time.Millisecond)
 		assert.Equal(t, body.Old.ID, before.Member(t, "ca_id"))

@@ -3,6 +3,7 @@ package ca_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,6 +100,12 @@ func (s *service) get(t testing.TB, token, path string) answer {
 	got := s.call(t, token, http.MethodGet, path, nil)
 	require.Equal(t, http.StatusOK, got.Status, "%s: %s", path, got.Body)
 	return got
+}
+
+// hears waits until a replica knows a token that another one has given out.
+func (s *service) hears(t testing.TB, token string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return s.call(t, token, http.MethodGet, "cas", nil).Status == http.StatusOK }, 2*time.Second, 10*time.Millisecond)
 }
 
 // refused checks a problem.

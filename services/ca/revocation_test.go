@@ -111,6 +111,7 @@ func TestRevoke_OCSPAndListsTellOnEveryReplica(t *testing.T) {
 				}
 			}, 15*time.Second, 100*time.Millisecond)
 		}
+		second.hears(t, token)
 		status := second.get(t, token, "certificates/"+ended.Member(t, "serial")+"/status")
 		assert.Equal(t, "revoked", status.Member(t, "state"))
 		blocked := map[string]any{"profile": "internal-tls", "ca": "issuing", "csr": csr(t, newKey(t), x509.CertificateRequest{DNSNames: []string{"x.internal"}})}

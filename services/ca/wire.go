@@ -66,14 +66,22 @@ func build(ctx context.Context, cfg Config, p *service.Platform, now func() time
 	if err != nil {
 		return service.Domain{}, err
 	}
-	operations, err := httpapi.New(httpapi.Config{
-		Hierarchy: cas, Issuer: issuer, Registry: status.registry, Publisher: status.publisher, Lists: status.lists, Profiles: profiles,
-		Cursors: p.Cursors, Now: now,
-	})
+	automatic, err := openAutomation(cfg.ACME, p, store, profiles, newACMEIssuer(issuer, cas, status), now)
 	if err != nil {
 		return service.Domain{}, err
 	}
-	return service.Domain{
+	described := httpapi.Config{
+		Hierarchy: cas, Issuer: issuer, Registry: status.registry, Publisher: status.publisher, Lists: status.lists, Profiles: profiles,
+		Cursors: p.Cursors, Now: now,
+	}
+	if automatic != nil {
+		described.Enrolment = automatic.server
+	}
+	operations, err := httpapi.New(described)
+	if err != nil {
+		return service.Domain{}, err
+	}
+	domain := service.Domain{
 		Mount:     operations.Mount,
 		Protocols: append(httpapi.Published(cas), status.protocols()...),
 		Tasks:     append(status.tasks(), func(ctx context.Context) { expire(ctx, cas) }),
@@ -82,7 +90,13 @@ func build(ctx context.Context, cfg Config, p *service.Platform, now func() time
 			cas.Forget()
 			status.responder.Forget()
 		},
-	}, nil
+	}
+	if automatic != nil {
+		domain.Protocols = append(domain.Protocols, automatic.routes...)
+		domain.Tasks = append(domain.Tasks, automatic.tasks()...)
+		domain.Values = append(domain.Values, automatic.values)
+	}
+	return domain, nil
 }
 
 // grants are the platform's grants on single objects.

@@ -40,13 +40,16 @@ func TestHelp_ListsEveryCommandAndDescribesIt(t *testing.T) {
 	t.Parallel()
 	for path, children := range map[string]string{
 		"":     "audit ca dev jose kms status version",
-		"ca":   "audit barrier binding client credential grant health init issue issuer list migrate profile rekey renew role seal session show shutdown start status tenant token unseal user validate",
+		"ca":   "acme audit barrier binding client credential crl grant health init issue issuer list migrate profile rekey release renew revoke role seal session show shutdown start status tenant token unseal user validate",
 		"jose": "audit barrier binding client credential grant health init jwe jwks jws jwt key migrate profile rekey role sd-jwt seal session shutdown start status tenant thumbprint token unseal user validate",
 		"kms": "approval attestation audit backup barrier batch binding client credential decapsulate decrypt derive encapsulate encrypt generate " +
 			"generate-data-key generate-random grant health import init jwks key mac migrate recipient reencrypt rekey report role seal self session " +
 			"shutdown sign start status tenant token unseal unwrap user validate verify verify-mac wrap",
-		"ca issuer":        "certificates certify create cross-sign csr destroy get import install list resume retire rollover update",
+		"ca issuer":        "certificates certify create cross-sign csr destroy get import install list publish resume retire rollover update",
 		"ca profile":       "get list",
+		"ca acme":          "account key",
+		"ca acme key":      "create get list revoke",
+		"ca acme account":  "revoke",
 		"jose key":         "create destroy disable enable export export-set get import list public rotate update version",
 		"jose key version": "destroy get list",
 		"jose jws":         "sign verify",

@@ -431,6 +431,18 @@ type CreateCA struct {
 	ValidityDays *int `json:"validity_days,omitempty"`
 }
 
+// CreateExternalKey defines model for CreateExternalKey.
+type CreateExternalKey struct {
+	// Directory The directory that it is for; any by default.
+	Directory *string `json:"directory,omitempty"`
+
+	// Label Whose it is.
+	Label *string `json:"label,omitempty"`
+
+	// LifetimeSeconds How long it can be used. For ever by default.
+	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
+}
+
 // CrossSign defines model for CrossSign.
 type CrossSign struct {
 	// Profile Unique in its tenant; never shaped like a UUID.
@@ -447,6 +459,53 @@ type CrossSign struct {
 
 // Digest SHA-256, base64url without padding.
 type Digest = string
+
+// ExternalKey defines model for ExternalKey.
+type ExternalKey struct {
+	// Account The account that it has bound.
+	Account *string `json:"account,omitempty"`
+
+	// BoundAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	BoundAt *Timestamp `json:"bound_at,omitempty"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Directory The directory that it is for.
+	Directory *string `json:"directory,omitempty"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// ID Its UUID, by which clients name it (`kid`).
+	ID string `json:"id"`
+
+	// Label Whose it is.
+	Label *string `json:"label,omitempty"`
+
+	// RevokedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	RevokedAt *Timestamp `json:"revoked_at,omitempty"`
+
+	// Secret The HMAC key, base64url as clients take it. Shown when it is made, and never again.
+	Secret *string `json:"secret,omitempty"`
+}
+
+// ExternalKeyPage defines model for ExternalKeyPage.
+type ExternalKeyPage struct {
+	// Items Keys without their secrets.
+	Items []ExternalKey `json:"items"`
+
+	// NextCursor Where the next page begins; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
 
 // Family Whose rules the certificates keep. An organization's own, or those of the CA/Browser Forum.
 type Family string
@@ -713,8 +772,32 @@ type IfMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// ObjectID defines model for ObjectID.
+type ObjectID = string
+
 // SerialNumber defines model for SerialNumber.
 type SerialNumber = string
+
+// RevokeAccountParams defines parameters for RevokeAccount.
+type RevokeAccountParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListExternalKeysParams defines parameters for ListExternalKeys.
+type ListExternalKeysParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateExternalKeyParams defines parameters for CreateExternalKey.
+type CreateExternalKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListCASParams defines parameters for ListCAS.
 type ListCASParams struct {
@@ -869,6 +952,9 @@ type RevokeCertificateParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateExternalKeyJSONRequestBody defines body for CreateExternalKey for application/json ContentType.
+type CreateExternalKeyJSONRequestBody = CreateExternalKey
+
 // CreateCAJSONRequestBody defines body for CreateCA for application/json ContentType.
 type CreateCAJSONRequestBody = CreateCA
 
@@ -975,6 +1061,54 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// RevokeAccount Take an ACME account away from its owner
+	//
+	// Its certificates stay valid. Codes: `not_found`, `invalid_state`, `feature_disabled`.
+	//
+	// Corresponds with POST /acme/accounts/{id}/revoke (the `RevokeAccount` operationId).
+	RevokeAccount(ctx context.Context, id ObjectID, params *RevokeAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExternalKeys List keys that bind ACME accounts
+	//
+	// In order of creation, without their secrets. Codes: `invalid_cursor`, `feature_disabled`.
+	//
+	// Corresponds with GET /acme/external-keys (the `ListExternalKeys` operationId).
+	ListExternalKeys(ctx context.Context, params *ListExternalKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExternalKeyWithBody Make a key that binds an ACME account
+	//
+	// For one account to come (RFC 8555 section 7.3.4). The secret is shown this once. Codes: `validation_failed`, `not_found` (the directory),
+	// `feature_disabled` (there is no ACME).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /acme/external-keys (the `CreateExternalKey` operationId).
+	CreateExternalKeyWithBody(ctx context.Context, params *CreateExternalKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateExternalKey Make a key that binds an ACME account
+	//
+	// For one account to come (RFC 8555 section 7.3.4). The secret is shown this once. Codes: `validation_failed`, `not_found` (the directory),
+	// `feature_disabled` (there is no ACME).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /acme/external-keys (the `CreateExternalKey` operationId).
+	CreateExternalKey(ctx context.Context, params *CreateExternalKeyParams, body CreateExternalKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeExternalKey Revoke a key that binds an ACME account
+	//
+	// An account that it has bound stays. Codes: `not_found`, `invalid_state`, `feature_disabled`.
+	//
+	// Corresponds with DELETE /acme/external-keys/{id} (the `RevokeExternalKey` operationId).
+	RevokeExternalKey(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExternalKey Read a key that binds an ACME account
+	//
+	// Without its secret. Codes: `not_found`, `feature_disabled`.
+	//
+	// Corresponds with GET /acme/external-keys/{id} (the `GetExternalKey` operationId).
+	GetExternalKey(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCAS List CAs
 	//
@@ -1301,6 +1435,114 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /profiles/{name} (the `GetProfile` operationId).
 	GetProfile(ctx context.Context, name Name, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// RevokeAccount Take an ACME account away from its owner
+//
+// Its certificates stay valid. Codes: `not_found`, `invalid_state`, `feature_disabled`.
+//
+// Corresponds with POST /acme/accounts/{id}/revoke (the `RevokeAccount` operationId).
+func (c *Client) RevokeAccount(ctx context.Context, id ObjectID, params *RevokeAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAccountRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExternalKeys List keys that bind ACME accounts
+//
+// In order of creation, without their secrets. Codes: `invalid_cursor`, `feature_disabled`.
+//
+// Corresponds with GET /acme/external-keys (the `ListExternalKeys` operationId).
+func (c *Client) ListExternalKeys(ctx context.Context, params *ListExternalKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExternalKeysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExternalKeyWithBody Make a key that binds an ACME account
+//
+// For one account to come (RFC 8555 section 7.3.4). The secret is shown this once. Codes: `validation_failed`, `not_found` (the directory),
+// `feature_disabled` (there is no ACME).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /acme/external-keys (the `CreateExternalKey` operationId).
+func (c *Client) CreateExternalKeyWithBody(ctx context.Context, params *CreateExternalKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExternalKeyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateExternalKey Make a key that binds an ACME account
+//
+// For one account to come (RFC 8555 section 7.3.4). The secret is shown this once. Codes: `validation_failed`, `not_found` (the directory),
+// `feature_disabled` (there is no ACME).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /acme/external-keys (the `CreateExternalKey` operationId).
+func (c *Client) CreateExternalKey(ctx context.Context, params *CreateExternalKeyParams, body CreateExternalKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateExternalKeyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeExternalKey Revoke a key that binds an ACME account
+//
+// An account that it has bound stays. Codes: `not_found`, `invalid_state`, `feature_disabled`.
+//
+// Corresponds with DELETE /acme/external-keys/{id} (the `RevokeExternalKey` operationId).
+func (c *Client) RevokeExternalKey(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeExternalKeyRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExternalKey Read a key that binds an ACME account
+//
+// Without its secret. Codes: `not_found`, `feature_disabled`.
+//
+// Corresponds with GET /acme/external-keys/{id} (the `GetExternalKey` operationId).
+func (c *Client) GetExternalKey(ctx context.Context, id ObjectID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExternalKeyRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListCAS List CAs
@@ -1997,6 +2239,244 @@ func (c *Client) GetProfile(ctx context.Context, name Name, reqEditors ...Reques
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewRevokeAccountRequest constructs an http.Request for the RevokeAccount method
+func NewRevokeAccountRequest(server string, id ObjectID, params *RevokeAccountParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/acme/accounts/%s/revoke", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExternalKeysRequest constructs an http.Request for the ListExternalKeys method
+func NewListExternalKeysRequest(server string, params *ListExternalKeysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/acme/external-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateExternalKeyRequest calls the generic CreateExternalKey builder with application/json body
+func NewCreateExternalKeyRequest(server string, params *CreateExternalKeyParams, body CreateExternalKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateExternalKeyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateExternalKeyRequestWithBody constructs an http.Request for the CreateExternalKey method, with any body, and a specified content type
+func NewCreateExternalKeyRequestWithBody(server string, params *CreateExternalKeyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/acme/external-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeExternalKeyRequest constructs an http.Request for the RevokeExternalKey method
+func NewRevokeExternalKeyRequest(server string, id ObjectID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/acme/external-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExternalKeyRequest constructs an http.Request for the GetExternalKey method
+func NewGetExternalKeyRequest(server string, id ObjectID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/acme/external-keys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListCASRequest constructs an http.Request for the ListCAS method

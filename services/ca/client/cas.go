@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 
@@ -126,4 +127,21 @@ func (c *Authority) RolloverCA(ctx context.Context, ca string, spec RolloverCA) 
 	return about[Rollover](ctx, c, "roll over CA", ca, func(ctx context.Context) (*http.Response, error) {
 		return c.api.RolloverCA(ctx, ca, &params, spec)
 	})
+}
+
+// PublishLists makes the lists of revocations of a CA anew: the only way by which a root signs one.
+func (c *Authority) PublishLists(ctx context.Context, ca string) error {
+	params := PublishListsParams{IdempotencyKey: once()}
+	_, err := about[struct{}](ctx, c, "publish lists of CA", ca, func(ctx context.Context) (*http.Response, error) { return c.api.PublishLists(ctx, ca, &params) })
+	return err
+}
+
+// WriteCRL writes a list of revocations of a CA to dst, in DER: that of all certificates, or the one with a name such as 0.crl.
+func (c *Authority) WriteCRL(ctx context.Context, ca, list string, dst io.Writer) error {
+	operation := fmt.Sprintf("list of CA %q", ca)
+	if err := apiclient.CheckRef(ca); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	params := GetCRLParams{List: apiclient.Given(list)}
+	return apiclient.Download(ctx, c.caller, operation, dst, func(ctx context.Context) (*http.Response, error) { return c.api.GetCRL(ctx, ca, &params) })
 }

@@ -24,7 +24,7 @@ type commands struct {
 // authentication. Their examples are those of the binary ca-server.
 func Commands(connect, administer Connect) []*cobra.Command {
 	c := &commands{connect: connect, administer: administer, terminal: clientcli.IsTerminal}
-	return []*cobra.Command{c.issuer(), c.issue(), c.renew(), c.list(), c.show(), c.profile()}
+	return []*cobra.Command{c.issuer(), c.issue(), c.renew(), c.revoke(), c.release(), c.crl(), c.list(), c.show(), c.profile(), c.acme()}
 }
 
 // call runs f with a client for everyday use and adds to its error what the user can do.
@@ -82,6 +82,9 @@ func advice() map[string]string {
 		"invalid_certificate": "one file in PEM with the CA's certificate first, each followed by the one that certifies it",
 		"ca_offline":          "sign where the key is, and bring the result with `issuer install`",
 		"invalid_state":       "`issuer get` and `show` say in which state it is",
+		"feature_disabled":    "whoever runs the service turns it on: docs/configuration/ca.md has the keys",
+		"bad_reason":          "`revoke --help` names the reasons; a CA of the family br takes fewer",
+		"not_validated":       "clients prove the names of public certificates by ACME",
 		"approval_required":   "the profile wants others to agree first",
 	}
 }

@@ -18,7 +18,7 @@ func (c *commands) issuer() *cobra.Command {
 	}
 	cmd.AddCommand(
 		c.issuerCreate(), c.issuerImport(), c.issuerList(), c.issuerGet(), c.issuerUpdate(), c.issuerCSR(), c.issuerInstall(), c.issuerCertificates(),
-		c.issuerCertify(), c.issuerCrossSign(), c.issuerRollover(), c.issuerRetire(), c.issuerResume(), c.issuerDestroy(),
+		c.issuerCertify(), c.issuerCrossSign(), c.issuerRollover(), c.issuerPublish(), c.issuerRetire(), c.issuerResume(), c.issuerDestroy(),
 	)
 	return cmd
 }

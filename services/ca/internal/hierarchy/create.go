@@ -155,6 +155,8 @@ func (c CA) check() error {
 		return invalid("/lab", "only a CA of the br family can be one for tests")
 	case c.Family == BR && c.Algorithm == "Ed25519":
 		return invalid("/key/algorithm", "the CA/Browser Forum's rules know no Ed25519")
+	case c.Family == BR && c.Kind == Issuing && c.BaseURL == "":
+		return invalid("/base_url", "certificates of family br say over http where their status is told")
 	case c.Shards < 1 || c.Shards > MaxShards:
 		return invalid("/shards", "from 1 to %d", MaxShards)
 	case len(c.Profiles) > maxProfiles:

@@ -566,6 +566,18 @@ type CreateCA struct {
 	ValidityDays *int `json:"validity_days,omitempty"`
 }
 
+// CreateExternalKey defines model for CreateExternalKey.
+type CreateExternalKey struct {
+	// Directory The directory that it is for; any by default.
+	Directory *string `json:"directory,omitempty"`
+
+	// Label Whose it is.
+	Label *string `json:"label,omitempty"`
+
+	// LifetimeSeconds How long it can be used. For ever by default.
+	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
+}
+
 // CrossSign defines model for CrossSign.
 type CrossSign struct {
 	// Profile Unique in its tenant; never shaped like a UUID.
@@ -582,6 +594,53 @@ type CrossSign struct {
 
 // Digest SHA-256, base64url without padding.
 type Digest = string
+
+// ExternalKey defines model for ExternalKey.
+type ExternalKey struct {
+	// Account The account that it has bound.
+	Account *string `json:"account,omitempty"`
+
+	// BoundAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	BoundAt *Timestamp `json:"bound_at,omitempty"`
+
+	// CreatedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Directory The directory that it is for.
+	Directory *string `json:"directory,omitempty"`
+
+	// ExpiresAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	ExpiresAt *Timestamp `json:"expires_at,omitempty"`
+
+	// Id Its UUID, by which clients name it (`kid`).
+	Id string `json:"id"`
+
+	// Label Whose it is.
+	Label *string `json:"label,omitempty"`
+
+	// RevokedAt RFC 3339, UTC, microseconds.
+	//
+	// Example: 2026-11-02T09:30:00.000000Z
+	RevokedAt *Timestamp `json:"revoked_at,omitempty"`
+
+	// Secret The HMAC key, base64url as clients take it. Shown when it is made, and never again.
+	Secret *string `json:"secret,omitempty"`
+}
+
+// ExternalKeyPage defines model for ExternalKeyPage.
+type ExternalKeyPage struct {
+	// Items Keys without their secrets.
+	Items []ExternalKey `json:"items"`
+
+	// NextCursor Where the next page begins; absent on the last one.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
 
 // Family Whose rules the certificates keep. An organization's own, or those of the CA/Browser Forum.
 type Family string
@@ -861,8 +920,32 @@ type IfMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// ObjectID defines model for ObjectID.
+type ObjectID = string
+
 // SerialNumber defines model for SerialNumber.
 type SerialNumber = string
+
+// RevokeAccountParams defines parameters for RevokeAccount.
+type RevokeAccountParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListExternalKeysParams defines parameters for ListExternalKeys.
+type ListExternalKeysParams struct {
+	// Limit Items per page.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateExternalKeyParams defines parameters for CreateExternalKey.
+type CreateExternalKeyParams struct {
+	// IdempotencyKey Makes a retry safe for 24 hours. The same key with another body is refused.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListCAsParams defines parameters for ListCAs.
 type ListCAsParams struct {
@@ -1017,6 +1100,9 @@ type RevokeCertificateParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateExternalKeyJSONRequestBody defines body for CreateExternalKey for application/json ContentType.
+type CreateExternalKeyJSONRequestBody = CreateExternalKey
+
 // CreateCAJSONRequestBody defines body for CreateCA for application/json ContentType.
 type CreateCAJSONRequestBody = CreateCA
 
@@ -1052,6 +1138,21 @@ type RevokeCertificateJSONRequestBody = RevokeCertificate
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// RevokeAccount Take an ACME account away from its owner
+	// (POST /acme/accounts/{id}/revoke)
+	RevokeAccount(w http.ResponseWriter, r *http.Request, id ObjectID, params RevokeAccountParams)
+	// ListExternalKeys List keys that bind ACME accounts
+	// (GET /acme/external-keys)
+	ListExternalKeys(w http.ResponseWriter, r *http.Request, params ListExternalKeysParams)
+	// CreateExternalKey Make a key that binds an ACME account
+	// (POST /acme/external-keys)
+	CreateExternalKey(w http.ResponseWriter, r *http.Request, params CreateExternalKeyParams)
+	// RevokeExternalKey Revoke a key that binds an ACME account
+	// (DELETE /acme/external-keys/{id})
+	RevokeExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID)
+	// GetExternalKey Read a key that binds an ACME account
+	// (GET /acme/external-keys/{id})
+	GetExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID)
 	// ListCAs List CAs
 	// (GET /cas)
 	ListCAs(w http.ResponseWriter, r *http.Request, params ListCAsParams)
@@ -1135,6 +1236,36 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// RevokeAccount Take an ACME account away from its owner
+// (POST /acme/accounts/{id}/revoke)
+func (_ Unimplemented) RevokeAccount(w http.ResponseWriter, r *http.Request, id ObjectID, params RevokeAccountParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListExternalKeys List keys that bind ACME accounts
+// (GET /acme/external-keys)
+func (_ Unimplemented) ListExternalKeys(w http.ResponseWriter, r *http.Request, params ListExternalKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateExternalKey Make a key that binds an ACME account
+// (POST /acme/external-keys)
+func (_ Unimplemented) CreateExternalKey(w http.ResponseWriter, r *http.Request, params CreateExternalKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeExternalKey Revoke a key that binds an ACME account
+// (DELETE /acme/external-keys/{id})
+func (_ Unimplemented) RevokeExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetExternalKey Read a key that binds an ACME account
+// (GET /acme/external-keys/{id})
+func (_ Unimplemented) GetExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListCAs List CAs
 // (GET /cas)
@@ -1300,6 +1431,195 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// RevokeAccount operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAccount(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ObjectID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeAccountParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeAccount(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListExternalKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListExternalKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExternalKeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListExternalKeys(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateExternalKey operation middleware
+func (siw *ServerInterfaceWrapper) CreateExternalKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExternalKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateExternalKey(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeExternalKey operation middleware
+func (siw *ServerInterfaceWrapper) RevokeExternalKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ObjectID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeExternalKey(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetExternalKey operation middleware
+func (siw *ServerInterfaceWrapper) GetExternalKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ObjectID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetExternalKey(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListCAs operation middleware
 func (siw *ServerInterfaceWrapper) ListCAs(w http.ResponseWriter, r *http.Request) {
@@ -2700,6 +3020,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/cas/{id}/crl", wrapper.GetCRL)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/acme/external-keys", wrapper.ListExternalKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/acme/external-keys", wrapper.CreateExternalKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/acme/external-keys/{id}", wrapper.RevokeExternalKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/acme/external-keys/{id}", wrapper.GetExternalKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/acme/accounts/{id}/revoke", wrapper.RevokeAccount)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/profiles", wrapper.ListProfiles)
 	})
 	r.Group(func(r chi.Router) {
@@ -2710,6 +3045,201 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 }
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type RevokeAccountRequestObject struct {
+	Id     ObjectID `json:"id"`
+	Params RevokeAccountParams
+}
+
+type RevokeAccountResponseObject interface {
+	VisitRevokeAccountResponse(w http.ResponseWriter) error
+}
+
+type RevokeAccount204Response struct {
+}
+
+func (response RevokeAccount204Response) VisitRevokeAccountResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeAccountdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeAccountdefaultApplicationProblemPlusJSONResponse) VisitRevokeAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExternalKeysRequestObject struct {
+	Params ListExternalKeysParams
+}
+
+type ListExternalKeysResponseObject interface {
+	VisitListExternalKeysResponse(w http.ResponseWriter) error
+}
+
+type ListExternalKeys200JSONResponse ExternalKeyPage
+
+func (response ListExternalKeys200JSONResponse) VisitListExternalKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExternalKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListExternalKeysdefaultApplicationProblemPlusJSONResponse) VisitListExternalKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExternalKeyRequestObject struct {
+	Params CreateExternalKeyParams
+	Body   *CreateExternalKeyJSONRequestBody
+}
+
+type CreateExternalKeyResponseObject interface {
+	VisitCreateExternalKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateExternalKey201ResponseHeaders struct {
+	Location *string
+}
+
+type CreateExternalKey201JSONResponse struct {
+	Body    ExternalKey
+	Headers CreateExternalKey201ResponseHeaders
+}
+
+func (response CreateExternalKey201JSONResponse) VisitCreateExternalKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExternalKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateExternalKeydefaultApplicationProblemPlusJSONResponse) VisitCreateExternalKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeExternalKeyRequestObject struct {
+	Id ObjectID `json:"id"`
+}
+
+type RevokeExternalKeyResponseObject interface {
+	VisitRevokeExternalKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeExternalKey204Response struct {
+}
+
+func (response RevokeExternalKey204Response) VisitRevokeExternalKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeExternalKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeExternalKeydefaultApplicationProblemPlusJSONResponse) VisitRevokeExternalKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExternalKeyRequestObject struct {
+	Id ObjectID `json:"id"`
+}
+
+type GetExternalKeyResponseObject interface {
+	VisitGetExternalKeyResponse(w http.ResponseWriter) error
+}
+
+type GetExternalKey200JSONResponse ExternalKey
+
+func (response GetExternalKey200JSONResponse) VisitGetExternalKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExternalKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetExternalKeydefaultApplicationProblemPlusJSONResponse) VisitGetExternalKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListCAsRequestObject struct {
 	Params ListCAsParams
@@ -3877,6 +4407,21 @@ func (response GetProfiledefaultApplicationProblemPlusJSONResponse) VisitGetProf
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// RevokeAccount Take an ACME account away from its owner
+	// (POST /acme/accounts/{id}/revoke)
+	RevokeAccount(ctx context.Context, request RevokeAccountRequestObject) (RevokeAccountResponseObject, error)
+	// ListExternalKeys List keys that bind ACME accounts
+	// (GET /acme/external-keys)
+	ListExternalKeys(ctx context.Context, request ListExternalKeysRequestObject) (ListExternalKeysResponseObject, error)
+	// CreateExternalKey Make a key that binds an ACME account
+	// (POST /acme/external-keys)
+	CreateExternalKey(ctx context.Context, request CreateExternalKeyRequestObject) (CreateExternalKeyResponseObject, error)
+	// RevokeExternalKey Revoke a key that binds an ACME account
+	// (DELETE /acme/external-keys/{id})
+	RevokeExternalKey(ctx context.Context, request RevokeExternalKeyRequestObject) (RevokeExternalKeyResponseObject, error)
+	// GetExternalKey Read a key that binds an ACME account
+	// (GET /acme/external-keys/{id})
+	GetExternalKey(ctx context.Context, request GetExternalKeyRequestObject) (GetExternalKeyResponseObject, error)
 	// ListCAs List CAs
 	// (GET /cas)
 	ListCAs(ctx context.Context, request ListCAsRequestObject) (ListCAsResponseObject, error)
@@ -3994,6 +4539,144 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// RevokeAccount operation middleware
+func (sh *strictHandler) RevokeAccount(w http.ResponseWriter, r *http.Request, id ObjectID, params RevokeAccountParams) {
+	var request RevokeAccountRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAccount(ctx, request.(RevokeAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAccount")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeAccountResponseObject); ok {
+		if err := validResponse.VisitRevokeAccountResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListExternalKeys operation middleware
+func (sh *strictHandler) ListExternalKeys(w http.ResponseWriter, r *http.Request, params ListExternalKeysParams) {
+	var request ListExternalKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExternalKeys(ctx, request.(ListExternalKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExternalKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListExternalKeysResponseObject); ok {
+		if err := validResponse.VisitListExternalKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateExternalKey operation middleware
+func (sh *strictHandler) CreateExternalKey(w http.ResponseWriter, r *http.Request, params CreateExternalKeyParams) {
+	var request CreateExternalKeyRequestObject
+
+	request.Params = params
+
+	var body CreateExternalKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExternalKey(ctx, request.(CreateExternalKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExternalKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateExternalKeyResponseObject); ok {
+		if err := validResponse.VisitCreateExternalKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeExternalKey operation middleware
+func (sh *strictHandler) RevokeExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID) {
+	var request RevokeExternalKeyRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeExternalKey(ctx, request.(RevokeExternalKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeExternalKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeExternalKeyResponseObject); ok {
+		if err := validResponse.VisitRevokeExternalKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetExternalKey operation middleware
+func (sh *strictHandler) GetExternalKey(w http.ResponseWriter, r *http.Request, id ObjectID) {
+	var request GetExternalKeyRequestObject
+
+	request.Id = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExternalKey(ctx, request.(GetExternalKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExternalKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetExternalKeyResponseObject); ok {
+		if err := validResponse.VisitGetExternalKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListCAs operation middleware

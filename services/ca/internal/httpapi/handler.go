@@ -20,7 +20,7 @@ import (
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/revocation"
 )
 
-// Config is what Operations need; everything is required.
+// Config is what Operations need; everything but Enrolment is required.
 type Config struct {
 	Hierarchy *hierarchy.Hierarchy
 	Issuer    *issuance.Issuer
@@ -28,6 +28,8 @@ type Config struct {
 	Publisher *revocation.Publisher
 	Lists     *revocation.Lists
 	Profiles  Profiles
+	// Enrolment is nil where there is no ACME.
+	Enrolment Enrolment
 	Cursors   *page.Cursors
 	// Now is the clock.
 	Now func() time.Time
@@ -41,6 +43,7 @@ type Operations struct {
 	publisher *revocation.Publisher
 	lists     *revocation.Lists
 	profiles  Profiles
+	enrolment Enrolment
 	cursors   *page.Cursors
 	now       func() time.Time
 }
@@ -54,7 +57,7 @@ func New(cfg Config) (*Operations, error) {
 	}
 	return &Operations{
 		hierarchy: cfg.Hierarchy, issuer: cfg.Issuer, registry: cfg.Registry, publisher: cfg.Publisher, lists: cfg.Lists,
-		profiles: cfg.Profiles, cursors: cfg.Cursors, now: cfg.Now,
+		profiles: cfg.Profiles, enrolment: cfg.Enrolment, cursors: cfg.Cursors, now: cfg.Now,
 	}, nil
 }
 
@@ -78,6 +81,7 @@ func Codes() problem.Table {
 		"wrong_profile":         {Status: http.StatusConflict, Title: "The profile does not fit the certification authority"},
 		"profile_refused":       {Status: http.StatusBadRequest, Title: "The profile does not allow what was asked for"},
 		"rules_violated":        {Status: http.StatusBadRequest, Title: "The certificate would break rules"},
+		"not_validated":         {Status: http.StatusConflict, Title: "The names were not proved"},
 		"no_ca":                 {Status: http.StatusConflict, Title: "No certification authority issues by the profile"},
 		"bad_reason":            {Status: http.StatusBadRequest, Title: "The reason is not one that the family allows"},
 		"already_revoked":       {Status: http.StatusConflict, Title: "The certificate is revoked already"},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/access"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/certificate"
+	"github.com/cryptoutil/cryptoutil/services/ca/internal/hierarchy"
 	"github.com/cryptoutil/cryptoutil/services/ca/internal/location"
 )
 
@@ -99,7 +100,7 @@ func (p plan) template(intent certificate.Intent, serial certificate.Serial) (*c
 	self := string(intent.SPKI) == string(ca.SPKI) && string(intent.Subject) == string(ca.Subject)
 	if ca.BaseURL != "" && !self { // who certifies himself cannot say that he is not to be believed
 		at, points := location.Of(ca.BaseURL, ca.Tenant, ca.ID), p.profile.Revocation
-		template.OCSP = given(points.OCSP, at.OCSP())
+		template.OCSP = given(points.OCSP && ca.Kind != hierarchy.Root, at.OCSP()) // a root signs no responses
 		template.IssuerURLs = given(points.Issuer, at.Certificate())
 		template.CRL = given(points.CRL, at.CRL(shardOf(serial, ca.Shards)))
 	}

@@ -54,5 +54,8 @@ func New(cfg Config) (*Issuer, error) {
 	}, nil
 }
 
+// Now is the time as the issuer sees it.
+func (i *Issuer) Now() time.Time { return i.now() }
+
 // instant is the present time at the precision that is stored.
 func (i *Issuer) instant() time.Time { return i.now().UTC().Truncate(time.Microsecond) }

@@ -70,6 +70,9 @@ func (i *Issuer) plan(ctx context.Context, caller access.Caller, order Order) (p
 	if err != nil {
 		return plan{}, err
 	}
+	if order.Channel != ByService && isPublic(chosen, issuer.CA) {
+		return plan{}, problem.New("not_validated", "names of family br are proved by their holder before they are certified: use ACME")
+	}
 	p := plan{order: order, profile: chosen, issuer: issuer}
 	return p, p.check()
 }
@@ -174,11 +177,11 @@ func (i *Issuer) Get(ctx context.Context, caller access.Caller, serial string) (
 	if err := access.Decide(caller, access.Read); err != nil {
 		return Certificate{}, err
 	}
-	return i.find(ctx, caller.Tenant, serial)
+	return i.Find(ctx, caller.Tenant, serial)
 }
 
-// find is Get for whoever has decided.
-func (i *Issuer) find(ctx context.Context, tenant, serial string) (Certificate, error) {
+// Find is Get for whoever has decided.
+func (i *Issuer) Find(ctx context.Context, tenant, serial string) (Certificate, error) {
 	if _, err := certificate.ParseSerial(serial); err != nil {
 		return Certificate{}, errNotFound()
 	}

@@ -30,7 +30,7 @@ func (i *Issuer) Renew(ctx context.Context, caller access.Caller, ask Renewal) (
 	if err != nil {
 		return Certificate{}, err
 	}
-	before, err := i.find(ctx, caller.Tenant, ask.Serial)
+	before, err := i.Find(ctx, caller.Tenant, ask.Serial)
 	if err != nil {
 		return Certificate{}, err
 	}
