@@ -26,12 +26,16 @@ import (
 // joseDesk is desk for the JWK Authority.
 func (i *installation) joseDesk(t *testing.T) desk { return desk{i, "jose", t.TempDir()} }
 
-// joseURL is where the JWK Authority is, by the context file.
-func (i *installation) joseURL(t testing.TB) string {
+// joseURL is where the JWK Authority is, caURL where the certification authority is.
+func (i *installation) joseURL(t testing.TB) string { return i.productURL(t, "jose") }
+func (i *installation) caURL(t testing.TB) string   { return i.productURL(t, "ca") }
+
+// productURL is where a product is, by the context file.
+func (i *installation) productURL(t testing.TB, product string) string {
 	t.Helper()
 	text, err := os.ReadFile(i.context())
 	require.NoError(t, err)
-	found := regexp.MustCompile(`\n +jose:\n +url: (\S+)`).FindSubmatch(text)
+	found := regexp.MustCompile(`\n +` + product + `:\n +url: (\S+)`).FindSubmatch(text)
 	require.NotNil(t, found, "%s", text)
 	return string(found[1])
 }

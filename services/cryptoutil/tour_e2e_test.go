@@ -112,6 +112,14 @@ func TestTour_ComesOutAsTheGuideToTokensSays(t *testing.T) {
 	devAtHome(t, home).retype(t, home, commands)
 }
 
+func TestTour_ComesOutAsTheGuideToCertificatesSays(t *testing.T) {
+	t.Parallel()
+	commands := tour(t, "docs/operations/certificates.md")
+	require.Greater(t, len(commands), 15)
+	home := t.TempDir()
+	devAtHome(t, home).retype(t, home, commands)
+}
+
 // devAtHome starts `cryptoutil dev` where it keeps its data of itself.
 func devAtHome(t *testing.T, home string) *installation {
 	t.Helper()
@@ -129,7 +137,7 @@ func (i *installation) retype(t *testing.T, home string, commands []typed) {
 	}
 	const mark = "=== status "
 	script := "exec 2>&1\n"
-	addresses := strings.NewReplacer("https://localhost:8080", i.public, "https://localhost:9443", i.joseURL(t))
+	addresses := strings.NewReplacer("https://localhost:8080", i.public, "https://localhost:9443", i.joseURL(t), "https://localhost:8443", i.caURL(t))
 	for _, c := range commands {
 		script += addresses.Replace(c.command) +
 			"\nstatus=$?; printf '\\n" + mark + "%d\\n' $status; (exit $status)\n"
