@@ -138,14 +138,11 @@ func (e certificateEvents) Prepare(ctx context.Context, event issuance.Event) (i
 	if err != nil {
 		return nil, fmt.Errorf("prepare event: %w", err)
 	}
-	return func(tx context.Context) error {
-		err := e.platform.Audit.Record(tx, prepared)
-		if err == nil {
-			server.MarkRecorded(ctx)
-		}
-		return err
-	}, nil
+	return func(tx context.Context) error { return e.platform.Audit.Record(tx, prepared) }, nil
 }
+
+// Recorded implements issuance.Events.
+func (certificateEvents) Recorded(ctx context.Context) { server.MarkRecorded(ctx) }
 
 // expire forgets opened keys that are too old until ctx ends.
 func expire(ctx context.Context, cas *hierarchy.Hierarchy) {

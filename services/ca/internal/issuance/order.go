@@ -148,6 +148,7 @@ func (i *Issuer) intend(ctx context.Context, row Certificate) error {
 	if err := i.intents.do(ctx, row.Tenant, Intent{Certificate: row, Record: record}); err != nil {
 		return fmt.Errorf("store intended certificate: %w", err)
 	}
+	i.events.Recorded(ctx)
 	return nil
 }
 

@@ -149,4 +149,6 @@ type Events interface {
 	// Prepare completes an event by what is known of the request that ctx belongs to. What it returns stores the event in a transaction, which may
 	// be shared with other requests.
 	Prepare(ctx context.Context, event Event) (Record, error)
+	// Recorded is told, once the transaction is durable, that the request of ctx has its event.
+	Recorded(ctx context.Context)
 }
