@@ -213,7 +213,7 @@ func TestOverload_Callers(t *testing.T) { //nolint:paralleltest // it is a proce
 // carryOut asks as fast as it can, from many connections, on some of which many requests are under way at once.
 func (p plan) carryOut(t *testing.T) result {
 	t.Helper()
-	i := installation{dir: p.Dir, public: p.Public}
+	i := installation{product: kmsProduct, dir: p.Dir, public: p.Public}
 	deadline := time.Now().Add(time.Duration(p.Seconds * float64(time.Second)))
 	var connections []*api
 	for n := range 4 * len(p.Tokens) {

@@ -39,7 +39,7 @@ var (
 )
 
 // devServices is how many services the suite has.
-const devServices = 2
+const devServices = 3
 
 // dev starts `cryptoutil dev` on a directory and waits until it is ready.
 func dev(t testing.TB, dir string, env ...string) *installation {
@@ -85,7 +85,7 @@ func (i *installation) mutual(t testing.TB) string {
 	t.Helper()
 	text, err := os.ReadFile(i.context())
 	require.NoError(t, err)
-	found := regexp.MustCompile(`mtls_url: (\S+)`).FindSubmatch(text)
+	found := regexp.MustCompile(`(?s)\n +` + string(i.product) + `:\n.*?mtls_url: (\S+)`).FindSubmatch(text)
 	require.NotNil(t, found, "%s", text)
 	return string(found[1])
 }
