@@ -30,6 +30,8 @@ type recorder struct {
 	mu   sync.Mutex
 	seen []string
 	keys []string
+	// empty answers have no content, as that of what has nothing to tell.
+	empty bool
 }
 
 func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -38,6 +40,10 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.seen = append(r.seen, request.Method+" "+request.URL.EscapedPath())
 	r.keys = append(r.keys, request.Header.Get("Idempotency-Key"))
 	r.mu.Unlock()
+	if r.empty {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", `"1"`)
 	_, _ = io.WriteString(w, `{"items":[{"name":"x"}]}`)
@@ -150,6 +156,15 @@ func TestCalls_AreTheOperationsOfTheContract(t *testing.T) {
 			assert.Equal(t, o.repeat, seen.keys[last] != "")
 		})
 	}
+}
+
+func TestCalls_TakeAnAnswerWithoutContentWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	c, seen := dial(t)
+	seen.empty = true
+	require.NoError(t, c.PublishLists(t.Context(), "root"))
+	require.NoError(t, c.RevokeExternalKey(t.Context(), "k"))
+	require.NoError(t, c.RevokeAccount(t.Context(), "a"))
 }
 
 func TestCalls_RefuseReferencesThatWouldBeAnotherPath(t *testing.T) {

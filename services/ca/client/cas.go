@@ -132,7 +132,7 @@ func (c *Authority) RolloverCA(ctx context.Context, ca string, spec RolloverCA) 
 // PublishLists makes the lists of revocations of a CA anew: the only way by which a root signs one.
 func (c *Authority) PublishLists(ctx context.Context, ca string) error {
 	params := PublishListsParams{IdempotencyKey: once()}
-	_, err := about[struct{}](ctx, c, "publish lists of CA", ca, func(ctx context.Context) (*http.Response, error) { return c.api.PublishLists(ctx, ca, &params) })
+	_, err := about[apiclient.Nothing](ctx, c, "publish lists of CA", ca, func(ctx context.Context) (*http.Response, error) { return c.api.PublishLists(ctx, ca, &params) })
 	return err
 }
 

@@ -38,13 +38,13 @@ func (c *Authority) GetExternalKey(ctx context.Context, id string) (*ExternalKey
 
 // RevokeExternalKey makes a key useless. An account that it has bound stays.
 func (c *Authority) RevokeExternalKey(ctx context.Context, id string) error {
-	_, err := about[struct{}](ctx, c, "revoke external account key", id, func(ctx context.Context) (*http.Response, error) { return c.api.RevokeExternalKey(ctx, id) })
+	_, err := about[apiclient.Nothing](ctx, c, "revoke external account key", id, func(ctx context.Context) (*http.Response, error) { return c.api.RevokeExternalKey(ctx, id) })
 	return err
 }
 
 // RevokeAccount takes an ACME account away from its owner.
 func (c *Authority) RevokeAccount(ctx context.Context, id string) error {
 	params := RevokeAccountParams{IdempotencyKey: once()}
-	_, err := about[struct{}](ctx, c, "revoke account", id, func(ctx context.Context) (*http.Response, error) { return c.api.RevokeAccount(ctx, id, &params) })
+	_, err := about[apiclient.Nothing](ctx, c, "revoke account", id, func(ctx context.Context) (*http.Response, error) { return c.api.RevokeAccount(ctx, id, &params) })
 	return err
 }
