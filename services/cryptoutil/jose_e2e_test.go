@@ -26,9 +26,17 @@ import (
 // joseDesk is desk for the JWK Authority.
 func (i *installation) joseDesk(t *testing.T) desk { return desk{i, "jose", t.TempDir()} }
 
-// joseURL is where the JWK Authority is, caURL where the certification authority is.
-func (i *installation) joseURL(t testing.TB) string { return i.productURL(t, "jose") }
-func (i *installation) caURL(t testing.TB) string   { return i.productURL(t, "ca") }
+// joseURL is where the JWK Authority is.
+func (i *installation) joseURL(t testing.TB) string {
+	t.Helper()
+	return i.productURL(t, "jose")
+}
+
+// caURL is where the certification authority is.
+func (i *installation) caURL(t testing.TB) string {
+	t.Helper()
+	return i.productURL(t, "ca")
+}
 
 // productURL is where a product is, by the context file.
 func (i *installation) productURL(t testing.TB, product string) string {
